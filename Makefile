@@ -1,0 +1,43 @@
+# The README's commands. Each makes .venv first, says what it does, and needs only Python 3.11+, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+ENV := .venv/.installed
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+.PHONY: help demo test check bench env
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    train on MovieLens 100K, print the table, serve the page (options: DEMO_ARGS=--no-serve)"
+	@echo "make test    check, tests and documentation"
+	@echo "make check   lint, types and the import ladder, in seconds"
+	@echo "make bench   every script of benchmarks/, with its results as JSON"
+
+env: $(ENV)
+
+$(ENV): pyproject.toml constraints.txt scripts/install_torch.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Germane needs Python 3.11 or newer; say which with make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Making .venv with Germane and its tools (once; one to a few minutes, about 1.5 GB)."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python scripts/install_torch.py constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(ENV)
+	@echo "germane demo $(DEMO_ARGS): trains on MovieLens 100K, compares, and serves the page."
+	@$(BIN)/germane demo $(DEMO_ARGS)
+
+check: $(ENV)
+	@echo "Lint, types, import ladder."
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache >.venv/ladder.txt || { cat .venv/ladder.txt; exit 1; }
+
+test: check
+	@echo "Tests and documentation."
+	@$(BIN)/pytest $(TEST_ARGS)
+
+bench: $(ENV)
+	@echo "Benchmarks: one script a claim; results in benchmarks/results/."
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "$$script"; $(BIN)/python "$$script"; done
