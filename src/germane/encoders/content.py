@@ -1,0 +1,43 @@
+"""Item vectors by id: what models see of the items' texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["ItemContent"]
+
+
+@dataclass(frozen=True)
+class ItemContent:
+    """Vectors of the items' texts and codes of their side features, by item code. A model does not know how they came about."""
+
+    text: Tensor
+    """[items, text width] vectors of the items' prompts as the encoder gave them; width 0 without text."""
+    side_codes: Tensor
+    """[items, categorical side features, values] codes; 0 = missing (several values a feature where it has them)."""
+    side_dense: Tensor
+    """[items, width] standardised numbers with their presence flags."""
+    known: Tensor
+    """[items] bool: the item has training events. Others are never negatives."""
+
+    @property
+    def n_items(self) -> int:
+        return self.text.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.text.shape[1]
+
+    def vectors(self, items: Tensor) -> Tensor:
+        """[..., text width]"""
+        return self.text[items]
+
+    def extended(self, text: Tensor, side_codes: Tensor, side_dense: Tensor) -> ItemContent:
+        """The same items with new ones behind them, unknown to training."""
+        more = torch.zeros(text.shape[0], dtype=torch.bool)
+        return ItemContent(
+            torch.cat([self.text, text]), torch.cat([self.side_codes, side_codes]), torch.cat([self.side_dense, side_dense]), torch.cat([self.known, more])
+        )

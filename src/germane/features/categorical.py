@@ -1,0 +1,103 @@
+"""Categories: one code for each value that training saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from ..component import Options
+from .base import Encoded, Feature
+
+__all__ = ["Categories", "CategoriesOptions"]
+
+
+class CategoriesOptions(Options):
+    min_count: int = Field(default=1, ge=1)
+    """Values seen less often share the code of missing values."""
+    max_values: int = Field(default=8, ge=1)
+    """How many values of a several-valued cell are read."""
+
+
+class Categories(Feature):
+    """Weather, device, genre: any column of names; cells may hold several.
+
+    A value never seen in training counts as missing. Prefer ``Numbers`` where distance between values means something.
+
+    >>> frame = pl.DataFrame({"weather": ["rain", "sun", "rain", None]})
+    >>> weather = Categories()
+    >>> weather.fit(frame, ["weather"], {})
+    >>> weather.encode(frame).codes.ravel().tolist()
+    [1, 2, 1, 0]
+    """
+
+    options: CategoriesOptions
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.values: dict[str, list[str]] = {}
+        self.counts: dict[str, list[int]] = {}
+        self.slots: dict[str, int] = {}
+
+    @classmethod
+    def columns(cls, types: Mapping[str, str]) -> list[str]:
+        return [name for name, kind in types.items() if kind in ("category", "categories")]
+
+    def fit(self, frame: pl.DataFrame, names: Sequence[str], separators: Mapping[str, str]) -> None:
+        for name in names:
+            column = frame[name]
+            several = column.dtype == pl.List
+            self.slots[name] = min(self.options.max_values, int(column.list.len().max() or 1)) if several else 1  # type: ignore[arg-type]
+            flat = (column.explode() if several else column).cast(pl.String).drop_nulls()
+            counted = flat.value_counts().sort(["count", flat.name], descending=[True, False])
+            counted = counted.filter(pl.col("count") >= self.options.min_count)
+            self.values[name] = counted[flat.name].to_list()
+            self.counts[name] = counted["count"].to_list()
+
+    @property
+    def size(self) -> int:
+        return sum(len(values) for values in self.values.values())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return sum(self.slots.values()), 0
+
+    def encode(self, frame: pl.DataFrame) -> Encoded:
+        columns, offset = [], 1
+        for name, values in self.values.items():
+            slots = self.slots[name]
+            if name in frame.columns and values and frame[name].dtype != pl.Null:
+                column = frame[name]
+                index = pl.DataFrame({"value": values, "code": np.arange(offset, offset + len(values))})
+                if column.dtype == pl.List:
+                    parts = [column.list.get(slot, null_on_oob=True) for slot in range(slots)]
+                else:
+                    parts = [column]
+                for part in parts:
+                    coded = part.cast(pl.String).replace_strict(index["value"], index["code"], default=0, return_dtype=pl.Int64)
+                    columns.append(coded.fill_null(0).to_numpy())
+                columns += [np.zeros(frame.height, dtype=np.int64)] * (slots - len(parts))
+            else:
+                columns += [np.zeros(frame.height, dtype=np.int64)] * slots
+            offset += len(values)
+        codes = np.stack(columns, axis=1) if columns else np.zeros((frame.height, 0), dtype=np.int64)
+        return Encoded(codes, np.zeros((frame.height, 0), dtype=np.float32))
+
+    def known(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {"type": "category", "values": [{"value": v, "count": c} for v, c in zip(values, self.counts[name], strict=True)]}
+            for name, values in self.values.items()
+        }
+
+    def unknown(self, name: str, value: object) -> bool:
+        given = value if isinstance(value, list | tuple) else [value]
+        return any(v is not None and str(v) not in self.values[name] for v in given)
+
+    def vocabulary(self) -> dict[str, Any]:
+        return {"values": self.values, "counts": self.counts, "slots": self.slots}
+
+    def load_vocabulary(self, vocabulary: Mapping[str, Any]) -> None:
+        self.values, self.counts, self.slots = dict(vocabulary["values"]), dict(vocabulary["counts"]), dict(vocabulary["slots"])

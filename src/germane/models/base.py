@@ -1,0 +1,107 @@
+"""The contract of a model: queries and items go in, scores come out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ..component import Component
+
+if TYPE_CHECKING:
+    from ..batches import Batch, QueryBatch
+    from ..data import Dataset
+    from ..encoders import ItemContent
+    from ..features import FeatureSet
+    from ..losses import Objective
+
+__all__ = ["Abilities", "Counted", "Learned", "Model", "TwoSided"]
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a model gives and what of a query it reads."""
+
+    gives: frozenset[str] = frozenset({"ranking"})
+    """Of ``ranking``, ``click``, ``rating``."""
+    reads: frozenset[str] = field(default_factory=frozenset)
+    """Of ``history``, ``context``, ``text``, ``words``, ``side``, ``time``."""
+    new_items: bool = False
+    """Whether items added after training get a score of their own."""
+
+
+class Model(Component, ABC):
+    """A part that scores items for queries. Knows nothing of files, policies or HTTP."""
+
+    abilities: Abilities = Abilities()
+
+    @abstractmethod
+    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
+        """Take sizes and constants; nothing is learnt yet. Called once, before fitting or before ``load_state``."""
+
+    @abstractmethod
+    def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
+        """[queries, n] scores of the ranking head. ``items``: None = the whole catalogue, [n] shared, [queries, n] own rows."""
+
+    def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
+        """Parts of the score by kind, each [queries, n], for items [queries, n]; they sum to ``score``."""
+        return {"popularity": self.score(queries, items)}
+
+    def add_items(self, content: ItemContent) -> None:
+        """Score these items too from now on: ``content`` holds the old items and, behind them, the new."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """What was learnt, by name; goes into ``model.safetensors``."""
+
+    @abstractmethod
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take back what ``state`` gave."""
+
+
+class Counted(Model):
+    """Counts and closed forms: fitted in one call."""
+
+    @abstractmethod
+    def fit(self, dataset: Dataset) -> None:
+        """Learn from these events."""
+
+
+class Learned(Model, nn.Module):
+    """Fitted by gradients: the training loop calls ``loss`` and nothing else."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
+        """Losses by head, each a scalar; the objective weighs them."""
+
+    def state(self) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        self.load_state_dict(state)
+
+
+class TwoSided(Learned):
+    """Scores the whole catalogue by one product of query vectors and item vectors."""
+
+    @abstractmethod
+    def query_vectors(self, queries: QueryBatch) -> Tensor:
+        """[queries, width]"""
+
+    @abstractmethod
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """[items, width]"""
+
+    def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
+        q = self.query_vectors(queries)
+        if items is None or items.ndim == 1:
+            codes = torch.arange(self.n_items, device=q.device) if items is None else items
+            return q @ self.item_vectors(codes).T  # [queries, n]
+        own = self.item_vectors(items.reshape(-1)).reshape(*items.shape, -1)  # [queries, n, width]
+        return torch.einsum("qd,qnd->qn", q, own)
+
+    n_items: int
+    """Size of the catalogue, added items included."""
