@@ -1,0 +1,6 @@
+"""Scores to losses."""
+
+from .base import Objective, RankingLoss
+from .ranking import full_softmax, sampled
+
+__all__ = ["Objective", "RankingLoss", "full_softmax", "sampled"]

@@ -1,0 +1,52 @@
+"""Losses of the ranking head: the taken item against the catalogue, or against drawn items that the batch shares."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .base import RankingLoss
+
+__all__ = ["full_softmax", "sampled"]
+
+
+def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor, allowed: Tensor) -> Tensor:
+    """Cross-entropy over the catalogue. Prefer it up to some 20,000 items; beyond, ``sampled`` costs less and loses little.
+
+    ``logits`` [positions, items], ``targets`` [positions], ``weights`` [positions], ``allowed`` [items]: items that may stand against the target.
+
+    >>> import torch
+    >>> full_softmax(torch.zeros(1, 4), torch.tensor([0]), torch.ones(1), torch.ones(4, dtype=torch.bool)).item()  # ln 4
+    1.386294...
+    """
+    masked = logits.masked_fill(~allowed, torch.finfo(logits.dtype).min)
+    return _mean(functional.cross_entropy(masked, targets, reduction="none"), weights)
+
+
+def sampled(loss: RankingLoss, positive: Tensor, negative: Tensor, clash: Tensor, weights: Tensor, log_q: Tensor, catalogue: int) -> Tensor:
+    """A loss over shared negatives.
+
+    ``positive`` [positions], ``negative`` [positions, n], ``clash`` [positions, n] marks negatives that are the target itself, ``log_q`` [n] the log
+    of each negative's expected count among the n drawn: subtracted, it makes the sampled softmax consistent with the full one (Bengio and Senécal, 2008).
+
+    ``sampled_softmax`` ranks best; ``bce`` gives probabilities; ``gbce`` (Petrov and Macdonald, 2023) corrects bce's overconfidence
+    for the share of the catalogue that was drawn (t = 0.75); ``bpr`` (Rendle, 2009) compares pairs.
+    """
+    out = torch.finfo(negative.dtype).min
+    if loss == "sampled_softmax":
+        logits = torch.cat([positive[:, None], (negative - log_q).masked_fill(clash, out)], dim=1)
+        return _mean(-functional.log_softmax(logits, dim=1)[:, 0], weights)
+    count = (~clash).sum(1).clamp(min=1)
+    if loss == "bpr":
+        return _mean((functional.softplus(negative - positive[:, None]).masked_fill(clash, 0).sum(1) / count), weights)
+    against = functional.softplus(negative).masked_fill(clash, 0).sum(1)
+    if loss == "bce":
+        return _mean(functional.softplus(-positive) + against / count, weights)
+    rate = negative.shape[1] / max(catalogue - 1, 1)
+    power = rate * (0.75 * (1 - 1 / rate) + 1 / rate) if rate < 1 else 1.0
+    return _mean(power * functional.softplus(-positive) + against, weights)
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1e-12)

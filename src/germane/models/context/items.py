@@ -1,0 +1,101 @@
+"""Item vectors: text, identity and side features together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...encoders import ItemContent, Whitening
+
+__all__ = ["ItemTower"]
+
+
+class ItemTower(nn.Module):
+    """``v = W z + identity + side features``, with z the whitened text; items without training events have no identity.
+
+    In training the identity of whole items is dropped at random, so that an item's content alone has to be worth something.
+    """
+
+    z: Tensor
+    known: Tensor
+
+    def __init__(self, content: ItemContent, n_side_codes: int, width: int, *, identity: bool, text: bool, side: bool, text_width: int, identity_dropout: float) -> None:
+        super().__init__()
+        self.identity_dropout = identity_dropout
+        self.register_buffer("known", content.known.clone())
+        use_text = text and content.width > 0
+        self.text_width = min(text_width, content.width) if use_text else 0
+        self.register_buffer("z", torch.zeros(content.n_items, self.text_width))
+        self.register_buffer("white_mean", torch.zeros(content.width if use_text else 0))
+        self.register_buffer("white_matrix", torch.zeros(content.width if use_text else 0, self.text_width))
+        self.register_buffer("side_codes", content.side_codes.clone())
+        self.register_buffer("side_dense", content.side_dense.clone())
+        self.text = nn.Linear(self.text_width, width, bias=False) if use_text else None
+        self.identity = nn.Embedding(content.n_items, width) if identity else None
+        self.side = nn.Embedding(n_side_codes, width, padding_idx=0) if side and content.side_codes.shape[1] else None
+        self.side_numbers = nn.Linear(content.side_dense.shape[1], width, bias=False) if side and content.side_dense.shape[1] else None
+        self._start(width)
+
+    def _start(self, width: int) -> None:
+        for table in (self.identity, self.side):
+            if table is not None:
+                nn.init.normal_(table.weight, std=width**-0.5)
+        if self.side is not None:
+            with torch.no_grad():
+                self.side.weight[0].zero_()
+        if self.identity is not None:
+            with torch.no_grad():
+                self.identity.weight[~self.known] = 0
+
+    def whiten(self, content: ItemContent) -> None:
+        """Fit the whitening on the texts of known items, and place every item's z."""
+        if self.text_width:
+            texts = content.text[content.known] if bool(content.known.any()) else content.text
+            state = Whitening.fit(texts, self.text_width).state()
+            rank = state["matrix"].shape[1]
+            self.white_mean.copy_(state["mean"])
+            self.white_matrix[:, :rank].copy_(state["matrix"])
+            self.z.copy_(self.whitened(content.text))
+
+    def whitened(self, vectors: Tensor) -> Tensor:
+        """[..., text width] -> [..., z width], unit length; a missing text stays zero."""
+        there = vectors.abs().sum(-1, keepdim=True) > 0
+        z = nn.functional.normalize((vectors - self.white_mean) @ self.white_matrix, dim=-1)
+        return torch.where(there, z, torch.zeros_like(z))
+
+    def grow(self, content: ItemContent) -> None:
+        """Take added items: their z and side features; their identity is zero."""
+        old = self.known.shape[0]
+        self.known = content.known.to(self.known.device)
+        if self.text_width:
+            self.z = torch.cat([self.z, self.whitened(content.text[old:].to(self.z.device))])
+        else:
+            self.z = self.z.new_zeros(content.n_items, 0)
+        self.side_codes, self.side_dense = content.side_codes.to(self.z.device), content.side_dense.to(self.z.device)
+        if self.identity is not None:
+            table = torch.zeros(content.n_items, self.identity.embedding_dim, device=self.identity.weight.device)
+            table[:old] = self.identity.weight.detach()
+            self.identity = nn.Embedding.from_pretrained(table, freeze=False)
+
+    def content_vectors(self, items: Tensor) -> Tensor:
+        """[..., width] without identity."""
+        total = torch.zeros((), device=self.z.device)
+        if self.text is not None:
+            total = total + self.text(self.z[items])
+        if self.side is not None:
+            codes = self.side_codes[items]
+            total = total + self.side(codes).sum(-2) / (codes > 0).sum(-1, keepdim=True).clamp(min=1).sqrt()
+        if self.side_numbers is not None:
+            total = total + self.side_numbers(self.side_dense[items])
+        return total
+
+    def forward(self, items: Tensor) -> Tensor:
+        """[..., width]"""
+        vectors = self.content_vectors(items)
+        if self.identity is not None:
+            own = self.identity(items) * self.known[items][..., None]
+            if self.training and self.identity_dropout > 0:
+                kept = torch.rand(self.known.shape[0], device=own.device) >= self.identity_dropout
+                own = own * kept[items][..., None]
+            vectors = vectors + own
+        return vectors
