@@ -1,0 +1,85 @@
+"""Item neighbours: what those who took this took as well."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ...batches import QueryBatch
+from ...component import Options
+from ...data.dataset import Dataset
+from ...encoders import ItemContent
+from ...features import FeatureSet
+from ..base import Abilities, Counted
+
+__all__ = ["ItemNeighbours", "ItemNeighboursOptions"]
+
+
+class ItemNeighboursOptions(Options):
+    neighbours: int = Field(default=200, ge=1)
+    """How many of the most similar items are kept for each."""
+    shrink: float = Field(default=10.0, ge=0)
+    """Added to the denominator of the cosine: pairs with little evidence count less."""
+    fade: float = Field(default=0.95, gt=0, le=1)
+    """Weight of an event against the one after it."""
+
+
+class ItemNeighbours(Counted):
+    """Sum of shrunk cosines to the items of the history, newer ones weighing more (Sarwar et al., 2001).
+
+    Strong on small, dense data and quick to fit; reads no context and cannot score new items: prefer ``ContextTransformer`` for both.
+    Memory: items × neighbours; the fit multiplies a sparse user × item matrix with itself, block by block.
+    """
+
+    options: ItemNeighboursOptions
+    abilities = Abilities(reads=frozenset({"history"}))
+
+    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
+        self.n_items = content.n_items
+        k = min(self.options.neighbours, self.n_items)
+        self.index = torch.zeros(self.n_items, k, dtype=torch.int64)
+        self.similarity = torch.zeros(self.n_items, k)
+
+    def fit(self, dataset: Dataset) -> None:
+        users, items = dataset.user_codes, dataset.item_codes
+        pairs = np.unique(users * self.n_items + items)
+        rows, columns = torch.from_numpy(pairs // self.n_items), torch.from_numpy(pairs % self.n_items)
+        taken = torch.sparse_coo_tensor(torch.stack([columns, rows]), torch.ones(len(pairs)), (self.n_items, dataset.n_users)).coalesce()
+        norms = torch.bincount(columns, minlength=self.n_items).float().sqrt()
+        k = self.index.shape[1]
+        for begin in range(0, self.n_items, 512):
+            block = torch.arange(begin, min(begin + 512, self.n_items))
+            dense = taken.index_select(0, block).to_dense()  # [block, users]
+            together = torch.sparse.mm(taken, dense.T).T  # [block, items]
+            cosine = together / (norms[block, None] * norms[None] + self.options.shrink)
+            cosine[torch.arange(len(block)), block] = 0
+            top = cosine.topk(k, dim=1)
+            self.similarity[block], self.index[block] = top.values, top.indices
+
+    def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
+        b, t = queries.history.shape
+        here = queries.history >= 0
+        history = queries.history.clamp(min=0)
+        weight = self.options.fade ** torch.arange(t - 1, -1, -1, dtype=torch.float32) * here  # [B, T]
+        scores = torch.zeros(b, self.n_items)
+        known = history < len(self.index)
+        history = history.clamp(max=len(self.index) - 1)
+        spread = self.similarity[history] * (weight * known)[..., None]  # [B, T, k]
+        scores.scatter_add_(1, self.index[history].reshape(b, -1), spread.reshape(b, -1))
+        if items is None:
+            return scores
+        return scores[:, items] if items.ndim == 1 else scores.gather(1, items)
+
+    def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
+        return {"history": self.score(queries, items)}
+
+    def add_items(self, content: ItemContent) -> None:
+        self.n_items = content.n_items
+
+    def state(self) -> dict[str, Tensor]:
+        return {"index": self.index.contiguous(), "similarity": self.similarity.contiguous()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        self.index, self.similarity = state["index"], state["similarity"]
