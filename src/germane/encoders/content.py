@@ -17,11 +17,13 @@ class ItemContent:
     text: Tensor
     """[items, text width] vectors of the items' prompts as the encoder gave them; width 0 without text."""
     side_codes: Tensor
-    """[items, categorical side features, values] codes; 0 = missing (several values a feature where it has them)."""
+    """[items, C] rows of one embedding table; 0 = missing."""
     side_dense: Tensor
     """[items, width] standardised numbers with their presence flags."""
     known: Tensor
     """[items] bool: the item has training events. Others are never negatives."""
+    n_side_codes: int = 1
+    """Rows of the side features' embedding table, row 0 (missing) included."""
 
     @property
     def n_items(self) -> int:
@@ -39,5 +41,9 @@ class ItemContent:
         """The same items with new ones behind them, unknown to training."""
         more = torch.zeros(text.shape[0], dtype=torch.bool)
         return ItemContent(
-            torch.cat([self.text, text]), torch.cat([self.side_codes, side_codes]), torch.cat([self.side_dense, side_dense]), torch.cat([self.known, more])
+            torch.cat([self.text, text]),
+            torch.cat([self.side_codes, side_codes]),
+            torch.cat([self.side_dense, side_dense]),
+            torch.cat([self.known, more]),
+            self.n_side_codes,
         )

@@ -101,8 +101,10 @@ class Feature(Component, ABC):
 class FeatureSet:
     """Fitted features side by side; their codes share one numbering, so a model needs one embedding table."""
 
-    def __init__(self, parts: Sequence[Feature]) -> None:
+    def __init__(self, parts: Sequence[Feature], profile: FeatureSet | None = None) -> None:
         self.parts = list(parts)
+        self.profile = profile
+        """Features of the user, for models that read them beside the moment's."""
 
     @classmethod
     def fit(

@@ -19,7 +19,7 @@ class ItemTower(nn.Module):
     z: Tensor
     known: Tensor
 
-    def __init__(self, content: ItemContent, n_side_codes: int, width: int, *, identity: bool, text: bool, side: bool, text_width: int, identity_dropout: float) -> None:
+    def __init__(self, content: ItemContent, width: int, *, identity: bool, text: bool, side: bool, text_width: int, identity_dropout: float) -> None:
         super().__init__()
         self.identity_dropout = identity_dropout
         self.register_buffer("known", content.known.clone())
@@ -32,7 +32,7 @@ class ItemTower(nn.Module):
         self.register_buffer("side_dense", content.side_dense.clone())
         self.text = nn.Linear(self.text_width, width, bias=False) if use_text else None
         self.identity = nn.Embedding(content.n_items, width) if identity else None
-        self.side = nn.Embedding(n_side_codes, width, padding_idx=0) if side and content.side_codes.shape[1] else None
+        self.side = nn.Embedding(content.n_side_codes, width, padding_idx=0) if side and content.side_codes.shape[1] else None
         self.side_numbers = nn.Linear(content.side_dense.shape[1], width, bias=False) if side and content.side_dense.shape[1] else None
         self._start(width)
 

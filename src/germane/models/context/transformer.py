@@ -75,7 +75,7 @@ class ContextTransformer(TwoSided):
     options: ContextTransformerOptions
     abilities = Abilities(reads=frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True)
 
-    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet, profile: FeatureSet | None = None, n_side_codes: int = 1) -> None:
+    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         o = self.options
         if o.width % o.heads:
             from ...errors import ConfigError
@@ -83,13 +83,14 @@ class ContextTransformer(TwoSided):
             raise ConfigError(f"ContextTransformer: width {o.width} is not a multiple of heads {o.heads}: choose heads that divide it.")
         self.n_items = content.n_items
         self.items = ItemTower(
-            content, n_side_codes, o.width, identity=o.identity, text=o.text, side=o.side, text_width=o.text_width, identity_dropout=o.identity_dropout
+            content, o.width, identity=o.identity, text=o.text, side=o.side, text_width=o.text_width, identity_dropout=o.identity_dropout
         )
         self.history = HistoryTransformer(o.width, o.blocks, o.heads, o.length, o.dropout, o.relative_time)
         self.start = nn.Parameter(torch.zeros(o.width))
         self.event_moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.history_context else None
         self.moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.context else None
         self.gap = nn.Embedding(33, o.width, padding_idx=32) if o.context and dataset.has_times else None
+        profile = features.profile
         self.profile = MomentEncoder(profile.n_codes, profile.shape, o.width) if o.profile and profile is not None and sum(profile.shape) else None
         z = self.items.text_width
         self.words = nn.Linear(z, o.width, bias=False) if o.words and z else None

@@ -1,0 +1,53 @@
+"""What each user did: the newest events, and everything they ever took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .types import Event
+
+__all__ = ["Histories"]
+
+KEPT = 200
+
+
+class Histories:
+    """Per user the newest 200 events, oldest first, and the set of items seen, by kind of event."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, list[Event]] = {}
+        self._seen: dict[str, dict[str, set[str]]] = {}
+
+    def of(self, user: str) -> list[Event]:
+        return list(self._events.get(user, ()))
+
+    def seen(self, user: str, kinds: Iterable[str] | None = None) -> set[str]:
+        """Items the user took; with ``kinds``, by these kinds of event only."""
+        by_kind = self._seen.get(user, {})
+        chosen = by_kind.values() if kinds is None else (by_kind.get(kind, set()) for kind in kinds)
+        return set().union(*chosen)
+
+    def seen_by_kind(self, user: str) -> Mapping[str, set[str]]:
+        return self._seen.get(user, {})
+
+    def append(self, user: str, event: Event) -> None:
+        events = self._events.setdefault(user, [])
+        events.append(event)
+        if len(events) > 1 and isinstance(event.time, float) and isinstance(events[-2].time, float) and event.time < events[-2].time:
+            events.sort(key=lambda e: e.time if isinstance(e.time, float) else float("inf"))
+        del events[:-KEPT]
+        self.mark(user, event.item, event.kind)
+
+    def mark(self, user: str, item: str, kind: str | None = None) -> None:
+        """Remember that an item was seen, without an event."""
+        self._seen.setdefault(user, {}).setdefault(kind or "", set()).add(item)
+
+    def forget(self, user: str) -> None:
+        self._events.pop(user, None)
+        self._seen.pop(user, None)
+
+    def users(self) -> list[str]:
+        return list(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)

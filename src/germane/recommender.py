@@ -1,0 +1,478 @@
+"""Encoders, features, a model and a policy behind a few verbs."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import times
+from .batches import QueryBatch, columns_of, profiles, query_batch
+from .data import Dataset
+from .data.filters import parse as parse_filter
+from .encoders import Encoder, ItemContent, NoText, VectorCache, prompts
+from .errors import AbilityError, DataError, QueryError, nearest
+from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
+from .features.base import TIME
+from .histories import Histories
+from .models import ContextTransformer, Model
+from .policies import Greedy, Policy, Scored
+from .types import Event, Feedback, Note, Query, Reason, Slate, SlateItem
+
+__all__ = ["Recommender"]
+
+MAX_N = 1000
+
+
+class Recommender:
+    """What answers a moment. ``germane.train`` makes one that knows something; ``germane.load`` brings one back.
+
+    Absent parts take the defaults: ``ContextTransformer``, no text, all features that the columns allow, ``Greedy``.
+    """
+
+    def __init__(
+        self,
+        model: Model | None = None,
+        *,
+        text: Encoder | None = None,
+        features: Sequence[Feature] | None = None,
+        policy: Policy | None = None,
+        seed: int = 0,
+        exclude_seen: bool | tuple[str, ...] = True,
+    ) -> None:
+        self.model = model if model is not None else ContextTransformer()
+        self.text = text if text is not None else NoText()
+        self.parts = list(features) if features is not None else [Time(), Categories(), Numbers(), Place()]
+        self.policy = policy if policy is not None else Greedy()
+        self.seed, self.exclude_seen = seed, exclude_seen
+        self.version = "untrained"
+        self.histories = Histories()
+        self.removed: set[int] = set()
+        self.catalogue: Dataset | None = None
+        self.newest = 0.0
+        self._lock = threading.RLock()
+        self._rng = np.random.default_rng(seed)
+
+    # -- making --------------------------------------------------------------------------------------------------
+
+    def prepare(self, dataset: Dataset, *, bar: Callable[[int, int], None] | None = None) -> None:
+        """Fit features, encode the catalogue, give the model its sizes. ``dataset`` holds the training events only."""
+        from .batches import event_frame
+
+        self.features = FeatureSet.fit(self.parts, event_frame(dataset), self._moment_types(dataset), dataset.separators)
+        sides = [name for name in dataset.columns.side if name in dataset.items.columns]
+        self.side = FeatureSet.fit([Categories(), Numbers()], dataset.items.select(sides) if sides else pl.DataFrame(), _only(dataset.types, sides))
+        user_sides = [name for name in dataset.columns.user_side if name in dataset.users.columns]
+        frame = dataset.users.select(user_sides) if user_sides else pl.DataFrame()
+        self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, _only(dataset.types, user_sides))
+        self.encode = VectorCache().cached(self.text)
+        known = torch.zeros(dataset.n_items, dtype=torch.bool)
+        known[torch.from_numpy(np.unique(dataset.item_codes))] = True
+        self._settle(dataset, self._content(dataset.items, dataset, known, bar))
+        self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else 0.0
+
+    def restore(self, catalogue: Dataset, features: FeatureSet, side: FeatureSet, content: ItemContent, newest: float) -> None:
+        """Take back what ``prepare`` made, from a saved run."""
+        self.features, self.side = features, side
+        self.encode = VectorCache().cached(self.text)
+        self._settle(catalogue, content)
+        self.newest = newest
+
+    def _settle(self, dataset: Dataset, content: ItemContent) -> None:
+        self.catalogue = dataset.take(np.zeros(0, dtype=np.int64))
+        self.content = content
+        self.items = dataset.items
+        self.item_codes: dict[str, int] = dict(dataset.item_index)
+        self.user_ids: dict[str, int] = dict(dataset.user_index)
+        self.columns, self.types = dataset.columns, dict(dataset.types)
+        self.model.prepare(dataset, content, self.features)
+        self.counts = np.zeros(dataset.n_items)
+        self.recent_counts = np.zeros(dataset.n_items)
+        self._profiles = profiles(self.features.profile or FeatureSet([]), self._profile_frame(dataset.users))
+
+    def remember(self, dataset: Dataset) -> None:
+        """Take these events as what users did before now."""
+        self.counts = np.bincount(dataset.item_codes, minlength=len(self.items)).astype(float)
+        if len(dataset):
+            late = dataset.times >= np.quantile(dataset.times, 0.9) if not dataset.has_times else dataset.times >= dataset.times.max() - 30 * 86_400
+            self.recent_counts = np.bincount(dataset.item_codes[late], minlength=len(self.items)).astype(float)
+            self.newest = float(dataset.times.max()) if dataset.has_times else 0.0
+        ids, items = dataset.users["id"].to_list(), dataset.items["id"].to_list()
+        events = dataset.events
+        names = [name for name in dataset.columns.moment if f"context:{name}" in events.columns]
+        has_kind = "kind" in events.columns
+        lines, codes = dataset.timelines, dataset.item_codes
+        for user, name in enumerate(ids):
+            rows = lines.rows(user)
+            if not len(rows):
+                continue
+            kinds = events["kind"].gather(rows).to_list() if has_kind else [None] * len(rows)
+            for code, kind in zip(codes[rows], kinds, strict=True):
+                self.histories.mark(name, items[code], kind)
+            newest = rows[-200:]
+            cut = events[newest]
+            contexts = cut.select(pl.col(f"context:{n}").alias(n) for n in names).to_dicts() if names else [{}] * len(newest)
+            moments = cut["time"].to_list() if dataset.has_times else [None] * len(newest)
+            values = cut["value"].to_list() if "value" in cut.columns else [None] * len(newest)
+            self.histories._events[name] = [
+                Event(items[c], t, k, v, {n: x for n, x in context.items() if x is not None})
+                for c, t, k, v, context in zip(codes[newest], moments, kinds[-200:], values, contexts, strict=True)
+            ]
+
+    def _content(self, frame: pl.DataFrame, dataset: Dataset, known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
+        texts = prompts(frame, dataset.prompt, [c for c in dataset.columns.text if c in frame.columns], dataset.separators)
+        text = self.encode(texts, bar) if self.text.width else torch.zeros(frame.height, 0)
+        side = self.side.encode(frame)
+        return ItemContent(text, side.codes, side.dense, known, self.side.n_codes)
+
+    def _moment_types(self, dataset: Dataset) -> dict[str, str]:
+        found: dict[str, str] = {TIME: "time"} if dataset.has_times else {}
+        found |= {name: dataset.types.get(name, "category") for name in dataset.columns.context}
+        place = dataset.columns.place
+        return found | ({name: "place" for name in place} if len(place) == 2 else {name: "category" for name in place})
+
+    def _profile_frame(self, users: pl.DataFrame) -> pl.DataFrame:
+        names = [n for n in (self.features.profile.names if self.features.profile else []) if n in users.columns]
+        return users.select(names) if names else pl.DataFrame({"": [None] * users.height})
+
+    # -- answering -----------------------------------------------------------------------------------------------
+
+    def recommend(
+        self, query: Query, n: int = 10, *, rng: np.random.Generator | None = None, explore: bool = True, explain: bool = True, now: float | None = None
+    ) -> Slate:
+        """The best ``n`` for one moment. ``explore=False`` shows the greedy list; ``now`` is the time of queries that name none."""
+        return self.recommend_many([query], n, rng=rng, explore=explore, explain=explain, now=now)[0]
+
+    def recommend_many(
+        self,
+        queries: Sequence[Query],
+        n: int = 10,
+        *,
+        rng: np.random.Generator | None = None,
+        explore: bool = True,
+        explain: bool = False,
+        now: float | None = None,
+    ) -> list[Slate]:
+        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
+            raise QueryError(f"n = {n!r}: how many items to return lies between 1 and {MAX_N:,}.", "n")
+        with self._lock:
+            slates: list[Slate] = []
+            for begin in range(0, len(queries), 64):
+                slates += self._answer(queries[begin : begin + 64], n, rng or self._rng, explore, explain, now)
+            return slates
+
+    def _answer(
+        self, queries: Sequence[Query], n: int, rng: np.random.Generator, explore: bool, explain: bool, now: float | None
+    ) -> list[Slate]:
+        notes: list[list[Note]] = [[] for _ in queries]
+        batch = self.batch(queries, now, notes)
+        self._eval()
+        with torch.inference_mode():
+            scores = self.model.score(batch).double().numpy()  # [B, items]
+        policy = self.policy if explore else Greedy()
+        slates, chosen = [], []
+        for row, query in enumerate(queries):
+            allowed = self._allowed(query, notes[row])
+            scored = Scored(allowed, scores[row, allowed])
+            choice = policy.choose(scored, n, rng)
+            codes = allowed[choice.places]
+            if len(codes) < n:
+                notes[row].append(Note("short_list", f"{len(codes)} items are left where {n} were asked for."))
+            chosen.append((codes, choice.propensities))
+        reasons = self._reasons(batch, [codes for codes, _ in chosen]) if explain else [[()] * len(codes) for codes, _ in chosen]
+        ids = self.items["id"]
+        for row, query in enumerate(queries):
+            codes, propensities = chosen[row]
+            shown = tuple(
+                SlateItem(ids[int(code)], place + 1, float(scores[row, code]), float(propensities[place]), reasons[row][place])
+                for place, code in enumerate(codes)
+            )
+            slates.append(
+                Slate(secrets.token_hex(12), query.user, self.version, type(policy).__name__, policy.propensity_kind, shown, tuple(notes[row]))
+            )
+        return slates
+
+    def batch(self, queries: Sequence[Query], now: float | None = None, notes: list[list[Note]] | None = None) -> QueryBatch:
+        """Live queries as tensors; what is unknown is left out and noted."""
+        notes = notes if notes is not None else [[] for _ in queries]
+        names = self.features.names
+        users, moments, contexts, histories, history_contexts = [], [], [], [], []
+        for query, told in zip(queries, notes, strict=True):
+            code = self.user_ids.get(query.user, -1) if query.user is not None else -1
+            stored = self.histories.of(query.user) if query.user is not None else []
+            if query.user is not None and code < 0 and not stored:
+                told.append(Note("unknown_user", f"user {query.user!r} is not known: the answer rests on the query alone."))
+            users.append(code)
+            time = query.time if query.time is not None else (now if now is not None else self.newest)
+            moments.append(times.parse(time))
+            contexts.append({TIME: moments[-1], **self._context(query.context, names, told)})
+            kept = []
+            for event in query.history if query.history is not None else stored:
+                item = self.item_codes.get(event.item)
+                if item is None:
+                    told.append(Note("unknown_item", f"item {event.item!r} in the history is not in the catalogue; left out."))
+                    continue
+                when = times.parse(event.time) if event.time is not None else moments[-1]
+                kept.append((item, when))
+                history_contexts.append({TIME: when, **{k: v for k, v in event.context.items() if k in names}})
+            histories.append(kept)
+        types = {TIME: "number", **self._moment_types(self._dataset())}
+        columns = [TIME, *names] if self._dataset().has_times else names
+        length = getattr(self.model.options, "length", 200)
+        return query_batch(
+            users,
+            moments,
+            columns_of(contexts, types, columns),
+            histories,
+            columns_of(history_contexts, types, columns) if history_contexts else pl.DataFrame(),
+            self._words(queries),
+            self.features,
+            self._profiles[torch.tensor([u if u < len(self._profiles.codes) else -1 for u in users], dtype=torch.int64)],
+            length,
+        )
+
+    def _context(self, given: Mapping[str, Any], names: Sequence[str], notes: list[Note]) -> dict[str, Any]:
+        for name, value in given.items():
+            if name not in names:
+                if name in self.columns.moment:
+                    continue
+                raise QueryError(f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}")
+            if value is not None and self.types.get(name) == "number" or name in self.columns.place and len(self.columns.place) == 2:
+                if value is not None and (isinstance(value, bool) or not _is_number(value)):
+                    raise QueryError(f"context {name} = {value!r} is not a number.", f"context.{name}")
+            elif self.features.unknown(name, value):
+                notes.append(Note("unknown_context_value", f"context {name} = {value!r} was never seen in training; left out."))
+        return dict(given)
+
+    def _words(self, queries: Sequence[Query]) -> Tensor:
+        texts = [query.words or "" for query in queries]
+        if not self.text.width or not any(texts):
+            return torch.zeros(len(queries), self.text.width)
+        return self.text.encode(texts)
+
+    def _allowed(self, query: Query, notes: list[Note]) -> NDArray[np.int64]:
+        """Codes that may be shown, ascending."""
+        mask = np.ones(len(self.items), dtype=bool)
+        if self.removed:
+            mask[list(self.removed)] = False
+        if query.candidates is not None:
+            mine = np.zeros_like(mask)
+            for item in query.candidates:
+                code = self.item_codes.get(item)
+                if code is None:
+                    notes.append(Note("unknown_candidate", f"candidate {item!r} is not in the catalogue; left out."))
+                else:
+                    mine[code] = True
+            mask &= mine
+        if query.filter is not None:
+            mask &= parse_filter(query.filter, self.items).mask(self.items)
+        exclude = query.exclude_seen
+        if exclude is None:
+            exclude = self.exclude_seen if query.candidates is None else False
+        if exclude is not False:
+            if query.history is not None:
+                kinds = None if exclude is True else set(exclude)
+                seen = {event.item for event in query.history if kinds is None or event.kind in kinds}
+            else:
+                seen = self.histories.seen(query.user, None if exclude is True else exclude) if query.user is not None else set()
+            mask[[self.item_codes[item] for item in seen if item in self.item_codes]] = False
+        return np.flatnonzero(mask)
+
+    def _reasons(self, batch: QueryBatch, chosen: list[NDArray[np.int64]]) -> list[list[tuple[Reason, ...]]]:
+        width = max((len(codes) for codes in chosen), default=0)
+        if width == 0:
+            return [[] for _ in chosen]
+        items = torch.zeros(len(chosen), width, dtype=torch.int64)
+        for row, codes in enumerate(chosen):
+            items[row, : len(codes)] = torch.from_numpy(codes)
+        with torch.inference_mode():
+            parts = {kind: part.double().numpy() for kind, part in self.model.reasons(batch, items).items()}
+        return [
+            [
+                tuple(Reason(kind, _WHAT.get(kind, kind), float(part[row, place]), _TEXT.get(kind, kind)) for kind, part in parts.items())
+                for place in range(len(codes))
+            ]
+            for row, codes in enumerate(chosen)
+        ]
+
+    def score(self, pairs: pl.DataFrame, head: str | None = None) -> NDArray[np.float64]:
+        """Ranking scores of (user, item) rows, under the config's column names; context columns and the time are read where present."""
+        if head is not None and head not in self.model.abilities.gives:
+            raise AbilityError(f"{type(self.model).__name__} has no {head} head; it gives {', '.join(sorted(self.model.abilities.gives))}.")
+        user, item = self.columns.in_events("user"), self.columns.in_events("item")
+        for column in (user, item):
+            if column not in pairs.columns:
+                raise DataError(f"the pairs have no column {column!r}; they have {', '.join(pairs.columns)}.{nearest(column, pairs.columns)}")
+        names = [name for name in self.features.names if name in pairs.columns]
+        timed = self.columns.time is not None and self.columns.time in pairs.columns
+        out = np.zeros(pairs.height)
+        self._eval()
+        with self._lock, torch.inference_mode():
+            for begin in range(0, pairs.height, 256):
+                rows = pairs[begin : begin + 256].to_dicts()
+                codes = [self.item_codes.get(str(row[item])) for row in rows]
+                queries = [
+                    Query(user=str(row[user]), time=row[self.columns.time] if timed else None, context={n: row[n] for n in names}) for row in rows
+                ]
+                asked = torch.tensor([[c if c is not None else 0] for c in codes])
+                scores = self.model.score(self.batch(queries), asked)[:, 0].double().numpy()
+                out[begin : begin + len(rows)] = np.where([c is not None for c in codes], scores, np.nan)
+        return out
+
+    def similar(self, item: str, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """Items whose vectors point the same way, by cosine."""
+        code = self.item_codes.get(item)
+        if code is None:
+            raise QueryError(f"item {item!r} is not in the catalogue.", "item")
+        vectors = self.content.text
+        if isinstance(self.model, ContextTransformer):
+            self._eval()
+            with torch.inference_mode():
+                vectors = self.model.items(torch.arange(len(self.items)))
+        vectors = torch.nn.functional.normalize(vectors, dim=-1)
+        scores = (vectors @ vectors[code]).double().numpy()
+        scores[code] = -np.inf
+        return self._top(scores, n, filter)
+
+    def popular(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """What was taken most."""
+        return self._top(self.counts, n, filter)
+
+    def trending(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """What was taken most in the newest thirty days, against how often it is taken at all."""
+        share = self.recent_counts / max(self.recent_counts.sum(), 1)
+        usual = (self.counts + 1) / (self.counts.sum() + len(self.counts))
+        return self._top(share * np.log1p(share / usual), n, filter)
+
+    def latest(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """The newest rows of the catalogue: added last, first."""
+        return self._top(np.arange(len(self.items), dtype=float), n, filter)
+
+    def _top(self, scores: NDArray[np.float64], n: int, filter: Mapping[str, Any] | None) -> list[tuple[str, float]]:
+        if not 1 <= n <= MAX_N:
+            raise QueryError(f"n = {n!r}: how many items to return lies between 1 and {MAX_N:,}.", "n")
+        allowed = self._allowed(Query(filter=filter, exclude_seen=False), [])
+        allowed = allowed[np.isfinite(scores[allowed])]
+        order = allowed[np.argsort(-scores[allowed], kind="stable")[:n]]
+        return [(self.items["id"][int(code)], float(scores[code])) for code in order]
+
+    # -- taking in -----------------------------------------------------------------------------------------------
+
+    def add_items(self, frame: pl.DataFrame) -> int:
+        """New ids are scored from their content from now on, known ids take the new columns. Returns how many are new."""
+        name = self.columns.in_items() if self.columns.in_items() in frame.columns else "id"
+        if name not in frame.columns:
+            raise DataError(f"the items have no column {self.columns.in_items()!r} (or 'id'); they have {', '.join(frame.columns)}.")
+        frame = frame.with_columns(pl.col(name).cast(pl.String).alias("id")).unique("id", keep="last", maintain_order=True)
+        with self._lock:
+            rows = pl.DataFrame({column: _fit(frame, column, dtype) for column, dtype in self.items.schema.items()})
+            known = rows["id"].is_in(list(self.item_codes))
+            fresh, changed = rows.filter(~known), rows.filter(known)
+            dataset = self._dataset()
+            if fresh.height:
+                content = self._content(fresh, dataset, torch.zeros(fresh.height, dtype=torch.bool))
+                grown = self.content.extended(content.text, content.side_codes, content.side_dense)
+                self.model.add_items(grown)
+                self.content, self.items = grown, pl.concat([self.items, fresh])
+                for item in fresh["id"]:
+                    self.item_codes[item] = len(self.item_codes)
+                more = np.zeros(fresh.height)
+                self.counts, self.recent_counts = np.concatenate([self.counts, more]), np.concatenate([self.recent_counts, more])
+            if changed.height:
+                given = [c for c in self.items.columns if c in frame.columns and c != "id"]
+                self.items = self.items.update(changed.select("id", *given), on="id", how="left", include_nulls=False) if given else self.items
+            self.removed -= {self.item_codes[item] for item in rows["id"]}
+            return fresh.height
+
+    def remove_item(self, item: str) -> None:
+        if item not in self.item_codes:
+            raise QueryError(f"item {item!r} is not in the catalogue.", "item")
+        with self._lock:
+            self.removed.add(self.item_codes[item])
+
+    def record(self, user: str, event: Event) -> None:
+        """Something happened: the user's next answer knows it."""
+        with self._lock:
+            time = times.parse(event.time) if event.time is not None else times.now()
+            self.histories.append(user, Event(event.item, time, event.kind, event.value, event.context))
+            code = self.item_codes.get(event.item)
+            if code is not None:
+                self.counts[code] += 1
+                self.recent_counts[code] += 1
+
+    def observe(self, feedback: Feedback | Sequence[Feedback]) -> None:
+        """What came back for shown items: the policy learns, if it is one that does."""
+        with self._lock:
+            self.policy.update([feedback] if isinstance(feedback, Feedback) else list(feedback))
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def moments(self) -> dict[str, Any]:
+        """What moments it knows: names, values with counts, ranges, and an example request."""
+        known = self.features.known()
+        example: dict[str, Any] = {"context": {}, "n": 5}
+        if self.histories.users():
+            example = {"user": self.histories.users()[0], **example}
+        for name, facts in known.items():
+            if name == TIME:
+                example["time"] = times.show(self.newest)
+            elif facts.get("values"):
+                example["context"][name] = facts["values"][0]["value"]
+            elif "low" in facts:
+                example["context"][name] = facts["low"]
+        typed = bool(self.text.width) and "words" in self.model.abilities.reads
+        if typed:
+            example["words"] = "something light"
+        return {"columns": [{"name": name, **facts} for name, facts in known.items()], "words": typed, "example": example}
+
+    def parameters(self) -> dict[str, int]:
+        sizes = [(p.numel(), p.requires_grad) for p in self.model.parameters()] if isinstance(self.model, torch.nn.Module) else []
+        return {"total": sum(s for s, _ in sizes), "trainable": sum(s for s, learns in sizes if learns), "text_total": 0, "text_trainable": 0}
+
+    def _dataset(self) -> Dataset:
+        if self.catalogue is None:
+            raise AbilityError("this recommender is not trained: call germane.train, or germane.load a run.")
+        return self.catalogue
+
+    def _eval(self) -> None:
+        self._dataset()
+        if isinstance(self.model, torch.nn.Module):
+            self.model.eval()
+
+
+_WHAT = {"history": "what the user did", "moment": "time and context", "words": "typed words", "content": "similar texts", "popularity": "popularity"}
+_TEXT = {
+    "history": "fits what was taken before",
+    "moment": "fits the time and the context",
+    "words": "fits the typed words",
+    "content": "reads like what was taken before",
+    "popularity": "taken by many, also lately",
+}
+
+
+def _only(types: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    return {name: types.get(name, "category") for name in names}
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+
+
+def _fit(frame: pl.DataFrame, column: str, dtype: pl.DataType) -> pl.Series:
+    """A column as the catalogue holds it; missing where the frame has none."""
+    if column not in frame.columns:
+        return pl.Series(column, [None] * frame.height, dtype=dtype)
+    given = frame[column]
+    if isinstance(dtype, pl.List) and given.dtype == pl.String:
+        return given.str.split("|").alias(column)
+    return given.cast(dtype, strict=False)
