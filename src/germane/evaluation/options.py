@@ -1,0 +1,34 @@
+"""``[evaluation]``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ..component import Options
+
+__all__ = ["EvaluationOptions"]
+
+
+class EvaluationOptions(Options):
+    k: tuple[int, ...] = (10,)
+    """Lengths of the lists that are judged."""
+    exclude_seen: bool | tuple[str, ...] = True
+    """Whether what a user took before is left out of lists; or the kinds of events that count as seen."""
+    history: Literal["rolling", "frozen"] = "rolling"
+    """``rolling``: a case knows all that its user did before it; ``frozen``: only what training saw."""
+    baselines: tuple[str, ...] = ()
+    """Models that are fitted beside the run and reported as rows of their own, with their default options."""
+
+    @field_validator("k", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, int) else value
+
+    @field_validator("k")
+    @classmethod
+    def _in_range(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or any(not 1 <= k <= 1000 for k in value):
+            raise ValueError("each k should lie between 1 and 1,000")
+        return value

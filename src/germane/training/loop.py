@@ -1,0 +1,180 @@
+"""The one training loop: epochs over a model's loss, early stopping on a validation figure, checkpoints that resume exactly."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..batches import Batch, EventTable
+from ..errors import TrainingError
+from ..models import Learned
+from .options import TrainingOptions
+
+__all__ = ["Trained", "choose_device", "train_model"]
+
+
+@dataclass
+class Trained:
+    """How training went."""
+
+    best_epoch: int = 0
+    """From 1."""
+    best: float = -math.inf
+    curve: list[dict[str, float]] = field(default_factory=list)
+    """Per epoch: loss and validation figure."""
+
+
+def choose_device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(f"device {name!r} is not there ({str(error).splitlines()[0]}): use auto, cpu or cuda.") from None
+    return device
+
+
+def train_model(
+    model: Learned,
+    table: EventTable,
+    options: TrainingOptions,
+    *,
+    seed: int = 0,
+    validate: Callable[[], float] | None = None,
+    checkpoint: Path | None = None,
+    progress: Callable[[int, int, int, float, float | None], None] | None = None,
+    length: int = 100,
+) -> Trained:
+    """Fit ``model`` on the visible events of ``table``.
+
+    ``validate`` gives the figure that decides (larger is better); without it all ``epochs`` are run. ``checkpoint`` is a folder that holds the
+    state after each epoch: an interrupted training goes on from there and ends with the same weights, since every epoch draws from a
+    generator seeded with (seed, epoch). ``progress`` hears (epoch, step, steps, loss, figure).
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    device = choose_device(options.device)
+    model.to(device)
+    optimiser = _optimiser(model, options)
+    trained, best_state = Trained(), None
+    begin = 0
+    if checkpoint is not None and (checkpoint / "progress.json").exists():
+        begin, trained, best_state = _resume(checkpoint, model, optimiser)
+    steps = math.ceil(table.n_batches(length, options.batch) / options.accumulate)
+    for epoch in range(begin, options.epochs):
+        if epoch - trained.best_epoch >= options.patience and validate is not None and trained.best_epoch:
+            break
+        torch.manual_seed(seed * 100_003 + epoch)
+        rng = np.random.default_rng([seed, epoch])
+        model.train()
+        total, done = 0.0, 0
+        for group in _groups(table.batches(length, options.batch, rng), options.accumulate):
+            rate = options.learning_rate * _schedule(options, epoch * steps + done, steps)
+            for parameters in optimiser.param_groups:
+                parameters["lr"] = rate
+            optimiser.zero_grad(set_to_none=True)
+            loss_now = 0.0
+            weight = sum(float(batch.weights.sum()) for batch in group) or 1.0
+            for batch in group:
+                loss = sum(model.loss(batch.to(device), options.objective()).values(), torch.zeros((), device=device))
+                (loss * (float(batch.weights.sum()) / weight)).backward()
+                loss_now += loss.item() * float(batch.weights.sum()) / weight
+            if not math.isfinite(loss_now):
+                raise TrainingError(f"the loss is not a number at epoch {epoch + 1}, step {done + 1}: lower training.learning_rate, or look for huge values in the data.")
+            torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
+            optimiser.step()
+            total, done = total + loss_now, done + 1
+            if progress is not None:
+                progress(epoch + 1, done, steps, loss_now, None)
+        figure = None
+        if validate is not None:
+            model.eval()
+            figure = validate()
+        trained.curve.append({"epoch": epoch + 1, "loss": total / max(done, 1)} | ({"validation": figure} if figure is not None else {}))
+        if figure is None or figure > trained.best:
+            trained.best_epoch, trained.best = epoch + 1, figure if figure is not None else trained.best
+            best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if figure is not None else None
+        if progress is not None:
+            progress(epoch + 1, done, steps, total / max(done, 1), figure)
+        if checkpoint is not None:
+            _save(checkpoint, epoch + 1, model, optimiser, trained, best_state)
+    if best_state is not None:
+        model.load_state_dict(best_state)
+    model.to("cpu").eval()
+    return trained
+
+
+def _optimiser(model: Learned, options: TrainingOptions) -> torch.optim.Optimizer:
+    learning = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in learning if p.ndim > 1], "weight_decay": options.weight_decay},
+        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if options.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=options.learning_rate, momentum=0.9)
+    if options.optimiser == "adafactor":
+        return torch.optim.Adafactor(groups, lr=options.learning_rate)
+    kind = torch.optim.AdamW if options.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, lr=options.learning_rate)
+
+
+def _schedule(options: TrainingOptions, step: int, steps_an_epoch: int) -> float:
+    if step < options.warmup:
+        return (step + 1) / options.warmup
+    share = min(1.0, (step - options.warmup) / max(1, options.epochs * steps_an_epoch - options.warmup))
+    return {"constant": 1.0, "linear": 1 - share, "cosine": 0.5 * (1 + math.cos(math.pi * share))}[options.schedule]
+
+
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    group: list[Batch] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _save(folder: Path, epoch: int, model: Learned, optimiser: torch.optim.Optimizer, trained: Trained, best: dict[str, Tensor] | None) -> None:
+    """Weights, the best weights and the optimiser's state as safetensors; progress.json last, so that a torn write is never read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors |= {f"best.{name}": tensor.cpu().contiguous() for name, tensor in (best or {}).items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(value).cpu().contiguous() for name, value in state.items() if value is not None}
+    name = f"epoch-{epoch}.safetensors"
+    save_file(tensors, folder / name)
+    written = {"epoch": epoch, "weights": name, "best_epoch": trained.best_epoch, "best": trained.best if math.isfinite(trained.best) else None, "curve": trained.curve}
+    (folder / "progress.json.new").write_text(json.dumps(written))
+    os.replace(folder / "progress.json.new", folder / "progress.json")
+    for old in folder.glob("epoch-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def _resume(folder: Path, model: Learned, optimiser: torch.optim.Optimizer) -> tuple[int, Trained, dict[str, Tensor] | None]:
+    said = json.loads((folder / "progress.json").read_text())
+    tensors = load_file(folder / said["weights"])
+    model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")})
+    best = {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")}
+    state = optimiser.state_dict()
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser."):
+            _, number, key = name.split(".", 2)
+            state["state"].setdefault(int(number), {})[key] = tensor
+    optimiser.load_state_dict(state)
+    trained = Trained(said["best_epoch"], said["best"] if said["best"] is not None else -math.inf, said["curve"])
+    return said["epoch"], trained, best or None
