@@ -105,8 +105,14 @@ class EventTable:
         profile: Moments,
         visible: NDArray[np.int64] | None = None,
         words: tuple[Tensor, NDArray[np.int64]] | None = None,
+        phrases: NDArray[np.int64] | None = None,
+        phrase_share: float = 0.0,
     ) -> None:
-        """``words``: vectors [distinct, W] with row 0 zero, and each event's row among them."""
+        """``words``: vectors [distinct, W] with row 0 zero, and each event's row among them.
+
+        ``phrases`` [items, K]: rows of vectors of each item's own texts; in training, ``phrase_share`` of the targets without typed words
+        are asked for in one of them, and a fifth of the typed words go missing, so that queries with words and without both work.
+        """
         self.dataset, self.profile = dataset, profile
         lines = dataset.timelines
         self.order, self.place = lines.order, lines.place
@@ -118,13 +124,14 @@ class EventTable:
         self.before = np.concatenate([[0], np.cumsum(along)])  # visible events before each place
         self.rows = self.order[along]
         self.offsets = self.before[lines.offsets]  # [users + 1] within the visible events
-        self.items = torch.from_numpy(dataset.item_codes)
-        self.times = torch.from_numpy(dataset.times)
+        self.items = torch.tensor(dataset.item_codes)
+        self.times = torch.tensor(dataset.times)
         self.users = dataset.user_codes
         self.moments = features.encode(event_frame(dataset))
         self.weights = torch.from_numpy(np.array(dataset.events["weight"].to_numpy(), dtype=np.float32))
         self.positive = dataset.events["positive"].to_numpy()
         self.word_vectors, self.word_rows = words if words is not None else (torch.zeros(1, 0), np.zeros(len(dataset), dtype=np.int64))
+        self.phrases, self.phrase_share = phrases, phrase_share
 
     def seen(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(query number, item code) pairs of all that each query's user did before it."""
@@ -166,7 +173,7 @@ class EventTable:
         if rng is not None:
             rng.shuffle(groups)
         for group in groups:
-            yield self._batch(begins[group], ends[group])
+            yield self._batch(begins[group], ends[group], rng)
 
     def n_batches(self, length: int, size: int) -> int:
         return -(-len(self._cuts(length, None)[0]) // size)
@@ -182,7 +189,7 @@ class EventTable:
         end = np.minimum((number + 1) * length - shift[user], counts[user]) + self.offsets[user]
         return begin, end
 
-    def _batch(self, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Batch:
+    def _batch(self, begins: NDArray[np.int64], ends: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
         width = int((ends - begins).max())
         targets, padded = self._window(begins, ends, width)  # rows of the targets
         user = self.users[self.rows[begins]]
@@ -199,10 +206,20 @@ class EventTable:
             history_moments=_blank(self.moments[source], empty),
             moment=self.moments[at],
             profile=self.profile[torch.from_numpy(user)],
-            words=self.word_vectors[torch.from_numpy(self.word_rows[targets])],
+            words=self.word_vectors[torch.from_numpy(self._training_words(targets, rng))],
         )
         times = torch.where(empty, self.times[at], self.times[source])
         return Batch(queries, times, self.items[at].masked_fill(hidden, PAD), self.times[at], self.weights[at].masked_fill(hidden, 0))
+
+    def _training_words(self, targets: NDArray[np.int64], rng: np.random.Generator | None) -> NDArray[np.int64]:
+        rows = self.word_rows[targets]
+        if rng is None or len(self.word_vectors) < 2:
+            return rows
+        rows = np.where(rng.random(rows.shape) < 0.2, 0, rows)
+        if self.phrases is not None and self.phrase_share:
+            own = self.phrases[self.dataset.item_codes[targets], rng.integers(0, self.phrases.shape[1], targets.shape)]
+            rows = np.where((self.word_rows[targets] == 0) & (rng.random(rows.shape) < self.phrase_share), own, rows)
+        return rows
 
     def _stretch(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self.offsets[self.users[rows]], self.before[self.place[rows]]
@@ -267,8 +284,8 @@ def _blank(moments: Moments, empty: Tensor) -> Moments:
 def profiles(features: FeatureSet, users: pl.DataFrame) -> Moments:
     """One row a user, and a last, empty one that code -1 (unknown) finds."""
     known = features.encode(users)
-    return Moments(torch.cat([known.codes, torch.zeros_like(known.codes[:1]) if len(known.codes) else torch.zeros(1, known.codes.shape[1], dtype=torch.int64)]),
-                   torch.cat([known.dense, torch.zeros(1, known.dense.shape[1])]))
+    nobody = Moments(known.codes.new_zeros(1, known.codes.shape[1]), known.dense.new_zeros(1, known.dense.shape[1]))
+    return Moments(torch.cat([known.codes, nobody.codes]), torch.cat([known.dense, nobody.dense]))
 
 
 def columns_of(values: Sequence[Mapping[str, Any]], types: Mapping[str, str], names: Sequence[str]) -> pl.DataFrame:

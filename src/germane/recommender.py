@@ -15,11 +15,11 @@ from torch import Tensor
 
 from . import times
 from .batches import QueryBatch, columns_of, profiles, query_batch
-from .data import Dataset
+from .data import Dataset, Split
 from .data.filters import parse as parse_filter
 from .encoders import Encoder, ItemContent, NoText, VectorCache, prompts
 from .errors import AbilityError, DataError, QueryError, nearest
-from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
+from .features import Categories, Feature, FeatureSet, Moments, Numbers, Place, Time
 from .features.base import TIME
 from .histories import Histories
 from .models import ContextTransformer, Model
@@ -57,6 +57,8 @@ class Recommender:
         self.removed: set[int] = set()
         self.catalogue: Dataset | None = None
         self.newest = 0.0
+        self.split: Split | None = None
+        """How ``train`` divided the events it was given."""
         self._lock = threading.RLock()
         self._rng = np.random.default_rng(seed)
 
@@ -95,7 +97,7 @@ class Recommender:
         self.model.prepare(dataset, content, self.features)
         self.counts = np.zeros(dataset.n_items)
         self.recent_counts = np.zeros(dataset.n_items)
-        self._profiles = profiles(self.features.profile or FeatureSet([]), self._profile_frame(dataset.users))
+        self._profiles = self.profiles_of(dataset)
 
     def remember(self, dataset: Dataset) -> None:
         """Take these events as what users did before now."""
@@ -141,6 +143,30 @@ class Recommender:
     def _profile_frame(self, users: pl.DataFrame) -> pl.DataFrame:
         names = [n for n in (self.features.profile.names if self.features.profile else []) if n in users.columns]
         return users.select(names) if names else pl.DataFrame({"": [None] * users.height})
+
+    def profiles_of(self, dataset: Dataset) -> Moments:
+        """What is known of each user of ``dataset``, as models read it."""
+        return profiles(self.features.profile or FeatureSet([]), self._profile_frame(dataset.users))
+
+    def typed(self, dataset: Dataset) -> tuple[Tensor, NDArray[np.int64]] | None:
+        """Vectors of the words typed at events, and each event's row among them; row 0 = none typed."""
+        if not self.text.width:
+            return None
+        if "words" not in dataset.events.columns:
+            return torch.zeros(1, self.text.width), np.zeros(len(dataset), dtype=np.int64)
+        words = dataset.events["words"].fill_null("")
+        distinct = ["", *sorted(set(words.to_list()) - {""})]
+        rows = words.replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.Int64).to_numpy()
+        return self.encode(distinct), rows
+
+    def phrases(self, dataset: Dataset, first: int) -> tuple[Tensor, NDArray[np.int64]]:
+        """Vectors of each text column's distinct values, to be put behind ``first`` others, and the rows [items, K] of each item's own."""
+        found: dict[str, int] = {}
+        columns = []
+        for name in dataset.columns.text:
+            texts = prompts(dataset.items, "{" + name + "}", [name], dataset.separators)
+            columns.append([first + found.setdefault(text, len(found)) if text else 0 for text in texts])
+        return self.encode(list(found)), np.array(columns, dtype=np.int64).T.reshape(dataset.n_items, -1)
 
     # -- answering -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,255 @@
+"""A trained recommender is a folder: ``save`` writes it whole or not at all, ``load`` refuses what is not whole. No pickle anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import tomli_w
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from . import encoders, models, policies
+from .component import build
+from .data import Columns, Dataset, Rules
+from .encoders import Encoder, ItemContent
+from .errors import GermaneError, RunError
+from .features import FeatureSet
+from .histories import Histories
+from .models import Model
+from .policies import Policy
+from .recommender import Recommender
+from .types import Event
+
+__all__ = ["FORMAT", "load", "read_json", "save"]
+
+FORMAT = 1
+
+
+def save(
+    recommender: Recommender,
+    run: str | os.PathLike[str],
+    *,
+    config: str | None = None,
+    metrics: list[dict[str, Any]] | None = None,
+    per_user: pl.DataFrame | None = None,
+    about: Mapping[str, Any] | None = None,
+    replace: bool = False,
+) -> Path:
+    """Write the run folder beside its place and rename it when whole; whatever fails leaves an older run as it was.
+
+    ``config``: the TOML text it was trained from; absent, one is written from the parts. ``about``: facts that go into ``about.json``.
+    """
+    target = Path(run)
+    if target.exists() and not replace:
+        raise RunError(f"{target} exists: choose another folder, or say replace.")
+    if recommender.catalogue is None:
+        raise RunError("this recommender is not trained: there is nothing to save.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise RunError(f"{target.parent} cannot be written ({error.strerror}).") from None
+    try:
+        _write(recommender, work, config, metrics or [], per_user, dict(about or {}))
+        if target.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+            os.rename(target, old / "run")
+            os.rename(work, target)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.rename(work, target)
+    except OSError as error:
+        shutil.rmtree(work, ignore_errors=True)
+        raise RunError(f"{target} could not be written ({error.strerror or error}); what stood there before is untouched.") from None
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    return target
+
+
+def _write(recommender: Recommender, folder: Path, config: str | None, metrics: list[dict[str, Any]], per_user: pl.DataFrame | None, about: dict[str, Any]) -> None:
+    dataset = recommender._dataset()
+    content = recommender.content
+    (folder / "config.toml").write_text(config if config is not None else _config_of(recommender), encoding="utf-8")
+    save_file({name: tensor.contiguous().clone() for name, tensor in recommender.model.state().items()}, folder / "model.safetensors")
+    vectors = pl.Series("vector", content.text.numpy(), dtype=pl.Array(pl.Float32, content.width)) if content.width else None
+    items = recommender.items.with_columns(pl.Series("known", content.known.numpy()), pl.Series("removed", [c in recommender.removed for c in range(content.n_items)]))
+    items = items.with_columns(pl.Series("count", recommender.counts), pl.Series("recent_count", recommender.recent_counts))
+    prefixed = items.rename({name: f"item:{name}" for name in recommender.items.columns})
+    (prefixed.with_columns(vectors) if vectors is not None else prefixed).write_parquet(folder / "items.parquet")
+    dataset.users.write_parquet(folder / "users.parquet")
+    _history_frame(recommender.histories).write_parquet(folder / "history.parquet")
+    vocabulary = {
+        "parts": {
+            "model": {"use": _name(recommender.model, models), **recommender.model.settings()},
+            "text": {"use": _name(recommender.text, encoders), **recommender.text.settings()},
+        },
+        "features": recommender.features.vocabulary(),
+        "profile": recommender.features.profile.vocabulary() if recommender.features.profile else [],
+        "side": recommender.side.vocabulary(),
+        "columns": recommender.columns.model_dump(mode="json", exclude_defaults=True),
+        "types": dict(recommender.types),
+        "separators": dict(dataset.separators),
+        "rules": dataset.rules.model_dump(mode="json", exclude_defaults=True),
+        "prompt": dataset.prompt,
+        "has_times": dataset.has_times,
+        "newest": recommender.newest,
+        "version": recommender.version,
+        "seed": recommender.seed,
+        "exclude_seen": recommender.exclude_seen,
+    }
+    _json(folder / "vocabulary.json", vocabulary)
+    _json(folder / "policy.json", {"use": _name(recommender.policy, policies), "options": recommender.policy.settings()})
+    _json(folder / "metrics.json", {"format": FORMAT, "rows": metrics})
+    (per_user if per_user is not None else pl.DataFrame({"user": pl.Series([], dtype=pl.String)})).write_parquet(folder / "per_user.parquet")
+    text = (folder / "config.toml").read_bytes()
+    facts = {
+        "format": FORMAT,
+        "germane": version("germane"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config_sha256": hashlib.sha256(text).hexdigest(),
+        "seed": recommender.seed,
+        "parameters": recommender.parameters(),
+        **about,
+        "files": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())},
+        "versions": {name: version(name) for name in ("torch", "polars", "safetensors", "pydantic")},
+    }
+    _json(folder / "about.json", facts)
+
+
+def load(run: str | os.PathLike[str]) -> Recommender:
+    """The recommender of a run folder. Missing files, other bytes than were written, a newer format or a pickle are refused by name."""
+    folder = Path(run)
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a run folder: give the folder that germane train wrote.")
+    about = read_json(folder, "about.json")
+    if not isinstance(about.get("format"), int) or about["format"] > FORMAT:
+        raise RunError(f"{folder / 'about.json'} says format {about.get('format')!r}; this version reads up to {FORMAT}: upgrade germane.")
+    _check(folder, about)
+    try:
+        return _read(folder)
+    except GermaneError:
+        raise
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"{folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}).") from None
+
+
+def _check(folder: Path, about: Mapping[str, Any]) -> None:
+    files = about.get("files")
+    if not isinstance(files, dict) or "model.safetensors" not in files:
+        raise RunError(f"{folder / 'about.json'} lists no files: the run is damaged.")
+    for name, expected in files.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise RunError(f"{path} is missing: the run is not whole.")
+        data = path.read_bytes()
+        if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+            raise RunError(f"{path} is a pickle: pickles can run code and are never read.")
+        if name not in ("metrics.json", "per_user.parquet") and hashlib.sha256(data).hexdigest() != expected:
+            raise RunError(f"{path} is not the file that was written (its hash differs): the run is damaged.")
+    for path in folder.iterdir():
+        if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"):
+            raise RunError(f"{path} looks like a pickle: pickles can run code and are never read. Remove it.")
+
+
+def _read(folder: Path) -> Recommender:
+    said = read_json(folder, "vocabulary.json")
+    policy = read_json(folder, "policy.json")
+    recommender = Recommender(
+        build(said["parts"]["model"], models, Model, "vocabulary.json model:"),
+        text=build(said["parts"]["text"], encoders, Encoder, "vocabulary.json text:"),
+        policy=build({"use": policy["use"], **policy["options"]}, policies, Policy, "policy.json:"),
+        seed=said["seed"],
+        exclude_seen=tuple(said["exclude_seen"]) if isinstance(said["exclude_seen"], list) else said["exclude_seen"],
+    )
+    table = pl.read_parquet(folder / "items.parquet")
+    items = table.select(pl.col(c).alias(c.removeprefix("item:")) for c in table.columns if c.startswith("item:"))
+    features = FeatureSet.from_vocabulary(said["features"])
+    features.profile = FeatureSet.from_vocabulary(said["profile"])
+    side = FeatureSet.from_vocabulary(said["side"])
+    coded = side.encode(items)
+    text = torch.from_numpy(np.array(table["vector"].to_numpy(), dtype=np.float32)) if "vector" in table.columns else torch.zeros(items.height, 0)
+    content = ItemContent(text, coded.codes, coded.dense, torch.tensor(table["known"].to_list(), dtype=torch.bool), side.n_codes)
+    empty = {"user": pl.Int32, "item": pl.Int32, "weight": pl.Float32, "positive": pl.Boolean} | ({"time": pl.Float64} if said["has_times"] else {})
+    catalogue = Dataset(
+        Columns(**said["columns"]), said["types"], pl.DataFrame(schema=empty), items, pl.read_parquet(folder / "users.parquet"), said["separators"], Rules(**said["rules"]), said["prompt"]
+    )
+    recommender.restore(catalogue, features, side, content, said["newest"])
+    recommender.model.load_state(load_file(folder / "model.safetensors"))
+    recommender.version = said["version"]
+    recommender.removed = set(np.flatnonzero(table["removed"].to_numpy()).tolist())
+    recommender.counts, recommender.recent_counts = table["count"].to_numpy().copy(), table["recent_count"].to_numpy().copy()
+    recommender.histories = _histories(pl.read_parquet(folder / "history.parquet"))
+    return recommender
+
+
+def _history_frame(histories: Histories) -> pl.DataFrame:
+    """One row a user: the newest events as a list of structs (context as JSON), and all that was seen, by kind."""
+    rows = [
+        {
+            "user": user,
+            "events": [
+                {"item": e.item, "time": e.time, "kind": e.kind, "value": e.value, "context": json.dumps(dict(e.context)) if e.context else None}
+                for e in histories.of(user)
+            ],
+            "seen": [{"kind": kind, "items": sorted(items)} for kind, items in sorted(histories.seen_by_kind(user).items())],
+        }
+        for user in histories.users()
+    ]
+    event = pl.Struct({"item": pl.String, "time": pl.Float64, "kind": pl.String, "value": pl.Float64, "context": pl.String})
+    seen = pl.Struct({"kind": pl.String, "items": pl.List(pl.String)})
+    return pl.DataFrame(rows, schema={"user": pl.String, "events": pl.List(event), "seen": pl.List(seen)})
+
+
+def _histories(frame: pl.DataFrame) -> Histories:
+    histories = Histories()
+    for row in frame.iter_rows(named=True):
+        for e in row["events"]:
+            histories.append(row["user"], Event(e["item"], e["time"], e["kind"], e["value"], json.loads(e["context"]) if e["context"] else {}))
+        for seen in row["seen"]:
+            for item in seen["items"]:
+                histories.mark(row["user"], item, seen["kind"] or None)
+    return histories
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: {folder} is not a whole run folder.") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({type(error).__name__}): the run is damaged.") from None
+    if not isinstance(found, dict):
+        raise RunError(f"{path} does not hold an object: the run is damaged.")
+    return found
+
+
+def _config_of(recommender: Recommender) -> str:
+    parts = {"model": (recommender.model, models), "text": (recommender.text, encoders), "policy": (recommender.policy, policies)}
+    sections: dict[str, Any] = {"seed": recommender.seed}
+    sections |= {name: {"use": _name(part, package), **part.settings()} for name, (part, package) in parts.items()}
+    return tomli_w.dumps(sections)
+
+
+def _name(part: object, package: Any) -> str:
+    """The class name where the package exports it, else module:Class."""
+    name = type(part).__name__
+    return name if getattr(package, name, None) is type(part) else f"{type(part).__module__}:{name}"
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+

@@ -1,0 +1,94 @@
+"""Columns of times as seconds of the wall clock: the rules of ``germane.times``, a whole column at once."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from .. import times
+from ..errors import DataError
+
+__all__ = ["check_zone", "looks_like_times", "seconds"]
+
+_OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d+)?)?)?)$"
+_ISO = r"^\d{4}-\d{2}-\d{2}"
+_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+_COMPACT = r"^\d{8}$"  # 20260501 is a date, as in times.parse
+
+
+def seconds(column: pl.Series, zone: str | None = None) -> pl.Series:
+    """Float64 seconds; null where a cell is missing or is no time at all (compare null counts to tell).
+
+    >>> seconds(pl.Series(["1970-01-01T01:00+01:00", "1970-01-02", None])).to_list()
+    [3600.0, 86400.0, None]
+    """
+    kind = column.dtype
+    if kind == pl.Date:
+        column, kind = column.cast(pl.Datetime("us")), pl.Datetime("us")
+    if isinstance(kind, pl.Datetime):
+        wall = column.dt.replace_time_zone(None) if kind.time_zone else column
+        return _from_datetimes(wall)
+    if kind.is_numeric():
+        return _from_epochs(column.cast(pl.Float64), zone)
+    if kind != pl.String:
+        return pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
+    return _from_text(column, zone)
+
+
+def looks_like_times(column: pl.Series) -> bool:
+    """Whether text is dates throughout. Bare numbers are not: nothing tells 2026 the year from 2026 the second."""
+    texts = column.drop_nulls()
+    return len(texts) > 0 and bool(texts.head(1000).str.contains(_ISO).all()) and seconds(texts).null_count() == 0
+
+
+def check_zone(zone: str | None) -> None:
+    """Refuse a name that is no time zone."""
+    if zone is not None:
+        try:
+            times.parse(0, zone)
+        except (OSError, ValueError):
+            raise DataError(f"timezone = {zone!r} is no time zone: give a name such as 'Europe/Berlin', or 'UTC'.") from None
+
+
+def _from_datetimes(column: pl.Series) -> pl.Series:
+    return column.dt.timestamp("us").cast(pl.Float64) / 1e6
+
+
+def _from_epochs(column: pl.Series, zone: str | None) -> pl.Series:
+    frame = column.to_frame("t")
+    t = pl.col("t")
+    sane = pl.when(t.is_finite() & (t.abs() <= 1e14)).then(pl.when(t.abs() >= times.MILLISECONDS_FROM).then(t / 1000).otherwise(t))
+    result = frame.select(sane).to_series()
+    if zone is None or zone.upper() == "UTC":
+        return result.alias(column.name)
+    moments = (result * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+    return _from_datetimes(moments.dt.convert_time_zone(zone).dt.replace_time_zone(None)).alias(column.name)
+
+
+def _from_text(column: pl.Series, zone: str | None) -> pl.Series:
+    text = column.str.strip_chars()
+    numbers = text.str.contains(_NUMBER) & ~text.str.contains(_COMPACT)
+    if numbers.drop_nulls().all():
+        return _from_epochs(text.cast(pl.Float64, strict=False), zone)
+    frame = text.to_frame("t").with_columns(n=numbers)
+    bare = pl.col("t").str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T").str.replace(r"(T.*?)" + _OFFSET, "${1}")
+    frame = frame.with_columns(bare=pl.when(pl.col("t").str.contains(_ISO)).then(bare), seconds=pl.lit(None, pl.Float64))
+    for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d"):
+        if frame["seconds"].null_count() > frame["t"].null_count():
+            read = pl.col("bare").str.to_datetime(form, time_unit="us", strict=False, exact=True).dt.timestamp("us") / 1e6
+            frame = frame.with_columns(seconds=pl.coalesce("seconds", read))
+    if frame["n"].any():
+        epochs = _from_epochs(frame["t"].set(~frame["n"].fill_null(False), None).cast(pl.Float64, strict=False), zone)
+        frame = frame.with_columns(seconds=pl.coalesce("seconds", epochs))
+    rest = frame.filter(pl.col("seconds").is_null() & pl.col("t").is_not_null())["t"].unique()
+    if len(rest):  # rarer ISO forms, one value at a time
+        known = {value: _one(value, zone) for value in rest.to_list()}
+        other = pl.col("t").replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Float64)
+        frame = frame.with_columns(seconds=pl.coalesce("seconds", other))
+    return frame["seconds"].alias(column.name)
+
+
+def _one(value: str, zone: str | None) -> float | None:
+    try:
+        return times.parse(value, zone)
+    except (DataError, ValueError, OverflowError):
+        return None

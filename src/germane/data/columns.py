@@ -1,0 +1,107 @@
+"""What each column of the user's tables means."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from ..component import Options
+from ..errors import ConfigError
+from .expression import Condition
+
+__all__ = ["ColumnType", "Columns", "Renamed", "Rules"]
+
+ColumnType = Literal["category", "number", "categories", "text", "time"]
+
+
+class Renamed(Options):
+    """One meaning whose column is called differently in two tables."""
+
+    events: str
+    items: str | None = None
+    users: str | None = None
+
+
+class Columns(Options):
+    """``[data.columns]``: the meaning of each column. A column is sought in the table it belongs to, else in events."""
+
+    user: str | Renamed = "user"
+    item: str | Renamed = "item"
+    time: str | None = None
+    value: str | None = None
+    kind: str | None = None
+    label: str | None = None
+    """A 0/1 column: the row was taken up, or shown and not taken up."""
+    split: str | None = None
+    context: tuple[str, ...] = ()
+    place: tuple[str, ...] = ()
+    """[latitude, longitude], or one column of cells."""
+    words: str | None = None
+    """What the user typed at the event."""
+    text: tuple[str, ...] = ()
+    side: tuple[str, ...] = ()
+    user_side: tuple[str, ...] = ()
+    image: str | None = None
+    vector: str | None = None
+    sensitive: tuple[str, ...] = ()
+
+    @field_validator("context", "place", "text", "side", "user_side", "sensitive", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("place")
+    @classmethod
+    def _pair_or_cell(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) > 2:
+            raise ValueError("should be [latitude, longitude] or one column of cells")
+        return value
+
+    def in_events(self, meaning: Literal["user", "item"]) -> str:
+        named = getattr(self, meaning)
+        return named if isinstance(named, str) else named.events
+
+    def in_items(self) -> str:
+        return self.item if isinstance(self.item, str) else (self.item.items or self.item.events)
+
+    def in_users(self) -> str:
+        return self.user if isinstance(self.user, str) else (self.user.users or self.user.events)
+
+    @property
+    def moment(self) -> tuple[str, ...]:
+        """Names that a query's ``context`` may hold: context and place columns."""
+        return (*self.context, *self.place)
+
+
+class Rules(Options):
+    """``[data.rules]``: which events count, and for how much."""
+
+    min_user_events: int = Field(default=0, ge=0)
+    min_item_events: int = Field(default=0, ge=0)
+    positive: str | None = None
+    """What counts as liked, such as ">= 4"; other events are history and seen, never targets."""
+    kinds: dict[str, float] = Field(default_factory=dict)
+    """Weight of each kind of event; kinds not named weigh 1."""
+    target: str | None = None
+    """The kind to predict; absent: every kind."""
+    duplicates: Literal["keep", "last", "sum"] = "keep"
+    hold_out_items: int = Field(default=0, ge=0)
+    """10: items with crc32(id) % 10 == 0 have no training or validation events."""
+
+    @field_validator("positive")
+    @classmethod
+    def _a_condition(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                Condition.parse(value)
+            except ConfigError as error:
+                raise ValueError(str(error).rstrip(".")) from None
+        return value
+
+    @field_validator("kinds")
+    @classmethod
+    def _not_negative(cls, value: dict[str, float]) -> dict[str, float]:
+        if any(weight < 0 for weight in value.values()):
+            raise ValueError("weights should be 0 or more")
+        return value

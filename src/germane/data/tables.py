@@ -1,0 +1,98 @@
+"""Anything that holds rows, as a polars table that knows where each row came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import DataError, nearest
+
+__all__ = ["Table", "as_table"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame as it was read, before any column has a meaning."""
+
+    frame: pl.DataFrame
+    name: str
+    """For people: the file, or "the events table"."""
+    where: Callable[[int], str] | None = None
+    """Row -> file and line. Absent for frames, whose rows are counted from 0."""
+    decimal: str | None = None
+    """The decimal mark that was said; absent: told from the values."""
+
+    def place(self, row: int) -> str:
+        return self.where(row) if self.where else f"{self.name}, row {row}"
+
+    def need(self, column: str, meaning: str) -> None:
+        """Refuse a table that lacks the column."""
+        if column not in self.frame.columns:
+            has = ", ".join(self.frame.columns) or "none"
+            raise DataError(
+                f"{self.name} has no column {column!r}, which [data.columns] {meaning} names; its columns are {has}."
+                f"{nearest(column, self.frame.columns)}"
+            )
+
+
+def as_table(data: Any, name: str) -> Table:
+    """From polars, pandas, Arrow, or a mapping of columns. pandas and Arrow are known by their shape, not imported.
+
+    >>> as_table({"user": ["a", "b"]}, "the events table").frame.height
+    2
+    """
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, pl.LazyFrame):
+        return Table(data.collect(), name)
+    if isinstance(data, pl.DataFrame):
+        return Table(data, name)
+    if hasattr(data, "iloc") and hasattr(data, "columns"):
+        return Table(_from_pandas(data, name), name)
+    if isinstance(data, Mapping):
+        return Table(_built(lambda: pl.DataFrame(dict(data), strict=False), name), name)
+    if hasattr(data, "__arrow_c_stream__"):
+        _refuse_doubled(getattr(data, "column_names", ()), name)
+        return Table(_built(lambda: pl.DataFrame(data), name), name)
+    if isinstance(data, Sequence) and not isinstance(data, str) and all(isinstance(row, Mapping) for row in data):
+        return Table(_built(lambda: pl.DataFrame(list(data), infer_schema_length=None, strict=False), name), name)
+    raise DataError(f"{name} is a {type(data).__name__}: give a polars, pandas or Arrow table, or a mapping from column to values.")
+
+
+def _from_pandas(data: Any, name: str) -> pl.DataFrame:
+    names = [str(column) for column in data.columns]
+    _refuse_doubled(names, name)
+    return pl.from_dict({column: _pandas_column(column, data.iloc[:, place]) for place, column in enumerate(names)})
+
+
+def _pandas_column(name: str, column: Any) -> pl.Series:
+    if getattr(column.dtype, "tz", None) is not None:
+        column = column.dt.tz_localize(None)  # its wall time
+    values = column.to_numpy()
+    if values.dtype != object:
+        return pl.Series(name, values)
+    missing = column.isna().to_numpy()
+    cells = [None if gone else (cell.item() if isinstance(cell, np.generic) else cell) for cell, gone in zip(values, missing)]
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if len(kinds) > 1 and not kinds <= {int, float}:
+        cells = [None if cell is None else str(cell) for cell in cells]
+    return pl.Series(name, cells, strict=False)
+
+
+def _refuse_doubled(names: Iterable[str], table: str) -> None:
+    seen: set[str] = set()
+    for column in names:
+        if column in seen:
+            raise DataError(f"{table} has the column {column!r} twice: rename or drop one of the two.")
+        seen.add(column)
+
+
+def _built(make: Callable[[], pl.DataFrame], name: str) -> pl.DataFrame:
+    try:
+        return make()
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        raise DataError(f"{name} is no table: {str(error).splitlines()[0]}.") from None

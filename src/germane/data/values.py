@@ -1,0 +1,181 @@
+"""Cells to values: what type a column has, and its cells as that type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+import polars as pl
+
+from ..errors import ConfigError, DataError, nearest
+from . import clock
+from .columns import ColumnType
+from .tables import Table
+
+__all__ = ["as_categories", "as_numbers", "as_text", "as_times", "as_type", "detect", "said_types"]
+
+FEW = 50
+"""Whole-number context columns with at most so many different values are categories."""
+MISSING = ("", "na", "nan", "n/a", "null", "none")
+"""What stands for a missing number, in any case of letters."""
+_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
+_COMMA = r"^[+-]?\d+(?:,\d+)?$"
+_THOUSANDS = r"^[+-]?\d{1,3},\d{3}$"
+_LEADING_ZERO = r"^[+-]?0\d"
+
+
+def said_types(given: Mapping[str, str]) -> tuple[dict[str, ColumnType], dict[str, str]]:
+    """``[data.types]`` as types and, for several-valued columns, separators.
+
+    >>> said_types({"genres": "categories:;", "year": "number"})
+    ({'genres': 'categories', 'year': 'number'}, {'genres': ';'})
+    """
+    types: dict[str, ColumnType] = {}
+    separators: dict[str, str] = {}
+    allowed = get_args(ColumnType)
+    wrong = []
+    for column, said in given.items():
+        kind, colon, separator = said.partition(":")
+        if kind not in allowed or (colon and (kind != "categories" or not separator)):
+            wrong.append(
+                f"[data.types] {column} = {said!r}: types are {', '.join(allowed)}, and 'categories:;' for another separator.{nearest(kind, allowed)}"
+            )
+            continue
+        types[column] = kind
+        if kind == "categories":
+            separators[column] = separator or "|"
+    if wrong:
+        raise ConfigError(wrong)
+    return types, separators
+
+
+def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
+    """The type of a column that nobody stated.
+
+    >>> detect(pl.Series(["rain", "sun"])), detect(pl.Series(["1.5", "2"])), detect(pl.Series(["a|b", "c"]))
+    ('category', 'number', 'categories')
+    """
+    kind = column.dtype
+    if isinstance(kind, pl.List | pl.Array):
+        return "categories"
+    if kind.is_temporal():
+        return "time"
+    if kind.is_numeric():
+        numbers = column.drop_nulls()
+    elif kind == pl.String:
+        texts = column.filter(~column.str.strip_chars().str.to_lowercase().is_in(MISSING)).drop_nulls()
+        if len(texts) == 0:
+            return "category"
+        if clock.looks_like_times(texts):
+            return "time"
+        numeric = texts.str.contains(_NUMBER).all() or _decimal_comma(texts)
+        if not numeric or texts.str.contains(_LEADING_ZERO).any():
+            return "categories" if texts.str.contains("|", literal=True).mean() > 0.2 else "category"  # type: ignore[operator]
+        numbers = texts.str.replace(",", ".", literal=True).cast(pl.Float64)
+    else:
+        return "category"
+    if context and _whole(numbers) and numbers.n_unique() <= FEW:
+        return "category"
+    return "number"
+
+
+def as_type(table: Table, name: str, kind: ColumnType, separator: str = "|", zone: str | None = None) -> pl.Series:
+    """The column's cells as its type: String, List(String), or Float64 for numbers and times."""
+    column = table.frame[name]
+    match kind:
+        case "number":
+            return as_numbers(table, name)
+        case "time":
+            return as_times(table, name, zone)
+        case "categories":
+            return as_categories(column, separator)
+        case _:
+            return as_text(column)
+
+
+def as_text(column: pl.Series) -> pl.Series:
+    """Cells as written; empty cells are missing, whole floats lose their ".0" (pandas makes them of integers with gaps)."""
+    kind = column.dtype
+    if isinstance(kind, pl.List | pl.Array):
+        text = column.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+    elif kind.is_float() and _whole(column.drop_nulls().drop_nans()):
+        text = column.fill_nan(None).cast(pl.Int64).cast(pl.String)
+    elif kind.is_float():
+        text = column.fill_nan(None).cast(pl.String)
+    elif kind == pl.Object:
+        text = pl.Series(column.name, [None if cell is None else str(cell) for cell in column.to_list()], dtype=pl.String)
+    else:
+        text = column.cast(pl.String)
+    return text.set(text == "", None) if (text == "").any() else text
+
+
+def as_categories(column: pl.Series, separator: str) -> pl.Series:
+    """List(String): several values a cell; blanks around a value and empty values are dropped."""
+    if isinstance(column.dtype, pl.List | pl.Array):
+        several = column.cast(pl.List(pl.String))
+    else:
+        several = as_text(column).str.split(separator)
+    cleaned = several.to_frame("v").select(
+        pl.col("v").list.eval(pl.element().str.strip_chars().filter(pl.element().is_not_null() & (pl.element().str.strip_chars() != "")))
+    )
+    lists = cleaned.to_series().alias(column.name)
+    return lists.to_frame("v").select(pl.when(pl.col("v").list.len() > 0).then("v")).to_series().alias(column.name)
+
+
+def as_numbers(table: Table, name: str) -> pl.Series:
+    """Float64; missing cells are null; text where a number belongs is an error that names file, line and value."""
+    column = table.frame[name]
+    kind = column.dtype
+    if kind == pl.String:
+        text = column.str.strip_chars()
+        text = text.set(text.str.to_lowercase().is_in(MISSING), None)
+        comma = table.decimal == "," or (table.decimal is None and _decimal_comma(text.drop_nulls()))
+        dotted = text.str.replace(",", ".", literal=True) if comma else text
+        numbers = dotted.cast(pl.Float64, strict=False)
+        bad = text.is_not_null() & ~numbers.is_finite().fill_null(False)
+    elif kind.is_numeric() or kind in (pl.Boolean, pl.Null):
+        numbers = column.cast(pl.Float64).fill_nan(None)
+        bad = numbers.is_infinite().fill_null(False)
+    else:
+        numbers, bad = column, column.is_not_null()
+    if bad.any():
+        row = int(bad.arg_max() or 0)
+        raise DataError(
+            f"{table.place(row)}: column {name!r} holds {column[row]!r} where a number belongs. "
+            f"Mend the cell, or say what the column holds in [data.types]."
+        )
+    return numbers.cast(pl.Float64).alias(name)
+
+
+def as_times(table: Table, name: str, zone: str | None) -> pl.Series:
+    """Float64 seconds of the wall clock; what is no time is an error that names file, line and value."""
+    column = table.frame[name]
+    if column.dtype == pl.String:
+        column = column.set(column.str.strip_chars().str.to_lowercase().is_in(MISSING), None)
+    elif column.dtype.is_float():
+        column = column.fill_nan(None)
+    if column.dtype == pl.Null:
+        return column.cast(pl.Float64)
+    read = clock.seconds(column, zone)
+    bad = read.is_null() & column.is_not_null()
+    if bad.any():
+        row = int(bad.arg_max() or 0)
+        raise DataError(
+            f"{table.place(row)}: column {name!r} holds {column[row]!r} where a time belongs: "
+            f"give ISO times such as 2026-05-01T21:00, or epoch seconds or milliseconds."
+        )
+    return read.alias(name)
+
+
+def _decimal_comma(texts: pl.Series) -> bool:
+    """Whether the values are numbers with a decimal comma, rather than lists or thousands."""
+    commas = texts.str.contains(",", literal=True)
+    if not commas.any() or not texts.str.contains(_COMMA).all():
+        return False
+    return not texts.filter(commas).str.contains(_THOUSANDS).all()
+
+
+def _whole(numbers: pl.Series) -> bool:
+    if numbers.dtype.is_integer():
+        return True
+    return bool(((numbers % 1) == 0).all()) and bool((numbers.abs() < 2**53).all())

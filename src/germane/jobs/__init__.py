@@ -1,0 +1,1 @@
+"""Whole jobs behind one command each."""

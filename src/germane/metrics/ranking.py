@@ -1,0 +1,67 @@
+"""Figures of ranked lists, one value a query. Arrays in, arrays out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["average_precision", "hit", "mrr", "ndcg", "precision", "rank_of", "recall"]
+
+Floats = NDArray[np.float64]
+Hits = NDArray[np.bool_]
+
+
+def rank_of(scores: Floats, targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[queries] rank of each target, from 1, among [queries, n] scores. Ties count against the target, so constant scores earn nothing.
+
+    >>> rank_of(np.array([[0.1, 0.9, 0.5], [1.0, 1.0, 1.0]]), np.array([2, 0])).tolist()
+    [2, 3]
+    """
+    own = np.take_along_axis(scores, targets[:, None], axis=1)
+    better = (scores >= own).sum(axis=1)  # the target itself is one of them
+    return np.where(np.isneginf(own[:, 0]), scores.shape[1], better).astype(np.int64)
+
+
+def hit(hits: Hits, k: int) -> Floats:
+    """Whether anything relevant stands in the first k places of [queries, places]."""
+    return hits[:, :k].any(axis=1).astype(np.float64)
+
+
+def recall(hits: Hits, relevant: NDArray[np.int64], k: int) -> Floats:
+    """Share of the relevant items, of which each query has ``relevant``, that stand in the first k places."""
+    return np.asarray(hits[:, :k].sum(axis=1) / np.maximum(relevant, 1), dtype=np.float64)
+
+
+def precision(hits: Hits, k: int) -> Floats:
+    """Share of the first k places that are relevant."""
+    return np.asarray(hits[:, :k].sum(axis=1) / k, dtype=np.float64)
+
+
+def mrr(hits: Hits, k: int) -> Floats:
+    """One over the place of the first relevant item; 0 when none stands in the first k.
+
+    >>> mrr(np.array([[False, True], [False, False]]), 2).tolist()
+    [0.5, 0.0]
+    """
+    cut = hits[:, :k]
+    return np.where(cut.any(axis=1), 1.0 / (cut.argmax(axis=1) + 1), 0.0)
+
+
+def ndcg(hits: Hits, relevant: NDArray[np.int64], k: int) -> Floats:
+    """Normalised discounted cumulative gain with binary gains (Järvelin and Kekäläinen, 2002).
+
+    >>> ndcg(np.array([[True, False]]), np.array([1]), 2).tolist()
+    [1.0]
+    """
+    cut = hits[:, :k]
+    discount = 1.0 / np.log2(np.arange(2, cut.shape[1] + 2))
+    best = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))])
+    ideal = best[np.minimum(relevant, k)]
+    return np.where(ideal > 0, cut @ discount / np.where(ideal > 0, ideal, 1.0), 0.0)
+
+
+def average_precision(hits: Hits, relevant: NDArray[np.int64], k: int) -> Floats:
+    """Mean of the precisions at each relevant place, over all relevant items (as trec_eval's map_cut)."""
+    cut = hits[:, :k]
+    precisions = cut.cumsum(axis=1) / np.arange(1, cut.shape[1] + 1)
+    return np.asarray((precisions * cut).sum(axis=1) / np.maximum(relevant, 1), dtype=np.float64)
