@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from ..component import Options, faults
 from ..errors import ConfigError, DataError, nearest
 from ..types import Note
-from . import clock, rules as applied_rules
+from . import clock
+from . import rules as applied_rules
 from .columns import Columns, ColumnType, Rules
 from .dataset import Dataset
 from .tables import Table, as_table
@@ -37,7 +38,7 @@ PARTS = {
 }
 """How a ``split`` column may call the parts."""
 
-O = TypeVar("O", bound=Options)
+Section = TypeVar("Section", bound=Options)
 
 
 def assemble(
@@ -296,7 +297,7 @@ def _missing(needs: Sequence[tuple[str, str]], tables: Sequence[Table | None]) -
     ]
 
 
-def _options(kind: type[O], given: O | Mapping[str, Any] | None, where: str) -> O:
+def _options(kind: type[Section], given: Section | Mapping[str, Any] | None, where: str) -> Section:
     if isinstance(given, kind):
         return given
     try:

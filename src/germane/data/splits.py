@@ -227,7 +227,8 @@ class Random(Splitter):
 class Given(Splitter):
     """The parts that the data names: a ``split`` column, or files of their own (``[data] validation``, ``test``). For published splits.
 
-    >>> shop = Dataset.from_frames({"user": list("abab"), "item": list("xyzx"), "part": ["train", "train", "test", "test"]}, columns={"split": "part"})
+    >>> events = {"user": list("abab"), "item": list("xyzx"), "part": ["train", "train", "test", "test"]}
+    >>> shop = Dataset.from_frames(events, columns={"split": "part"})
     >>> Given().divide(shop).test.tolist()
     [2, 3]
     """

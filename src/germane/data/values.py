@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
+from typing import cast, get_args
 
 import polars as pl
 
@@ -41,7 +41,7 @@ def said_types(given: Mapping[str, str]) -> tuple[dict[str, ColumnType], dict[st
                 f"[data.types] {column} = {said!r}: types are {', '.join(allowed)}, and 'categories:;' for another separator.{nearest(kind, allowed)}"
             )
             continue
-        types[column] = kind
+        types[column] = cast(ColumnType, kind)
         if kind == "categories":
             separators[column] = separator or "|"
     if wrong:
