@@ -32,7 +32,11 @@ def local_folders() -> list[Path]:
     """The folders of pip's find-links, from its files and the environment."""
     lines = [line for line in pip("config", "list").stdout.splitlines() if "find-links" in line.partition("=")[0]]
     places = " ".join(line.partition("=")[2].strip().strip("'\"") for line in lines).replace("\\n", " ").split()
-    paths = [Path(unquote(urlparse(place).path)) if place.startswith("file:") else Path(place) for place in places if "://" not in place or place.startswith("file:")]
+    paths = [
+        Path(unquote(urlparse(place).path)) if place.startswith("file:") else Path(place)
+        for place in places
+        if "://" not in place or place.startswith("file:")
+    ]
     return [path for path in dict.fromkeys(paths) if path.is_dir()]
 
 

@@ -14,8 +14,7 @@ from .types import Event, Feedback, Query, Slate
 if TYPE_CHECKING:
     from .bundle import load, save
     from .data import Dataset
-    from .evaluation import evaluate
-    from .jobs.train import train
+    from .jobs.train import evaluate, train
     from .recommender import Recommender
 
 __all__ = ["Dataset", "Event", "Feedback", "GermaneError", "Query", "Recommender", "Slate", "__version__", "evaluate", "load", "save", "train"]
@@ -25,7 +24,7 @@ __version__ = "0.1.0"
 _LATE = {
     "Dataset": "data",
     "Recommender": "recommender",
-    "evaluate": "evaluation",
+    "evaluate": "jobs.train",
     "load": "bundle",
     "save": "bundle",
     "train": "jobs.train",

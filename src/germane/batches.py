@@ -245,7 +245,10 @@ def query_batch(
     profile: Moments,
     length: int,
 ) -> QueryBatch:
-    """Live queries as tensors. ``histories``: (item code, time) of known items, oldest first; ``history_contexts``: one row an event, in the same order."""
+    """Live queries as tensors.
+
+    ``histories``: (item code, time) of known items, oldest first; ``history_contexts``: one row an event, in the same order.
+    """
     cut = [events[-length:] for events in histories]
     width = max(1, max((len(events) for events in cut), default=1))
     history = np.full((len(users), width), PAD, dtype=np.int64)

@@ -79,13 +79,17 @@ def save(
     return target
 
 
-def _write(recommender: Recommender, folder: Path, config: str | None, metrics: list[dict[str, Any]], per_user: pl.DataFrame | None, about: dict[str, Any]) -> None:
+def _write(
+    recommender: Recommender, folder: Path, config: str | None, metrics: list[dict[str, Any]], per_user: pl.DataFrame | None, about: dict[str, Any]
+) -> None:
     dataset = recommender._dataset()
     content = recommender.content
     (folder / "config.toml").write_text(config if config is not None else _config_of(recommender), encoding="utf-8")
     save_file({name: tensor.contiguous().clone() for name, tensor in recommender.model.state().items()}, folder / "model.safetensors")
     vectors = pl.Series("vector", content.text.numpy(), dtype=pl.Array(pl.Float32, content.width)) if content.width else None
-    items = recommender.items.with_columns(pl.Series("known", content.known.numpy()), pl.Series("removed", [c in recommender.removed for c in range(content.n_items)]))
+    items = recommender.items.with_columns(
+        pl.Series("known", content.known.numpy()), pl.Series("removed", [c in recommender.removed for c in range(content.n_items)])
+    )
     items = items.with_columns(pl.Series("count", recommender.counts), pl.Series("recent_count", recommender.recent_counts))
     prefixed = items.rename({name: f"item:{name}" for name in recommender.items.columns})
     (prefixed.with_columns(vectors) if vectors is not None else prefixed).write_parquet(folder / "items.parquet")
@@ -184,7 +188,14 @@ def _read(folder: Path) -> Recommender:
     content = ItemContent(text, coded.codes, coded.dense, torch.tensor(table["known"].to_list(), dtype=torch.bool), side.n_codes)
     empty = {"user": pl.Int32, "item": pl.Int32, "weight": pl.Float32, "positive": pl.Boolean} | ({"time": pl.Float64} if said["has_times"] else {})
     catalogue = Dataset(
-        Columns(**said["columns"]), said["types"], pl.DataFrame(schema=empty), items, pl.read_parquet(folder / "users.parquet"), said["separators"], Rules(**said["rules"]), said["prompt"]
+        Columns(**said["columns"]),
+        said["types"],
+        pl.DataFrame(schema=empty),
+        items,
+        pl.read_parquet(folder / "users.parquet"),
+        said["separators"],
+        Rules(**said["rules"]),
+        said["prompt"],
     )
     recommender.restore(catalogue, features, side, content, said["newest"])
     recommender.model.load_state(load_file(folder / "model.safetensors"))
@@ -252,4 +263,3 @@ def _name(part: object, package: Any) -> str:
 
 def _json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
-

@@ -49,7 +49,7 @@ class Component:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        annotation = cls.__dict__.get("__annotations__", {}).get("options")
+        annotation = inspect.get_annotations(cls).get("options")
         if isinstance(annotation, str):
             scope = {**vars(inspect.getmodule(cls) or typing), **_calling_names(annotation)}
             annotation = scope.get(annotation)

@@ -138,7 +138,7 @@ class Recommender:
         found: dict[str, str] = {TIME: "time"} if dataset.has_times else {}
         found |= {name: dataset.types.get(name, "category") for name in dataset.columns.context}
         place = dataset.columns.place
-        return found | ({name: "place" for name in place} if len(place) == 2 else {name: "category" for name in place})
+        return found | (dict.fromkeys(place, "place") if len(place) == 2 else dict.fromkeys(place, "category"))
 
     def _profile_frame(self, users: pl.DataFrame) -> pl.DataFrame:
         names = [n for n in (self.features.profile.names if self.features.profile else []) if n in users.columns]
@@ -171,7 +171,14 @@ class Recommender:
     # -- answering -----------------------------------------------------------------------------------------------
 
     def recommend(
-        self, query: Query, n: int = 10, *, rng: np.random.Generator | None = None, explore: bool = True, explain: bool = True, now: float | None = None
+        self,
+        query: Query,
+        n: int = 10,
+        *,
+        rng: np.random.Generator | None = None,
+        explore: bool = True,
+        explain: bool = True,
+        now: float | None = None,
     ) -> Slate:
         """The best ``n`` for one moment. ``explore=False`` shows the greedy list; ``now`` is the time of queries that name none."""
         return self.recommend_many([query], n, rng=rng, explore=explore, explain=explain, now=now)[0]
@@ -194,9 +201,7 @@ class Recommender:
                 slates += self._answer(queries[begin : begin + 64], n, rng or self._rng, explore, explain, now)
             return slates
 
-    def _answer(
-        self, queries: Sequence[Query], n: int, rng: np.random.Generator, explore: bool, explain: bool, now: float | None
-    ) -> list[Slate]:
+    def _answer(self, queries: Sequence[Query], n: int, rng: np.random.Generator, explore: bool, explain: bool, now: float | None) -> list[Slate]:
         notes: list[list[Note]] = [[] for _ in queries]
         batch = self.batch(queries, now, notes)
         self._eval()
@@ -269,8 +274,10 @@ class Recommender:
             if name not in names:
                 if name in self.columns.moment:
                     continue
-                raise QueryError(f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}")
-            if value is not None and self.types.get(name) == "number" or name in self.columns.place and len(self.columns.place) == 2:
+                raise QueryError(
+                    f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}"
+                )
+            if (value is not None and self.types.get(name) == "number") or (name in self.columns.place and len(self.columns.place) == 2):
                 if value is not None and (isinstance(value, bool) or not _is_number(value)):
                     raise QueryError(f"context {name} = {value!r} is not a number.", f"context.{name}")
             elif self.features.unknown(name, value):
@@ -337,7 +344,7 @@ class Recommender:
             if column not in pairs.columns:
                 raise DataError(f"the pairs have no column {column!r}; they have {', '.join(pairs.columns)}.{nearest(column, pairs.columns)}")
         names = [name for name in self.features.names if name in pairs.columns]
-        timed = self.columns.time is not None and self.columns.time in pairs.columns
+        timed = self.columns.time if self.columns.time in pairs.columns else None
         out = np.zeros(pairs.height)
         self._eval()
         with self._lock, torch.inference_mode():
@@ -345,7 +352,7 @@ class Recommender:
                 rows = pairs[begin : begin + 256].to_dicts()
                 codes = [self.item_codes.get(str(row[item])) for row in rows]
                 queries = [
-                    Query(user=str(row[user]), time=row[self.columns.time] if timed else None, context={n: row[n] for n in names}) for row in rows
+                    Query(user=str(row[user]), time=row[timed] if timed is not None else None, context={n: row[n] for n in names}) for row in rows
                 ]
                 asked = torch.tensor([[c if c is not None else 0] for c in codes])
                 scores = self.model.score(self.batch(queries), asked)[:, 0].double().numpy()
@@ -445,7 +452,7 @@ class Recommender:
         known = self.features.known()
         example: dict[str, Any] = {"context": {}, "n": 5}
         if self.histories.users():
-            example = {"user": self.histories.users()[0], **example}
+            example["user"] = self.histories.users()[0]
         for name, facts in known.items():
             if name == TIME:
                 example["time"] = times.show(self.newest)

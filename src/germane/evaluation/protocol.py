@@ -38,7 +38,9 @@ class Cases:
     """[items] training events of each."""
 
 
-def judge_cases(model: Model, cases: Cases, options: EvaluationOptions, *, shuffle: int | None = None, missing: float = 0.0, seed: int = 0) -> pl.DataFrame:
+def judge_cases(
+    model: Model, cases: Cases, options: EvaluationOptions, *, shuffle: int | None = None, missing: float = 0.0, seed: int = 0
+) -> pl.DataFrame:
     """One row a case: user, item, rank of the target (from 1), each figure. ``shuffle``: a seed; every case is asked in the moment of another.
 
     ``missing``: the share of context values that are blanked. Cases whose target is excluded because its user took it before are left out.
@@ -93,7 +95,9 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions, *, shuff
     share = (cases.item_counts + 1) / (cases.item_counts.sum() + len(cases.item_counts))
     frame = frame.with_columns(figures)
     # Coverage and novelty belong to the lists as a whole: the same value on every row, so that they survive means.
-    return frame.with_columns(pl.lit(float((taken > 0).mean())).alias("coverage@10"), pl.lit(float(-(shown * np.log2(share)).sum())).alias("novelty@10"))
+    return frame.with_columns(
+        pl.lit(float((taken > 0).mean())).alias("coverage@10"), pl.lit(float(-(shown * np.log2(share)).sum())).alias("novelty@10")
+    )
 
 
 def validation_figure(frame: pl.DataFrame, metric: str) -> float:
@@ -135,7 +139,16 @@ def rows_of(
             low, high = bootstrap_interval(values, seed=seed)
             figures[metric] = {"value": float(values.mean()), "low": float(low), "high": float(high)}
         rows.append(
-            {"name": name, "protocol": protocol, "split": split, "segment": segment, "variant": variant, "n": users.height, "seed": seed, "metrics": figures}
+            {
+                "name": name,
+                "protocol": protocol,
+                "split": split,
+                "segment": segment,
+                "variant": variant,
+                "n": users.height,
+                "seed": seed,
+                "metrics": figures,
+            }
             | {"p_against": p_against if p_against and segment == "all" else {}}
         )
     return rows

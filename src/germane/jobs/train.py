@@ -42,7 +42,14 @@ class Judged:
         return "\n".join(lines)
 
 
-def train(recommender: Recommender, dataset: Dataset, *, split: Splitter | None = None, training: TrainingOptions | None = None, progress: Progress | None = None) -> Recommender:
+def train(
+    recommender: Recommender,
+    dataset: Dataset,
+    *,
+    split: Splitter | None = None,
+    training: TrainingOptions | None = None,
+    progress: Progress | None = None,
+) -> Recommender:
     """Fit ``recommender`` on ``dataset`` and give it back. Absent: leave-last-out and the default training options.
 
     Afterwards it remembers all events, also those held out, as what users did.
@@ -55,7 +62,9 @@ def train(recommender: Recommender, dataset: Dataset, *, split: Splitter | None 
     return recommender
 
 
-def evaluate(recommender: Recommender, dataset: Dataset, *, split: Splitter | None = None, options: EvaluationOptions | None = None, part: str = "test") -> Judged:
+def evaluate(
+    recommender: Recommender, dataset: Dataset, *, split: Splitter | None = None, options: EvaluationOptions | None = None, part: str = "test"
+) -> Judged:
     """Rank the whole catalogue at every held-out event. Absent: the split that ``train`` made."""
     parts = split.divide(dataset) if split is not None else (recommender.split or LeaveLastOut().divide(dataset))
     return judge(recommender, dataset, parts, options or EvaluationOptions(exclude_seen=recommender.exclude_seen), part=part)
@@ -100,7 +109,13 @@ def fit(
 
 
 def _fit_learned(
-    recommender: Recommender, dataset: Dataset, split: Split, options: TrainingOptions, judged_by: EvaluationOptions, checkpoint: Path | None, progress: Progress | None
+    recommender: Recommender,
+    dataset: Dataset,
+    split: Split,
+    options: TrainingOptions,
+    judged_by: EvaluationOptions,
+    checkpoint: Path | None,
+    progress: Progress | None,
 ) -> Trained:
     model = recommender.model
     assert isinstance(model, Learned)
@@ -141,7 +156,15 @@ def cases_of(recommender: Recommender, dataset: Dataset, split: Split, part: str
 
 
 def judge(
-    recommender: Recommender, dataset: Dataset, split: Split, options: EvaluationOptions, *, part: str = "test", name: str | None = None, variant: str = "as trained", shuffle: int | None = None
+    recommender: Recommender,
+    dataset: Dataset,
+    split: Split,
+    options: EvaluationOptions,
+    *,
+    part: str = "test",
+    name: str | None = None,
+    variant: str = "as trained",
+    shuffle: int | None = None,
 ) -> Judged:
     """Rows for each segment of the held-out part."""
     cases = cases_of(recommender, dataset, split, part, options)

@@ -27,8 +27,9 @@ def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor, allowed: Tens
 def sampled(loss: RankingLoss, positive: Tensor, negative: Tensor, clash: Tensor, weights: Tensor, log_q: Tensor, catalogue: int) -> Tensor:
     """A loss over shared negatives.
 
-    ``positive`` [positions], ``negative`` [positions, n], ``clash`` [positions, n] marks negatives that are the target itself, ``log_q`` [n] the log
-    of each negative's expected count among the n drawn: subtracted, it makes the sampled softmax consistent with the full one (Bengio and Senécal, 2008).
+    ``positive`` [positions], ``negative`` [positions, n], ``clash`` [positions, n] marks negatives that are the target itself,
+    ``log_q`` [n] the log of each negative's expected count among the n drawn: subtracted, it makes the sampled softmax
+    consistent with the full one (Bengio and Senécal, 2008).
 
     ``sampled_softmax`` ranks best; ``bce`` gives probabilities; ``gbce`` (Petrov and Macdonald, 2023) corrects bce's overconfidence
     for the share of the catalogue that was drawn (t = 0.75); ``bpr`` (Rendle, 2009) compares pairs.

@@ -19,12 +19,12 @@ def rank_of(scores: Floats, targets: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     own = np.take_along_axis(scores, targets[:, None], axis=1)
     better = (scores >= own).sum(axis=1)  # the target itself is one of them
-    return np.where(np.isneginf(own[:, 0]), scores.shape[1], better).astype(np.int64)
+    return np.asarray(np.where(np.isneginf(own[:, 0]), scores.shape[1], better), dtype=np.int64)
 
 
 def hit(hits: Hits, k: int) -> Floats:
     """Whether anything relevant stands in the first k places of [queries, places]."""
-    return hits[:, :k].any(axis=1).astype(np.float64)
+    return np.asarray(hits[:, :k].any(axis=1), dtype=np.float64)
 
 
 def recall(hits: Hits, relevant: NDArray[np.int64], k: int) -> Floats:

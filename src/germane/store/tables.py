@@ -6,8 +6,6 @@ column of the view. Each table has the tenant first.
 
 from __future__ import annotations
 
-from typing import Any
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -91,7 +91,9 @@ def train_model(
                 (loss * (float(batch.weights.sum()) / weight)).backward()
                 loss_now += loss.item() * float(batch.weights.sum()) / weight
             if not math.isfinite(loss_now):
-                raise TrainingError(f"the loss is not a number at epoch {epoch + 1}, step {done + 1}: lower training.learning_rate, or look for huge values in the data.")
+                raise TrainingError(
+                    f"the loss is not a number at epoch {epoch + 1}, step {done + 1}: lower training.learning_rate, or look for huge values."
+                )
             torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
             optimiser.step()
             total, done = total + loss_now, done + 1
@@ -157,7 +159,13 @@ def _save(folder: Path, epoch: int, model: Learned, optimiser: torch.optim.Optim
         tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(value).cpu().contiguous() for name, value in state.items() if value is not None}
     name = f"epoch-{epoch}.safetensors"
     save_file(tensors, folder / name)
-    written = {"epoch": epoch, "weights": name, "best_epoch": trained.best_epoch, "best": trained.best if math.isfinite(trained.best) else None, "curve": trained.curve}
+    written = {
+        "epoch": epoch,
+        "weights": name,
+        "best_epoch": trained.best_epoch,
+        "best": trained.best if math.isfinite(trained.best) else None,
+        "curve": trained.curve,
+    }
     (folder / "progress.json.new").write_text(json.dumps(written))
     os.replace(folder / "progress.json.new", folder / "progress.json")
     for old in folder.glob("epoch-*.safetensors"):

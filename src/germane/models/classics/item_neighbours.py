@@ -46,7 +46,9 @@ class ItemNeighbours(Counted):
         users, items = dataset.user_codes, dataset.item_codes
         pairs = np.unique(users * self.n_items + items)
         rows, columns = torch.from_numpy(pairs // self.n_items), torch.from_numpy(pairs % self.n_items)
-        taken = torch.sparse_coo_tensor(torch.stack([columns, rows]), torch.ones(len(pairs)), (self.n_items, dataset.n_users), check_invariants=False).coalesce()
+        taken = torch.sparse_coo_tensor(
+            torch.stack([columns, rows]), torch.ones(len(pairs)), (self.n_items, dataset.n_users), check_invariants=False
+        ).coalesce()
         norms = torch.bincount(columns, minlength=self.n_items).float().sqrt()
         k = self.index.shape[1]
         for begin in range(0, self.n_items, 512):

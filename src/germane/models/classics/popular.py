@@ -56,7 +56,7 @@ class PopularLatelyOptions(Options):
 class PopularLately(Popular):
     """What was taken in the last days of training: on drifting catalogues a hard baseline to beat."""
 
-    options: PopularLatelyOptions  # type: ignore[assignment]
+    options: PopularLatelyOptions
 
     def _weights(self, dataset: Dataset) -> np.ndarray:
         weights = super()._weights(dataset)

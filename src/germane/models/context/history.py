@@ -35,7 +35,8 @@ class Block(nn.Module):
         q, k, v = self.projections(self.norm_attention(x)).reshape(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=self.dropout if self.training else 0.0)
         x = x + self.drop(self.out(mixed.transpose(1, 2).reshape(b, t, width)))
-        return x + self.drop(self.feed(self.norm_feed(x)))
+        fed: Tensor = self.drop(self.feed(self.norm_feed(x)))
+        return x + fed
 
 
 class HistoryTransformer(nn.Module):
@@ -71,4 +72,5 @@ class HistoryTransformer(nn.Module):
         x = self.drop(x)
         for block in self.blocks:
             x = block(x, bias)
-        return self.norm(x)
+        out: Tensor = self.norm(x)
+        return out

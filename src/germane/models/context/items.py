@@ -18,6 +18,10 @@ class ItemTower(nn.Module):
 
     z: Tensor
     known: Tensor
+    white_mean: Tensor
+    white_matrix: Tensor
+    side_codes: Tensor
+    side_dense: Tensor
 
     def __init__(self, content: ItemContent, width: int, *, identity: bool, text: bool, side: bool, text_width: int, identity_dropout: float) -> None:
         super().__init__()

@@ -91,7 +91,7 @@ class ContextTransformer(TwoSided):
         self.moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.context else None
         self.gap = nn.Embedding(33, o.width, padding_idx=32) if o.context and dataset.has_times else None
         profile = features.profile
-        self.profile = MomentEncoder(profile.n_codes, profile.shape, o.width) if o.profile and profile is not None and sum(profile.shape) else None
+        self.profile = MomentEncoder(profile.n_codes, profile.shape, o.width) if o.profile and profile is not None and any(profile.shape) else None
         z = self.items.text_width
         self.words = nn.Linear(z, o.width, bias=False) if o.words and z else None
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None

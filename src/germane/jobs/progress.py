@@ -1,0 +1,31 @@
+"""The bar of a long training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .train import Progress
+
+__all__ = ["training_bar"]
+
+
+@contextmanager
+def training_bar(quiet: bool) -> Iterator[Progress | None]:
+    """Steps of the running epoch, its loss, the last validation figure and the time; nothing when quiet."""
+    if quiet:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns) as bar:
+        task = bar.add_task("", epoch=0)
+        last = [""]
+
+        def show(epoch: int, step: int, steps: int, loss: float, figure: float | None) -> None:
+            if figure is not None:
+                last[0] = f" validation {figure:.4f}"
+            bar.update(task, completed=step, total=steps, epoch=epoch, description=f"loss {loss:.3f}{last[0]}")
+
+        yield show

@@ -1,0 +1,145 @@
+"""Config to run folder: train, judge, save; and judge a saved run again."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from .. import times
+from ..bundle import load, read_json, save
+from ..config import Config
+from ..data import Dataset, Split
+from ..errors import ConfigError, RunError
+from ..evaluation import judge_cases, paired, rows_of
+from ..recommender import Recommender
+from .train import Judged, Progress, cases_of, fit, judge
+
+__all__ = ["evaluate_run", "train_run"]
+
+
+def train_run(
+    config: str | Path, run: str | Path, *, sets: Sequence[str] = (), replace: bool = False, resume: bool = False, progress: Progress | None = None
+) -> tuple[Path, Judged]:
+    """Train what ``config`` says and write the run folder. Works in ``RUN.partial``, which a later ``resume`` goes on from."""
+    target, work = Path(run), Path(f"{run}.partial")
+    read = Config.read(config, sets)
+    if target.exists() and not replace:
+        raise RunError(f"{target} exists: choose another folder, or add --replace.")
+    if work.exists() and not (resume or replace):
+        raise RunError(f"{work} is left from an interrupted training: add --resume to go on, or --replace to begin anew.")
+    started = time.perf_counter()
+    dataset = read.dataset()
+    said = work / "config.toml"
+    stamp = f"# data {dataset.fingerprint}\n{read.dump()}"
+    if work.exists() and resume:
+        if not said.exists() or said.read_text(encoding="utf-8") != stamp:
+            raise RunError(f"{work} was begun with another config or other data: resuming needs the same; add --replace to begin anew.")
+    else:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        said.write_text(stamp, encoding="utf-8")
+    split = read.split.divide(dataset)
+    recommender = read.recommender(dataset)
+    facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=progress)
+    judged_from = time.perf_counter()
+    judged = _judge(recommender, dataset, split, read)
+    recommender.remember(dataset)
+    done = time.perf_counter()
+    about = {
+        "data": {
+            "fingerprint": dataset.fingerprint,
+            "events": len(dataset),
+            "users": dataset.n_users,
+            "items": dataset.n_items,
+            "from": times.show(float(dataset.times.min())) if dataset.has_times else None,
+            "to": times.show(float(dataset.times.max())) if dataset.has_times else None,
+            "folder": str(Path(read.base).resolve()),
+        },
+        "seconds": {"total": done - started, **facts["seconds"], "evaluate": done - judged_from},
+        "peak_mb": _peak_mb(),
+        "epochs": facts["epochs"],
+        "curve": facts["curve"],
+        "energy_wh": None,
+    }
+    per_user = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
+    ids = dataset.users["id"]
+    per_user = per_user.with_columns(user=ids.gather(per_user["user"]))
+    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=per_user, about=about, replace=replace)
+    shutil.rmtree(work, ignore_errors=True)
+    return target, judged
+
+
+def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Config) -> Judged:
+    """The test part, or validation where there is none; baselines as rows beside it, each with a paired test."""
+    part = "test" if len(split.test) else "validation"
+    if not len(split.test) and not len(split.validation):
+        return Judged([], pl.DataFrame(schema={"row": pl.Int64, "user": pl.Int64, "item": pl.Int64, "rank": pl.Int64}))
+    options = config.evaluation
+    cases = cases_of(recommender, dataset, split, part, options)
+    ours = judge_cases(recommender.model, cases, options)
+    rows, against = [], {}
+    for name in options.baselines:
+        rival = Recommender(_baseline(name), features=(), seed=config.seed, exclude_seen=options.exclude_seen)
+        fit(rival, dataset, split, config.training)
+        theirs = judge(rival, dataset, split, options, part=part)
+        rows += theirs.rows
+        against[name] = paired(ours, theirs.cases, metric=f"ndcg@{options.k[0]}", seed=config.seed)
+    label = type(recommender.model).__name__
+    rows = rows_of(ours, cases, name=label, protocol=split.name, split=part, seed=config.seed, p_against=against) + rows
+    if recommender.features.names and "context" in recommender.model.abilities.reads:
+        rows += judge(recommender, dataset, split, options, part=part, variant="context shuffled", shuffle=config.seed).rows
+    return Judged(rows, ours)
+
+
+def _baseline(name: str):  # type: ignore[no-untyped-def]
+    from .. import models
+    from ..component import find
+    from ..models import Model
+
+    return find(name, models, Model, "[evaluation] baselines:")()
+
+
+def evaluate_run(run: str | Path, *, config: str | Path | None = None, split: str = "test", sets: Sequence[str] = ()) -> Judged:
+    """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite its ``metrics.json``."""
+    import json
+    import os
+
+    folder = Path(run)
+    if split not in ("test", "validation"):
+        raise ConfigError(f"--split {split!r}: choose test or validation.")
+    recommender = load(folder)
+    facts = read_json(folder, "about.json")
+    read = Config.read(config, sets) if config else Config.of(_sections(folder, sets), Path(facts.get("data", {}).get("folder") or "."))
+    dataset = read.dataset()
+    if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.items["id"])[: dataset.n_items]:
+        raise RunError(f"{folder} was trained on another catalogue than this config reads: evaluate needs the same items in the same order.")
+    parts = read.split.divide(dataset)
+    judged = judge(recommender, dataset, parts, read.evaluation, part=split)
+    new = folder / ".metrics.json.new"
+    new.write_text(json.dumps({"format": 1, "rows": judged.rows}, indent=1), encoding="utf-8")
+    os.replace(new, folder / "metrics.json")
+    return judged
+
+
+def _sections(folder: Path, sets: Sequence[str]) -> dict[str, object]:
+    import tomllib
+
+    from ..config import apply
+
+    sections = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+    for change in sets:
+        if change.split(".")[0] not in ("policy", "evaluation"):
+            raise ConfigError(f"--set {change!r}: on a trained run only policy and evaluation can be changed.")
+        apply(sections, change)
+    return sections
+
+
+def _peak_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from germane.encoders import PretrainedText, hub
+from germane.encoders.hub import from_hub
+from germane.errors import ConfigError, FetchError
+
+
+@pytest.fixture
+def empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(name: str, **options: Any) -> str:
+        raise LocalEntryNotFoundError(name)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", nothing)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, call: Any) -> None:
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", call)
+
+
+def test_the_hub_cache_is_enough(monkeypatch: pytest.MonkeyPatch, tiny_bert: Path) -> None:
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(tiny_bert) if options["local_files_only"] else "")
+    answer(monkeypatch, lambda *given, **options: pytest.fail("asked the hub"))
+    assert PretrainedText(model="owner/model").encode(["rain"]).shape == (1, 16)
+
+
+def test_fetched_at_a_fixed_revision_and_without_pickles(
+    monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, empty_cache: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def download(name: str, **options: Any) -> str:
+        if options.get("local_files_only"):
+            raise LocalEntryNotFoundError(name)
+        asked.update(options)
+        return str(tiny_bert)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    answer(monkeypatch, lambda self, name, **options: SimpleNamespace(sha="abc", card_data=SimpleNamespace(license="mit")))
+    assert from_hub("owner/model") == tiny_bert
+    assert asked["revision"] == "abc" and "*.safetensors" in asked["allow_patterns"]
+    assert not {"*.bin", "*.pt", "*.py"} & set(asked["allow_patterns"])
+    assert "licence: mit" in capsys.readouterr().err
+
+
+def test_no_connection_is_one_sentence(monkeypatch: pytest.MonkeyPatch, empty_cache: None) -> None:
+    def refuse(*given: Any, **options: Any) -> None:
+        raise OSError("Name or service not known")
+
+    answer(monkeypatch, refuse)
+    with pytest.raises(FetchError, match=r"owner/model.*Name or service not known.*germane weights get owner/model"):
+        PretrainedText(model="owner/model").encode(["rain"])
+
+
+def test_a_hub_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch, empty_cache: None) -> None:
+    from threading import Event
+
+    silent = Event()
+    answer(monkeypatch, lambda *given, **options: silent.wait(5))
+    monkeypatch.setattr(hub, "_PATIENCE", 0.1)
+    start = time.monotonic()
+    with pytest.raises(FetchError, match="no answer within"):
+        from_hub("owner/model")
+    silent.set()
+    assert time.monotonic() - start < 2
+
+
+def test_told_to_stay_offline(monkeypatch: pytest.MonkeyPatch, empty_cache: None) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    answer(monkeypatch, lambda *given, **options: pytest.fail("asked the hub"))
+    with pytest.raises(FetchError, match=r"HF_HUB_OFFLINE is set.*germane weights get owner/model"):
+        from_hub("owner/model")
+
+
+def test_a_name_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="neither a folder, nor a name of `germane weights list`"):
+        from_hub("no such: name")
+
+
+def test_a_model_of_pickles_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(tmp_path))
+    with pytest.raises(ConfigError, match="no safetensors"):
+        from_hub("owner/model")

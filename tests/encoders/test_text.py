@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from germane.encoders import Encoder, PretrainedText, VectorCache
+from germane.encoders import text as module
+from germane.errors import ConfigError
+from germane.testing import EncoderContract
+
+
+class TestPretrainedText(EncoderContract):
+    @pytest.fixture(autouse=True)
+    def _tiny(self, tiny_bert: Path) -> None:
+        self.encoder: Encoder = PretrainedText(model=str(tiny_bert))
+        self.others = [PretrainedText(model=str(tiny_bert), pooling="cls"), PretrainedText(model=str(tiny_bert), max_tokens=8)]
+
+
+def test_mean_over_the_tokens_that_are_there(tiny_bert: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    texts = ["rain", "a quiet film about rain and the war in space"]
+    vectors = PretrainedText(model=str(tiny_bert)).encode(texts)
+    tokenizer, model = AutoTokenizer.from_pretrained(tiny_bert), AutoModel.from_pretrained(tiny_bert)
+    for text, vector in zip(texts, vectors):
+        states = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
+        torch.testing.assert_close(vector, torch.nn.functional.normalize(states.mean(0), dim=0), atol=1e-5, rtol=0)
+    first = PretrainedText(model=str(tiny_bert), pooling="cls").encode(texts[:1])[0]
+    states = model(**tokenizer(texts[0], return_tensors="pt")).last_hidden_state[0]
+    torch.testing.assert_close(first, torch.nn.functional.normalize(states[0], dim=0), atol=1e-5, rtol=0)
+
+
+def test_unit_length_and_blank_is_zero(tiny_bert: Path) -> None:
+    vectors = PretrainedText(model=str(tiny_bert)).encode(["rain", " \n", "space"])
+    torch.testing.assert_close(vectors.norm(dim=1), torch.tensor([1.0, 0.0, 1.0]))
+
+
+def test_long_texts_are_cut(tiny_bert: Path) -> None:
+    long, longer = "rain space " * 50, "rain space " * 50 + "war " * 50
+    a, b = PretrainedText(model=str(tiny_bert), max_tokens=512).encode([long, longer])  # the model takes 40
+    torch.testing.assert_close(a, b)
+    c, d = PretrainedText(model=str(tiny_bert), max_tokens=3).encode(["rain space", "rain war"])  # [CLS] rain [SEP]
+    torch.testing.assert_close(c, d)
+
+
+def test_vectors_can_be_learned_from(tiny_bert: Path) -> None:
+    weight = torch.ones(16, requires_grad=True)
+    (PretrainedText(model=str(tiny_bert)).encode(["rain"]) @ weight).sum().backward()
+    assert weight.grad is not None and weight.grad.any()
+
+
+def test_the_batch_size_does_not_show(tiny_bert: Path) -> None:
+    texts = [f"rain {'space ' * (i % 9)}" for i in range(20)]
+    small, large = PretrainedText(model=str(tiny_bert), batch=3), PretrainedText(model=str(tiny_bert))
+    assert small.identity == large.identity
+    torch.testing.assert_close(small.encode(texts), large.encode(texts), atol=1e-5, rtol=0)
+
+
+def test_the_identity_follows_the_weights_not_the_place(tiny_bert: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_bert, tmp_path / "copy"))
+    assert PretrainedText(model=str(copy)).identity == PretrainedText(model=str(tiny_bert)).identity
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    assert PretrainedText(model=str(copy)).identity != PretrainedText(model=str(tiny_bert)).identity
+
+
+def test_a_cached_catalogue_loads_no_model(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = VectorCache(tmp_path).cached(PretrainedText(model=str(tiny_bert)))(["rain", "space"])
+    encoder = PretrainedText(model=str(tiny_bert))
+    assert torch.equal(VectorCache(tmp_path).cached(encoder)(["space", "rain"]), first.flip(0))
+    assert "_loaded" not in vars(encoder)
+
+    monkeypatch.setattr(module, "get_weights", lambda name: pytest.fail("nothing needs to be fetched"))
+    default = PretrainedText()
+    assert default.width == 384 and "53aa5117" in default.identity
+    assert default.encode([]).shape == (0, 384) and not default.encode([""]).any()
+    assert PretrainedText(model="sentence-transformers/all-MiniLM-L6-v2").identity == default.identity
+
+
+def test_a_decoder_without_a_padding_token(tmp_path: Path, tiny_bert: Path) -> None:
+    from transformers import AutoTokenizer, GPT2Config, GPT2Model
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer.pad_token, tokenizer.eos_token = None, "[SEP]"
+    tokenizer.save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    GPT2Model(GPT2Config(vocab_size=40, n_positions=32, n_embd=8, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+    encoder = PretrainedText(model=str(tmp_path))
+    texts = ["rain", "a quiet film about rain"]
+    assert encoder.width == 8
+    torch.testing.assert_close(encoder.encode(texts), torch.cat([encoder.encode([text]) for text in texts]), atol=1e-5, rtol=0)
+
+
+def test_only_frozen_for_now() -> None:
+    with pytest.raises(ConfigError, match="PretrainedText option tuning = 'lora': should be 'frozen'"):
+        PretrainedText(tuning="lora")
+
+
+@pytest.mark.parametrize("options", [{"pooling": "max"}, {"max_tokens": 2}, {"batch": 0}, {"model": ""}, {"modell": "x"}])
+def test_bad_options(options: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="PretrainedText"):
+        PretrainedText(**options)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), "no config.json"),
+        (lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"), "no safetensors"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"short"), "cannot be loaded"),
+        (lambda folder: (folder / "config.json").write_text(json.dumps({"model_type": "bort", "hidden_size": 4})), "cannot be loaded"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "states no hidden_size"),
+        (lambda folder: (folder / "config.json").write_text("{"), "not JSON"),
+    ],
+)
+def test_folders_that_hold_no_model(tiny_bert: Path, tmp_path: Path, break_it: object, says: str) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+    break_it(folder)  # type: ignore[operator]
+    with pytest.raises(ConfigError, match=says):
+        PretrainedText(model=str(folder)).encode(["rain"])
+
+
+@pytest.mark.parametrize("model", ["./nowhere", "/nowhere/at/all", "~/nowhere", "models/that/are/missing"])
+def test_a_missing_folder(model: str) -> None:
+    with pytest.raises(ConfigError, match="There is no folder"):
+        PretrainedText(model=model).encode(["rain"])
