@@ -85,6 +85,23 @@ def test_a_folder_that_cannot_be_written_only_warns(tmp_path: Path, caplog: pyte
     assert "could not be kept" in caplog.text
 
 
+def test_no_cache_folder_at_all_only_warns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "file"))
+    encode = VectorCache().cached(HashedText(width=16))
+    with caplog.at_level(logging.WARNING):
+        torch.testing.assert_close(encode(TEXTS), HashedText(width=16).encode(TEXTS))
+    assert "GERMANE_CACHE" in caplog.text and encode.folder is None
+
+
+def test_the_default_is_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path))
+    encode = VectorCache().cached(HashedText(width=16))
+    assert not list(tmp_path.iterdir())  # nothing is asked or made before the first text
+    encode(TEXTS)
+    assert len(shards(tmp_path / "vectors")) == 1
+
+
 def test_what_was_encoded_before_an_interruption_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BLOCK", 10)
 

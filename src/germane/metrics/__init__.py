@@ -1,6 +1,31 @@
 """Arrays to numbers."""
 
+from .beyond_accuracy import coverage, gini, intra_list_diversity, novelty
+from .probability import auc, ece, log_loss, normalised_entropy
 from .ranking import average_precision, hit, mrr, ndcg, precision, rank_of, recall
-from .significance import bootstrap_interval, paired_test
+from .rating import mae, rmse
+from .significance import bootstrap_interval, holm, paired_t, paired_test
 
-__all__ = ["average_precision", "bootstrap_interval", "hit", "mrr", "ndcg", "paired_test", "precision", "rank_of", "recall"]
+__all__ = [
+    "auc",
+    "average_precision",
+    "bootstrap_interval",
+    "coverage",
+    "ece",
+    "gini",
+    "hit",
+    "holm",
+    "intra_list_diversity",
+    "log_loss",
+    "mae",
+    "mrr",
+    "ndcg",
+    "normalised_entropy",
+    "novelty",
+    "paired_t",
+    "paired_test",
+    "precision",
+    "rank_of",
+    "recall",
+    "rmse",
+]

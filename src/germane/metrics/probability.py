@@ -1,0 +1,85 @@
+"""Figures of predicted probabilities against what happened (0 or 1). Without values, or where one class is missing, undefined figures are NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .checks import labels as check_labels
+from .checks import numbers, same_length
+
+__all__ = ["auc", "ece", "log_loss", "normalised_entropy"]
+
+
+def auc(scores: ArrayLike, labels: ArrayLike) -> float:
+    """The chance that a positive scores above a negative, ties counted half. Reads order only; NaN where either class is missing.
+
+    >>> auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    0.75
+    """
+    s, y = numbers(scores, "scores"), check_labels(labels)
+    same_length("scores", s, "labels", y)
+    positives = int(y.sum())
+    negatives = len(y) - positives
+    if not positives or not negatives:
+        return float("nan")
+    _, place, counts = np.unique(s, return_inverse=True, return_counts=True)
+    middle = counts.cumsum() - (counts - 1) / 2  # mean rank of equal scores, from 1
+    return float((middle[place][y].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def log_loss(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """Mean negative log-likelihood in nats; a certainty that was wrong is cut at the smallest step from 0 or 1.
+
+    >>> round(log_loss([0.9, 0.2], [1, 0]), 4)
+    0.1643
+    """
+    p, y = _probabilities(probabilities, labels)
+    if not len(p):
+        return float("nan")
+    smallest = np.finfo(np.float64).eps
+    p = np.clip(p, smallest, 1 - smallest)
+    return float(-np.where(y, np.log(p), np.log1p(-p)).mean())
+
+
+def normalised_entropy(probabilities: ArrayLike, labels: ArrayLike) -> float:
+    """Log loss as a share of what always saying the mean would lose: below 1 something was learnt; NaN where either class is missing.
+
+    Compares data sets with different shares of positives, which ``log_loss`` does not.
+
+    >>> normalised_entropy([0.5, 0.5], [0, 1])
+    1.0
+
+    Source: He et al., Practical Lessons from Predicting Clicks on Ads at Facebook, 2014.
+    """
+    loss, y = log_loss(probabilities, labels), check_labels(labels)
+    if y.all() or not y.any():
+        return float("nan")
+    return loss / log_loss(np.full(len(y), y.mean()), y)
+
+
+def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
+    """Expected calibration error: how far the stated probability is from the observed share, over bins of equal width,
+    weighed by what falls in them.
+
+    >>> round(ece([0.8, 0.8, 0.8, 0.8], [1, 1, 1, 0]), 4)
+    0.05
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
+    """
+    p, y = _probabilities(probabilities, labels)
+    if bins < 1:
+        raise ValueError(f"bins = {bins}: 1 or more are needed.")
+    if not len(p):
+        return float("nan")
+    place = np.minimum((p * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(place, weights=p - y, minlength=bins)  # each bin's count times its gap
+    return float(np.abs(gaps).sum() / len(p))
+
+
+def _probabilities(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    p, y = numbers(probabilities, "probabilities"), check_labels(labels)
+    same_length("probabilities", p, "labels", y)
+    if len(p) and (p.min() < 0 or p.max() > 1):
+        raise ValueError(f"probabilities run from {p.min():g} to {p.max():g}: they must lie between 0 and 1.")
+    return p, y
