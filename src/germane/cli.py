@@ -65,7 +65,7 @@ def recommend(
     import numpy as np
 
     from .bundle import load
-    from .data.readers import read_table
+    from .data.readers import read_files
     from .errors import ConfigError
     from .jobs import recommend as job
     from .types import Query
@@ -78,7 +78,7 @@ def recommend(
     else:
         recommender = load(run)
         if items is not None:
-            recommender.add_items(read_table(str(items), Path()).frame)
+            recommender.add_items(read_files(str(items), Path()).frame)
         if all_users:
             slates = job.everyone(recommender, n, seed=seed, explore=not no_explore)
         else:

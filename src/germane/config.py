@@ -83,7 +83,7 @@ class Config:
         seed = sections.get("seed", 0)
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
             found.append(f"seed = {seed!r} should be a whole number from 0 to 4294967295.")
-        options = attempt(lambda: _options(DataOptions, section["data"], "[data]"), DataOptions())
+        options = attempt(lambda: _options(DataOptions, section["data"], "[data]"), DataOptions.model_construct())
         text = attempt(lambda: _encoder(section["text"]), None)
         made = cls(
             sections=sections,

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ..bundle import load
-from ..data.readers import read_table
+from ..data.readers import read_files
 from ..errors import ConfigError, QueryError
 from ..recommender import Recommender
 from ..types import Query, Slate
@@ -27,7 +27,7 @@ def from_file(
     """A slate for each line; a line that is no query is named by its number."""
     recommender = load(run)
     if items is not None:
-        recommender.add_items(read_table(str(items), Path()).frame)
+        recommender.add_items(read_files(str(items), Path()).frame)
     path = Path(queries)
     if not path.is_file():
         raise ConfigError(f"{path} is not there: --queries takes a file of JSON lines.")
@@ -88,9 +88,9 @@ def write_frame(frame: pl.DataFrame, target: Path) -> None:
 def score_file(run: str | Path, pairs: str | Path, out: str | Path, head: str | None = None) -> int:
     """Append ``score`` to a file of (user, item) rows."""
     recommender = load(run)
-    frame = read_table(str(pairs), Path()).frame
+    frame = read_files(str(pairs), Path()).frame
     write_frame(frame.with_columns(pl.Series("score", recommender.score(frame, head))), Path(out))
-    return frame.height
+    return int(frame.height)
 
 
 def context_of(given: Iterable[str]) -> dict[str, Any]:

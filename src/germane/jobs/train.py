@@ -36,10 +36,15 @@ class Judged:
         return float(next(row["metrics"][metric]["value"] for row in self.rows if row["segment"] == segment))
 
     def __str__(self) -> str:
-        lines = [f"{'segment':<14}{'users':>7}  " + "  ".join(f"{m:>11}" for m in self.rows[0]["metrics"])] if self.rows else ["no cases"]
+        if not self.rows:
+            return "no held-out events to judge"
+        shown = [m for m in self.rows[0]["metrics"] if m.split("@")[0] in ("ndcg", "recall", "mrr", "coverage")]
+        lines = [f"{'model':<20}{'variant':<18}{'segment':<14}{'users':>6}  " + "  ".join(f"{m:>11}" for m in shown)]
         for row in self.rows:
-            lines.append(f"{row['segment']:<14}{row['n']:>7}  " + "  ".join(f"{f['value']:>11.4f}" for f in row["metrics"].values()))
-        return "\n".join(lines)
+            figures = "  ".join(f"{row['metrics'][m]['value']:>11.4f}" for m in shown)
+            lines.append(f"{row['name']:<20}{row['variant']:<18}{row['segment']:<14}{row['n']:>6}  {figures}")
+        against = self.rows[0]["p_against"]
+        return "\n".join([*lines, *(f"p against {name}: {p:.4f}" for name, p in against.items())])
 
 
 def train(

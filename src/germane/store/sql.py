@@ -22,13 +22,10 @@ from .writer import Writer
 
 __all__ = ["SqlStore"]
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 CHUNK = 1000
 """Rows read at a time, and ids looked up at a time."""
-
-
-Result = TypeVar("Result")
 
 
 class SqlStore(EventStore):
@@ -252,7 +249,7 @@ class SqlStore(EventStore):
             self._lock.close()
             self._lock = None
 
-    def _write(self, work: Callable[[Connection], Result]) -> Result:
+    def _write(self, work: Callable[[Connection], T]) -> T:
         if self._writer is None:
             raise StoreError(f"store {self.address} was opened for reading only: open it without read_only.")
         try:

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from germane.data import LeaveLastOut
+from germane.encoders import HashedText
+from germane.errors import ConfigError, TrainingError
+from germane.evaluation import EvaluationOptions
+from germane.jobs.train import evaluate, fit, judge, train
+from germane.losses import Objective, sampled
+from germane.models import ContextTransformer
+from germane.recommender import Recommender
+from germane.testing.model_contract import small_shop
+from germane.training import TrainingOptions
+from germane.types import Query
+
+SMALL = {"width": 16, "blocks": 1, "length": 10, "text_width": 8, "dropout": 0.0}
+LONG = TrainingOptions(epochs=12, batch=8, warmup=5, learning_rate=1e-2, patience=12)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Recommender:
+    return train(Recommender(ContextTransformer(**SMALL), text=HashedText(width=64)), small_shop(), training=LONG)
+
+
+def test_the_moment_leans_to_its_half(shop: Recommender) -> None:
+    """Nobody known, nothing done: the weather alone moves the scores of the half of the shop that it goes with."""
+    items = torch.arange(24)[None]
+    codes = np.array([int(name[1:]) % 2 for name in shop.items["id"][:24]])
+    moved = {}
+    for weather in ("rain", "sun"):
+        with torch.inference_mode():
+            part = shop.model.reasons(shop.batch([Query(context={"weather": weather})]), items)["moment"][0].numpy()
+        moved[weather] = part[codes == 1].mean() - part[codes == 0].mean()
+    assert moved["rain"] > moved["sun"]
+
+
+def test_history_decides_without_context(shop: Recommender) -> None:
+    slate = shop.recommend(Query(history=("i1", "i3", "i5")), n=5)
+    assert sum(int(place.item[1:]) % 2 for place in slate.items) >= 4
+
+
+def test_a_new_item_is_placed_by_its_text(shop: Recommender) -> None:
+    import polars as pl
+
+    shop.add_items(pl.DataFrame({"item": ["wet", "dry"], "title": ["umbrella boots", "sunscreen sandals"]}))
+    slate = shop.recommend(Query(history=("i1", "i3", "i5"), context={"weather": "rain"}, candidates=("wet", "dry")))
+    assert [place.item for place in slate.items] == ["wet", "dry"]
+
+
+def test_missing_context_gives_back_the_history_exactly() -> None:
+    from germane.models.context.moment import GatedCross
+
+    cross = GatedCross(8, 0.0)
+    h = torch.randn(3, 8)
+    assert torch.equal(cross(h, torch.zeros(3, 8)), h)
+
+
+def test_unknown_items_are_never_negatives() -> None:
+    dataset = small_shop()
+    split = LeaveLastOut().divide(dataset)
+    recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=32))
+    recommender.prepare(dataset.take(split.train))
+    model = recommender.model
+    assert isinstance(model, ContextTransformer)
+    model.items.known[5] = False
+    from germane.batches import EventTable
+
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=recommender.typed(dataset))
+    for loss in ("softmax", "sampled_softmax", "bce", "gbce", "bpr"):
+        model.zero_grad()
+        for batch in table.batches(10, 16, np.random.default_rng(0)):
+            keep = (batch.targets != 5) & (batch.queries.history != 5).all(1, keepdim=True)
+            from dataclasses import replace
+
+            total = model.loss(replace(batch, targets=batch.targets.where(keep, -1)), Objective(loss, 64))["ranking"]  # type: ignore[arg-type]
+            total.backward()
+        assert model.items.identity is not None
+        gradient = model.items.identity.weight.grad
+        assert gradient is not None and gradient[5].abs().max() == 0
+        assert gradient[4].abs().max() > 0
+
+
+def test_kill_and_resume_is_no_kill(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    dataset = small_shop()
+    split = LeaveLastOut().divide(dataset)
+
+    class Killed(Exception):
+        pass
+
+    def run(checkpoint, stop=None):  # type: ignore[no-untyped-def]
+        recommender = Recommender(ContextTransformer(**{**SMALL, "dropout": 0.2}), text=HashedText(width=32), seed=3)
+
+        def progress(epoch, step, steps, loss, figure):  # type: ignore[no-untyped-def]
+            if stop is not None and epoch == stop:
+                raise Killed
+
+        fit(recommender, dataset, split, TrainingOptions(epochs=4, batch=8, patience=4), checkpoint=checkpoint, progress=progress)
+        return recommender.model.state()
+
+    whole = run(tmp_path / "a")
+    with pytest.raises(Killed):
+        run(tmp_path / "b", stop=3)
+    resumed = run(tmp_path / "b")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_accumulation_covers_every_batch() -> None:
+    dataset = small_shop()
+    recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=32))
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=1, batch=8, accumulate=3))
+
+
+def test_no_future_in_a_history() -> None:
+    """A model that saw the target in its history would be perfect; shuffled labels must not be learnable."""
+    dataset = small_shop()
+    split = LeaveLastOut().divide(dataset)
+    recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=32))
+    recommender.prepare(dataset.take(split.train))
+    from germane.batches import EventTable
+
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    queries = table.queries(split.test, 20)
+    times = queries.times[:, None] - queries.ages
+    assert bool((times[queries.history >= 0] < queries.times[:, None].expand_as(times)[queries.history >= 0]).all())
+
+
+def test_judging_says_how_sure() -> None:
+    recommender = train(Recommender(ContextTransformer(**SMALL), text=HashedText(width=32)), small_shop(), training=TrainingOptions(epochs=1))
+    judged = evaluate(recommender, small_shop())
+    row = judged.rows[0]
+    assert row["metrics"]["ndcg@10"]["low"] <= row["metrics"]["ndcg@10"]["value"] <= row["metrics"]["ndcg@10"]["high"]
+    assert row["segment"] == "all" and row["n"] <= 40
+
+
+def test_shuffled_context_costs() -> None:
+    dataset = small_shop()
+    split = LeaveLastOut().divide(dataset)
+    options = EvaluationOptions(exclude_seen=False, k=(10,))
+    recommender = Recommender(ContextTransformer(**SMALL, popularity=False), text=HashedText(width=32))
+    fit(recommender, dataset, split, LONG)
+    true = judge(recommender, dataset, split, options).value()
+    shuffled = judge(recommender, dataset, split, options, shuffle=1).value()
+    assert true > shuffled
+
+
+def test_heads_must_divide_width() -> None:
+    with pytest.raises(ConfigError, match="not a multiple of heads"):
+        train(Recommender(ContextTransformer(width=10, heads=4)), small_shop())
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(TrainingError, match="use auto, cpu or cuda"):
+        train(Recommender(ContextTransformer(**SMALL)), small_shop(), training=TrainingOptions(device="tpu9"))
+
+
+def test_sampled_softmax_by_hand() -> None:
+    loss = sampled(
+        "sampled_softmax", torch.zeros(1), torch.zeros(1, 3), torch.tensor([[False, False, True]]), torch.ones(1), torch.zeros(3), catalogue=10
+    )
+    assert loss.item() == pytest.approx(np.log(3))

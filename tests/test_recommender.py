@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from germane.encoders import HashedText
+from germane.errors import AbilityError, DataError, QueryError
+from germane.jobs.train import train
+from germane.models import ContextTransformer
+from germane.policies import PlackettLuce
+from germane.recommender import Recommender
+from germane.testing.model_contract import small_shop
+from germane.training import TrainingOptions
+from germane.types import Event, Query
+
+
+@pytest.fixture
+def shop() -> Recommender:
+    model = ContextTransformer(width=16, blocks=1, length=10, text_width=8)
+    return train(Recommender(model, text=HashedText(width=32)), small_shop(), training=TrainingOptions(epochs=1))
+
+
+def codes(recommender: Recommender, query: Query) -> set[str]:
+    return {note.code for note in recommender.recommend(query, n=3).notes}
+
+
+def test_unknown_things_are_noted(shop: Recommender) -> None:
+    assert codes(shop, Query(user="nobody")) == {"unknown_user"}
+    assert codes(shop, Query(context={"weather": "hail"})) == {"unknown_context_value"}
+    assert codes(shop, Query(history=("i1", "ghost"))) == {"unknown_item"}
+    assert "unknown_candidate" in codes(shop, Query(candidates=("i1", "ghost")))
+
+
+def test_bad_queries_are_refused(shop: Recommender) -> None:
+    with pytest.raises(QueryError, match="Did you mean weather"):
+        shop.recommend(Query(context={"wether": "rain"}))
+    with pytest.raises(QueryError, match="not a number"):
+        shop.recommend(Query(context={"degrees": "warm"}))
+    for n in (0, 10**9, -1):
+        with pytest.raises(QueryError, match="between 1 and 1,000"):
+            shop.recommend(Query(), n=n)
+    with pytest.raises(QueryError, match="not in the catalogue"):
+        shop.recommend(Query(filter={"eq": ["colour", "red"]}))
+
+
+def test_seen_items_are_left_out_unless_asked(shop: Recommender) -> None:
+    seen = shop.histories.seen("u0")
+    assert not seen & {i.item for i in shop.recommend(Query(user="u0"), n=24).items}
+    assert seen & {i.item for i in shop.recommend(Query(user="u0", exclude_seen=False), n=24).items}
+    assert {i.item for i in shop.recommend(Query(user="u0", candidates=tuple(seen)), n=24).items} == seen
+    replaced = shop.recommend(Query(user="u0", history=("i2",)), n=24)
+    assert "i2" not in {i.item for i in replaced.items} and seen & {i.item for i in replaced.items}
+
+
+def test_filters_hold(shop: Recommender) -> None:
+    slate = shop.recommend(Query(filter={"in": ["id", ["i3", "i4"]]}), n=5)
+    assert {i.item for i in slate.items} == {"i3", "i4"}
+    assert [note.code for note in slate.notes] == ["short_list"]
+
+
+def test_reasons_sum_to_scores(shop: Recommender) -> None:
+    slate = shop.recommend(Query(user="u3", context={"weather": "rain"}, words="boots"), n=10)
+    for place in slate.items:
+        assert sum(reason.weight for reason in place.reasons) == pytest.approx(place.score, abs=1e-4)
+    assert {r.kind for r in slate.items[0].reasons} == {"history", "moment", "words", "content", "popularity"}
+
+
+def test_items_come_and_go(shop: Recommender) -> None:
+    assert shop.add_items(pl.DataFrame({"item": ["new"], "title": ["umbrella boots"]})) == 1
+    assert shop.add_items(pl.DataFrame({"item": ["new"], "title": ["rubber boots"]})) == 0
+    assert shop.items.filter(pl.col("id") == "new")["title"].to_list() == ["rubber boots"]
+    assert shop.recommend(Query(candidates=("new",))).items
+    shop.remove_item("new")
+    assert not shop.recommend(Query(candidates=("new",))).items
+    with pytest.raises(DataError, match="no column"):
+        shop.add_items(pl.DataFrame({"name": ["x"]}))
+    with pytest.raises(QueryError):
+        shop.remove_item("ghost")
+
+
+def test_a_stranger_becomes_known(shop: Recommender) -> None:
+    shop.record("stranger", Event("i1"))
+    slate = shop.recommend(Query(user="stranger"), n=24)
+    assert "i1" not in {i.item for i in slate.items} and not slate.notes[:-1]
+
+
+def test_exploring_states_the_chance(shop: Recommender) -> None:
+    shop.policy = PlackettLuce(temperature=1.0)
+    slate = shop.recommend(Query(user="u0"), n=5, rng=np.random.default_rng(0))
+    assert all(0 < place.propensity <= 1 for place in slate.items) and slate.policy == "PlackettLuce"
+    greedy = shop.recommend(Query(user="u0"), n=5, explore=False)
+    assert greedy.policy == "Greedy" and [i.propensity for i in greedy.items] == [1.0] * 5
+    assert [i.score for i in greedy.items] == sorted((i.score for i in greedy.items), reverse=True)
+
+
+def test_pairs_are_scored(shop: Recommender) -> None:
+    scores = shop.score(pl.DataFrame({"user": ["u0", "u0"], "item": ["i0", "ghost"], "weather": ["sun", "sun"]}))
+    assert np.isfinite(scores[0]) and np.isnan(scores[1])
+    with pytest.raises(AbilityError, match="no rating head"):
+        shop.score(pl.DataFrame({"user": ["u0"], "item": ["i0"]}), head="rating")
+    with pytest.raises(DataError, match="no column"):
+        shop.score(pl.DataFrame({"usr": ["u0"], "item": ["i0"]}))
+
+
+def test_lists_without_a_person(shop: Recommender) -> None:
+    assert len(shop.similar("i1", 3)) == 3 and "i1" not in dict(shop.similar("i1", 23))
+    assert shop.popular(1)[0][1] == max(shop.counts)
+    assert len(shop.trending(4)) == 4
+    assert shop.latest(1)[0][0] == shop.items["id"][-1]
+
+
+def test_it_tells_what_moments_it_knows(shop: Recommender) -> None:
+    told = shop.moments()
+    names = {column["name"] for column in told["columns"]}
+    assert names == {"time", "weather", "degrees"} and told["words"]
+    example = {k: v for k, v in told["example"].items() if k != "n"}
+    assert shop.recommend(Query(**example), n=told["example"]["n"]).items
