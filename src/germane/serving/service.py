@@ -1,0 +1,271 @@
+"""What the service does, in words that know no HTTP: a recommender that answers, a store that remembers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from .. import times
+from ..errors import NotFoundError, QueryError, nearest
+from ..store import EventStore, Receipt
+from ..types import Event, Query, Slate
+from ..wire import EventLine, Flat, RewardLine, event_from_line, event_to_json, feedback_from_line
+
+if TYPE_CHECKING:
+    from ..recommender import Recommender
+
+__all__ = ["Service"]
+
+Scored = list[tuple[str, float]]
+
+
+class Service:
+    """Every call of ``/v1`` as a method. Methods block and may be called from any thread."""
+
+    def __init__(self, recommender: Recommender, store: EventStore) -> None:
+        self.recommender = recommender
+        self.store = store
+        self._changing = threading.Lock()  # of the catalogue: the model and the store change together
+        self._present: set[str] = set(recommender.items["id"].to_list())
+        self._rows: dict[str, int] = {}
+        self._people: set[str] = set()
+        self._replay()
+
+    # Answers.
+
+    def recommend(self, query: Query, *, n: int = 10, explain: bool = True, explore: bool = True) -> Slate:
+        """Logged before it is returned, so that no reward can come for a slate that is not on disk."""
+        query = _at(query, times.now())
+        slate = self.recommender.recommend(query, n, explain=explain, explore=explore, now=times.now())
+        self.store.add_slates([(slate, query)])
+        return slate
+
+    def recommend_many(self, asked: Sequence[tuple[Query, Mapping[str, Any]]]) -> list[Slate]:
+        """Queries that want the same length and kind of slate are scored together; one log entry for all."""
+        now = times.now()
+        queries = [_at(query, now) for query, _ in asked]
+        groups: dict[tuple[int, bool, bool], list[int]] = {}
+        for place, (_, extras) in enumerate(asked):
+            groups.setdefault((extras.get("n", 10), extras.get("explain", True), extras.get("explore", True)), []).append(place)
+        slates: dict[int, Slate] = {}
+        for (n, explain, explore), places in groups.items():
+            try:
+                found = self.recommender.recommend_many([queries[i] for i in places], n, explain=explain, explore=explore, now=now)
+            except QueryError:
+                for i in places:  # again one by one, to say which
+                    try:
+                        self.recommender.recommend(queries[i], n, explain=explain, explore=explore, now=now)
+                    except QueryError as error:
+                        raise QueryError(f"queries[{i}]: {error}", f"queries[{i}]" + (f".{error.field}" if error.field else "")) from None
+                raise
+            slates.update(zip(places, found))
+        in_order = [slates[i] for i in range(len(queries))]
+        self.store.add_slates(list(zip(in_order, queries)))
+        return in_order
+
+    def similar(self, item: str, n: int, filter: Mapping[str, Any] | None) -> Scored:
+        self._known(item)
+        return self.recommender.similar(item, n, filter)
+
+    # What happened.
+
+    def add_events(self, events: Sequence[EventLine]) -> Receipt[EventLine]:
+        receipt = self.store.add_events(events)
+        for line in receipt.stored:
+            self._record(line.user, event_from_line(line))
+        return receipt
+
+    def add_rewards(self, rewards: Sequence[RewardLine]) -> Receipt[RewardLine]:
+        receipt = self.store.add_rewards(rewards)
+        if receipt.stored:
+            self.recommender.observe([feedback_from_line(line) for line in receipt.stored])
+        return receipt
+
+    # Items.
+
+    def put_item(self, item: str, columns: Flat) -> bool:
+        """True where the item was in no answer before. The model takes it first: what it refuses is not stored."""
+        cells = self._cells(item, columns)
+        with self._changing:
+            new = item not in self._present
+            self.recommender.add_items(self._frame([(item, cells)]))
+            try:
+                self.store.put_item(item, cells)
+            except Exception:
+                if new:
+                    self.recommender.remove_item(item)
+                raise
+            self._present.add(item)
+        return new
+
+    def delete_item(self, item: str) -> None:
+        with self._changing:
+            self._known(item)
+            self.store.delete_item(item)
+            self.recommender.remove_item(item)
+            self._present.discard(item)
+
+    def look_up(self, items: Sequence[str]) -> list[dict[str, Any]]:
+        """A title and the plain columns of each of these items that is known."""
+        frame = self.recommender.items
+        if len(self._rows) != frame.height:
+            self._rows = {name: row for row, name in enumerate(frame["id"].to_list())}
+        texts = [name for name in (*self.recommender.columns.text, *frame.columns) if name != "id" and frame.schema.get(name) == pl.String]
+        found = []
+        for item in items:
+            row = self._rows.get(item)
+            if row is not None:
+                cells = {name: _shown(value) for name, value in frame.row(row, named=True).items() if name != "id"}
+                title = next((cells[name] for name in texts if cells[name]), item)
+                found.append({"item": item, "title": title, "columns": {name: value for name, value in cells.items() if value is not None}})
+        return found
+
+    # People.
+
+    def put_user(self, user: str, columns: Flat) -> bool:
+        """Kept for the next training; answers before it know the user by events alone."""
+        known = self._is_held(user)
+        new = self.store.put_user(user, columns) and not known
+        self._people.add(user)
+        return new
+
+    def user(self, user: str, only: str | None = None) -> dict[str, Any]:
+        """What is held: the history that answers read, and what the store has. ``only`` one of these parts."""
+        if not self._is_held(user):
+            raise NotFoundError(f"nothing is held of user {user!r}.")
+        history = [event_to_json(entry) for entry in self.recommender.histories.of(user)]
+        if only == "history":
+            return {"user": user, "history": history}
+        held = {"history": history, **self.store.held(user)}
+        return {"user": user, **({only: held[only]} if only else held)}
+
+    def users(self, prefix: str, limit: int) -> list[dict[str, Any]]:
+        """Known users whose id begins so, short ids first (so that 2 comes before 10)."""
+        known = {*self.recommender.histories.users(), *self._people}
+        found = sorted((user for user in known if user.startswith(prefix)), key=lambda user: (len(user), user))[:limit]
+        return [{"user": user, "events": len(self.recommender.histories.of(user))} for user in found]
+
+    def erase(self, user: str) -> None:
+        self.store.erase(user)
+        self.recommender.histories.forget(user)
+        self._people.discard(user)
+
+    # Itself.
+
+    def versions(self) -> list[dict[str, Any]]:
+        it = self.recommender
+        return [{"version": it.version, "state": "serving", "model": type(it.model).__name__, "policy": type(it.policy).__name__}]
+
+    def _replay(self) -> None:
+        """What happened since the run was trained, from the store: nothing acknowledged is lost by a restart."""
+        histories = self.recommender.histories
+        for user in self.store.erased(histories.users()):
+            histories.forget(user)
+        changes = list(self.store.items())
+        put = [(item, self._fitting(columns)) for item, columns in changes if columns is not None]
+        if put:
+            self.recommender.add_items(self._frame(put))
+            self._present.update(item for item, _ in put)
+        for item, columns in changes:
+            if columns is None and item in self._present:
+                self.recommender.remove_item(item)
+                self._present.discard(item)
+        had: dict[str, set[tuple[str, Any]]] = {}
+        for stored in self.store.events_since(0):
+            # A run trained from this store has its events already.
+            if stored.user not in had:
+                had[stored.user] = {(entry.item, entry.time) for entry in histories.of(stored.user)}
+            if (stored.event.item, stored.event.time) not in had[stored.user]:
+                self._record(stored.user, stored.event)
+        self._people.update(self.store.users())
+
+    def _record(self, user: str, event: Event) -> None:
+        """Of an event's context, what the model does not know stays in the store."""
+        columns = self.recommender.columns
+        types = getattr(self.recommender, "types", {})
+        numbers = {name for name in columns.moment if types.get(name) == "number"} | set(columns.place if len(columns.place) == 2 else ())
+        context = {
+            name: value
+            for name, value in event.context.items()
+            if name in columns.moment and (name not in numbers or (isinstance(value, int | float) and not isinstance(value, bool)))
+        }
+        self.recommender.record(user, replace(event, context=context))
+
+    def _known(self, item: str) -> None:
+        if item not in self._present:
+            raise NotFoundError(f"there is no item {item!r} in the catalogue.")
+
+    def _is_held(self, user: str) -> bool:
+        return user in self._people or bool(self.recommender.histories.of(user)) or any(self.store.held(user).values())
+
+    def _cells(self, item: str, columns: Flat) -> Flat:
+        """The columns of one item, checked against the catalogue's."""
+        schema = self.recommender.items.schema
+        cells = dict(columns)
+        for name in {"id", self.recommender.columns.in_items()}:
+            if cells.get(name, item) != item:
+                raise QueryError(f"{name} = {cells[name]!r}, but the address says {item!r}: leave it out, or give the same.", name)
+            cells.pop(name, None)
+        names = [name for name in schema if name != "id"]
+        for name, value in cells.items():
+            if name not in names:
+                raise QueryError(f"{name!r} is no column of the items; they have {', '.join(names)}.{nearest(name, names)}", name)
+            if value is not None and (wanted := _wanted(value, schema[name])):
+                raise QueryError(f"{name} = {value!r}, but this column holds {wanted}.", name)
+        return cells
+
+    def _fitting(self, columns: Flat) -> Flat:
+        """Stored columns that this run's catalogue can hold; it may differ from that of the run they were put to."""
+        schema = self.recommender.items.schema
+        return {name: value for name, value in columns.items() if name in schema and (value is None or not _wanted(value, schema[name]))}
+
+    def _frame(self, rows: Sequence[tuple[str, Flat]]) -> pl.DataFrame:
+        schema = self.recommender.items.schema
+        given = [name for name in schema if name != "id" and any(name in cells for _, cells in rows)]
+        cells = {name: [_cell(columns.get(name), schema[name]) for _, columns in rows] for name in given}
+        series = [pl.Series(name, values, strict=False, dtype=_dtype(schema[name])) for name, values in cells.items()]
+        return pl.DataFrame([pl.Series("id", [item for item, _ in rows], dtype=pl.String), *series])
+
+
+def _at(query: Query, now: float) -> Query:
+    """The query as it is answered and logged: a moment always has a time."""
+    return query if query.time is not None else replace(query, time=now)
+
+
+def _wanted(value: Any, dtype: Any) -> str:
+    """What a column of this type holds, where the value is not that."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if dtype.is_numeric():
+        return "" if number else "numbers"
+    if dtype == pl.Boolean:
+        return "" if isinstance(value, bool) else "true or false"
+    if isinstance(dtype, pl.List):
+        inner = value if isinstance(value, list) else [value]
+        if dtype.inner.is_numeric():
+            return "" if isinstance(value, list) and all(not _wanted(one, dtype.inner) for one in inner) else "lists of numbers"
+        return "" if all(isinstance(one, str) for one in inner) else "texts: a list, or one text with | between them"
+    return "" if isinstance(value, str) else "text"
+
+
+def _cell(value: Any, dtype: pl.DataType) -> Any:
+    if isinstance(dtype, pl.List) and isinstance(value, str):
+        return [part.strip() for part in value.split("|") if part.strip()]
+    return value
+
+
+def _dtype(dtype: pl.DataType) -> Any:
+    """Dates and the like travel as text; the recommender reads them as it reads a file."""
+    return dtype if dtype.is_numeric() or dtype == pl.Boolean or isinstance(dtype, pl.List) else pl.String
+
+
+def _shown(value: Any) -> Any:
+    """A cell for people: plain values as they are, short lists as text, nothing else."""
+    if isinstance(value, str | bool | int) or (isinstance(value, float) and value == value):
+        return value
+    if isinstance(value, list) and len(value) <= 20 and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return None
