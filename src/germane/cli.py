@@ -117,6 +117,17 @@ def describe(run: Path, as_json: Json = False) -> None:
 
 
 @app.command()
+def init(events: str, items: str | None = None, users: str | None = None, out: Out = Path("germane.toml"), replace: bool = False) -> None:
+    """Guess what the columns of EVENTS mean and write a commented config."""
+    from .jobs.init import init as write_config
+
+    path, found = write_config(events, items, users, out, replace)
+    for meaning, name in [*found.meanings.items(), ("context", found.context), ("text", found.text), ("side", found.side)]:
+        print(f"{meaning:<10}{name if isinstance(name, str) else ', '.join(name) or 'none'}")
+    print(f"Written: {path}. Read it, then germane check {path} and germane train {path} -o runs/first")
+
+
+@app.command()
 def check(config: Path, sets: Sets = None) -> None:
     """Read CONFIG and its data and say what is wrong, before anything is trained."""
     from .config import Config
@@ -137,7 +148,15 @@ def demo(out: Out = Path("runs/demo"), no_serve: bool = False, quiet: Quiet = Fa
 
     run_demo(out, quiet=quiet)
     if not no_serve:
-        print(f"Try it: germane recommend {out} --user 196 --words 'space war'")
+        serve(out)
+
+
+@app.command()
+def serve(run: Path, store: str | None = None, host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Answer over HTTP, with a page to try it, on this machine only."""
+    from .serving import serve as run_service
+
+    run_service(run, store, host, port)
 
 
 @weights_app.command("list")

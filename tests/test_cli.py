@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from germane import cli
+from germane.testing.model_contract import small_shop
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["germane", *map(str, words)])
+    try:
+        cli.main()
+    except SystemExit as done:
+        return int(done.code or 0)
+    return 0
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    dataset = small_shop()
+    users, items = dataset.users["id"], dataset.items["id"]
+    dataset.events.select(
+        users.gather(dataset.events["user"]).alias("user"),
+        items.gather(dataset.events["item"]).alias("item"),
+        "time",
+        pl.col("context:weather").alias("weather"),
+        pl.col("context:degrees").alias("degrees"),
+    ).write_csv(folder / "events.csv")
+    dataset.items.rename({"id": "item"}).write_csv(folder / "items.csv")
+    (folder / "shop.toml").write_text(
+        """
+[data]
+events = "events.csv"
+items = "items.csv"
+[data.columns]
+user = "user"
+item = "item"
+time = "time"
+context = ["weather", "degrees"]
+text = ["title"]
+[text]
+use = "HashedText"
+width = 32
+[model]
+width = 16
+blocks = 1
+[training]
+epochs = 1
+[evaluation]
+baselines = ["Popular"]
+"""
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(shop: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        assert call(patch, "train", shop / "shop.toml", "-o", shop / "run", "--quiet") == 0
+    return shop / "run"
+
+
+def test_a_run_is_a_readable_folder(run: Path) -> None:
+    about = json.loads((run / "about.json").read_text())
+    assert about["format"] == 1 and about["data"]["events"] == 480 and about["seconds"]["total"] > 0 and about["peak_mb"] > 0
+    rows = json.loads((run / "metrics.json").read_text())["rows"]
+    assert {row["name"] for row in rows} == {"ContextTransformer", "Popular"} and "Popular" in rows[0]["p_against"]
+    assert {"context shuffled", "as trained"} == {row["variant"] for row in rows}
+    assert not (run.parent / "run.partial").exists()
+
+
+def test_queries_of_a_file(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "q.jsonl").write_text('{"user": "u1"}\n{}\n{"history": ["i1"], "words": "umbrella", "context": {"weather": "rain"}}\n')
+    assert call(monkeypatch, "recommend", run, "--queries", tmp_path / "q.jsonl", "-k", 3, "-o", tmp_path / "s.jsonl") == 0
+    slates = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [len(slate["items"]) for slate in slates] == [3, 3, 3]
+    assert slates[0]["user"] == "u1" and slates[0]["items"][0]["position"] == 1 and slates[0]["items"][0]["propensity"] == 1.0
+
+
+def test_new_items_from_a_file(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pl.DataFrame({"item": ["n1"], "title": ["umbrella"]}).write_csv(tmp_path / "new.csv")
+    (tmp_path / "q.jsonl").write_text('{"candidates": ["n1", "i1"]}\n')
+    command = ("recommend", run, "--queries", tmp_path / "q.jsonl", "-o", tmp_path / "s.jsonl", "--items", tmp_path / "new.csv")
+    assert call(monkeypatch, *command) == 0
+    assert {i["item"] for i in json.loads((tmp_path / "s.jsonl").read_text())["items"]} == {"n1", "i1"}
+
+
+def test_a_table_for_people(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "recommend", run, "--user", "u1", "--context", "weather=rain", "--words", "umbrella", "-k", 2) == 0
+    assert "for u1" in capsys.readouterr().out
+
+
+def test_everyone(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "recommend", run, "--all-users", "-k", 2, "-o", tmp_path / "lists.parquet") == 0
+    assert pl.read_parquet(tmp_path / "lists.parquet").height == 80
+
+
+def test_scores_are_appended(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pl.DataFrame({"user": ["u1", "u2"], "item": ["i1", "i2"], "weather": ["rain", "sun"]}).write_csv(tmp_path / "p.csv")
+    assert call(monkeypatch, "score", run, "--pairs", tmp_path / "p.csv", "-o", tmp_path / "s.csv") == 0
+    assert pl.read_csv(tmp_path / "s.csv").columns == ["user", "item", "weather", "score"]
+
+
+def test_describe_check_and_evaluate(run: Path, shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "describe", run, "--json") == 0
+    assert {c["name"] for c in json.loads(capsys.readouterr().out)["columns"]} == {"time", "weather", "degrees"}
+    assert call(monkeypatch, "check", shop / "shop.toml") == 0
+    assert call(monkeypatch, "evaluate", run, "--split", "validation") == 0
+    assert {row["split"] for row in json.loads((run / "metrics.json").read_text())["rows"]} == {"validation"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("train", "ghost.toml", "-o", "x"), "not a config"),
+        (("describe", "ghost"), "not a run folder"),
+        (("recommend", "RUN", "--user", "u1", "--context", "wether=rain"), "Did you mean weather?"),
+        (("recommend", "RUN", "-k", "0"), "between 1 and 1,000"),
+        (("recommend", "RUN", "--queries", "ghost.jsonl", "-o", "s.jsonl"), "not there"),
+        (("train", "SHOP", "-o", "RUN"), "--replace"),
+        (("train", "SHOP", "-o", "new", "--set", "model.widht=3"), "Did you mean width?"),
+        (("train", "SHOP", "-o", "new", "--set", "data.events=ghost.csv"), "ghost.csv"),
+        (("evaluate", "RUN", "--set", "model.width=3"), "only policy and evaluation"),
+        (("recommend", "RUN", "--nonsense"), "nonsense"),
+    ],
+)
+def test_what_a_user_can_mend(
+    words: tuple[str, ...], said: str, run: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = {"RUN": run, "SHOP": shop / "shop.toml"}
+    assert call(monkeypatch, *(named.get(word, word) for word in words)) == 2
+    out = capsys.readouterr()
+    assert said in out.err and "Traceback" not in out.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    def broken(*given: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("germane.bundle.load", broken)
+    assert call(monkeypatch, "describe", run) == 3
+    report = Path(capsys.readouterr().err.split("lies in ")[1].strip().rstrip("."))
+    assert "ZeroDivisionError" in report.read_text()
+    report.unlink()
+
+
+def test_begin_from_the_data(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """init, check, train: nothing written by hand."""
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "init", shop / "events.csv", "--items", shop / "items.csv") == 0
+    said = (tmp_path / "germane.toml").read_text()
+    assert 'context = ["weather", "degrees"]' in said and 'text = ["title"]' in said and 'time = "time"' in said
+    assert call(monkeypatch, "init", shop / "events.csv") == 2
+    small = ("--set", "text.use=HashedText", "--set", "model.width=16", "--set", "training.epochs=1")
+    assert call(monkeypatch, "check", "germane.toml", *small) == 0
+    assert call(monkeypatch, "train", "germane.toml", "-o", "run", "--quiet", *small) == 0
+    (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
+    assert call(monkeypatch, "init", "odd.csv", "-o", "odd.toml") == 2
+    assert "looks like the user" in capsys.readouterr().err and not (tmp_path / "odd.toml").exists()
