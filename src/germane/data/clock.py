@@ -45,7 +45,7 @@ def check_zone(zone: str | None) -> None:
     if zone is not None:
         try:
             times.parse(0, zone)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
             raise DataError(f"timezone = {zone!r} is no time zone: give a name such as 'Europe/Berlin', or 'UTC'.") from None
 
 

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import importlib.util
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from germane.data import Columns, Dataset, Rules
+from germane.errors import ConfigError, DataError
+
+EVENTS = {
+    "who": ["a", "b", "a", "007"],
+    "what": ["x", "y", "z", "x"],
+    "when": ["2026-05-02", "2026-05-01T10:00+02:00", "2026-05-03 10:00", "2026-05-01"],
+    "sky": ["rain|wind", "sun", "sun|wind", None],
+    "stars": ["5", "3", "4", ""],
+}
+COLUMNS = {"user": "who", "item": "what", "time": "when", "value": "stars", "context": ["sky"]}
+
+
+def shop(events: Any = EVENTS, items: Any = None, users: Any = None, **more: Any) -> Dataset:
+    return Dataset.from_frames(events, items, users, **{"columns": COLUMNS, **more})
+
+
+def test_events_are_in_order_of_time_and_ids_stay_as_written() -> None:
+    data = shop()
+    assert [data.users["id"][u] for u in data.user_codes.tolist()] == ["007", "b", "a", "a"]
+    assert data.events["time"].to_list() == sorted(data.events["time"].to_list())
+    assert data.times[1] == (datetime(2026, 5, 1, 10) - datetime(1970, 1, 1)).total_seconds()  # the wall time of its offset
+    assert data.events["context:sky"].to_list() == [None, ["sun"], ["rain", "wind"], ["sun", "wind"]]
+    assert data.events["value"].to_list() == [None, 3, 5, 4]
+    assert data.events.schema["user"] == pl.Int32 and data.events.schema["weight"] == pl.Float32 and data.events.schema["positive"] == pl.Boolean
+    assert data.types == {"sky": "categories"} and data.separators == {"sky": "|"}
+
+
+def test_without_times_the_order_is_the_files() -> None:
+    data = Dataset.from_frames({"user": ["b", "a", "b"], "item": ["x", "y", "z"]})
+    assert not data.has_times and data.item_codes.tolist() == [0, 1, 2] and data.times.tolist() == [0, 1, 2]
+
+
+def test_every_id_of_any_table_has_a_row() -> None:
+    data = shop(items={"what": ["new", "x"], "title": ["New", "Ex"]}, columns={**COLUMNS, "text": "title"})
+    assert data.items["id"].to_list() == ["new", "x", "y", "z"]
+    assert data.items["title"].to_list() == ["New", "Ex", None, None]
+    assert data.users["id"].to_list() == ["a", "b", "007"]
+
+
+def test_tables_may_call_the_id_differently() -> None:
+    data = shop(items={"id": ["x"], "title": ["Ex"]}, columns={**COLUMNS, "item": {"events": "what", "items": "id"}, "text": "title"})
+    assert data.items.columns == ["id", "title"] and data.items["title"][0] == "Ex"
+
+
+def test_facts_that_only_the_events_tell_are_taken_from_there() -> None:
+    events = {"user": ["a", "b", "a"], "item": ["x", "x", "y"], "title": [None, "Ex", "Why"], "age": [30, 40, 31]}
+    data = Dataset.from_frames(events, columns={"text": "title", "user_side": "age"})
+    assert data.items["title"].to_list() == ["Ex", "Why"] and data.users["age"].to_list() == [30, 40]
+
+
+def test_whole_numbers_of_items_stay_whole_and_leading_zeros_stay() -> None:
+    items = {"what": ["x", "y"], "year": ["1995", ""], "zip": ["01234", "99999"], "price": ["1.5", "2"], "tags": ["a|b", "c"], "name": ["A|B", "C"]}
+    data = shop(items=items, columns={**COLUMNS, "side": ["year"], "text": ["name"]})
+    assert data.items["year"].to_list() == [1995, None, None] and data.items["zip"].to_list() == ["01234", "99999", None]
+    assert data.items["price"].to_list() == [1.5, 2.0, None] and data.items["tags"].to_list() == [["a", "b"], ["c"], None]
+    assert data.items["name"].to_list() == ["A|B", "C", None]  # text is never divided
+
+
+def test_said_types_win() -> None:
+    data = shop(
+        items={"what": ["x", "y"], "genres": ["a;b", "c"], "code": [1, 2]},
+        columns={**COLUMNS, "side": ["genres", "code"]},
+        types={"genres": "categories:;", "code": "category", "sky": "category"},
+    )
+    assert data.items["genres"].to_list()[:2] == [["a", "b"], ["c"]] and data.items["code"].to_list()[:2] == ["1", "2"]
+    assert data.types["code"] == "category" and data.separators == {"genres": ";"} and data.events["context:sky"][2] == "rain|wind"
+
+
+def test_place_is_two_numbers_or_a_cell() -> None:
+    events = {"user": ["a", "b"], "item": ["x", "y"], "lat": ["48,8", "52,5"], "lon": ["2,3", "13,4"], "cell": ["u09", "u33"]}
+    pair = Dataset.from_frames(events, columns={"place": ["lat", "lon"]})
+    assert pair.events["context:lat"].to_list() == [48.8, 52.5] and pair.types == {"lat": "number", "lon": "number"}
+    assert Dataset.from_frames(events, columns={"place": "cell"}).types == {"cell": "category"}
+
+
+def test_missing_ids_and_times_are_dropped_and_counted() -> None:
+    events = {"user": ["a", None, "b", "", "c", "d"], "item": ["x", "y", None, "z", "x", "x"], "time": [1, 2, 3, 4, None, 6]}
+    data = Dataset.from_frames(events, columns={"time": "time"})
+    assert len(data) == 2
+    assert {note.code: note.detail.split()[0] for note in data.notes} == {"missing_user": "2", "missing_item": "1", "missing_time": "1"}
+
+
+def test_the_last_row_of_an_item_counts() -> None:
+    data = shop(items={"what": ["x", "x", None], "title": ["old", "new", "none"]}, columns={**COLUMNS, "text": "title"})
+    assert data.items["title"][0] == "new" and {n.code for n in data.notes} == {"duplicate_items", "missing_item"}
+
+
+def test_rules_weigh_select_and_merge() -> None:
+    events = {"user": ["a", "a", "a", "b"], "item": ["x", "x", "y", "x"], "kind": ["view", "buy", "view", "view"], "n": [1, 2, 3, 4]}
+    columns = {"kind": "kind", "value": "n"}
+    data = Dataset.from_frames(events, columns=columns, rules={"kinds": {"view": 0.5, "rent": 2}, "target": "buy"})
+    assert data.events["weight"].to_list() == [0.5, 1, 0.5, 0.5] and data.events["positive"].to_list() == [False, True, False, False]
+    assert [n.code for n in data.notes] == ["unknown_kind"]
+    liked = Dataset.from_frames(events, columns=columns, rules=Rules(positive=">= 3"))
+    assert liked.events["positive"].to_list() == [False, False, True, True]
+    twice = {"user": ["a", "b", "a"], "item": ["x", "x", "x"], "n": [1, 2, 3]}
+    summed = Dataset.from_frames(twice, columns={"value": "n"}, rules={"duplicates": "sum"})
+    assert summed.events.select("user", "weight", "value").rows() == [(1, 1.0, 2.0), (0, 2.0, 4.0)]  # stands where its last stood
+    assert Dataset.from_frames(twice, columns={"value": "n"}, rules={"duplicates": "last"}).events["value"].to_list() == [2, 3]
+    assert len(Dataset.from_frames(twice)) == 3
+
+
+def test_labels_say_what_was_not_taken_up() -> None:
+    data = Dataset.from_frames({"user": ["a", "b", "c"], "item": ["x", "y", "x"], "took": ["1", "0", None]}, columns={"label": "took"})
+    assert data.events["label"].to_list() == [1, 0, None] and data.events["positive"].to_list() == [True, False, True]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=30, max_size=60))
+def test_the_core_is_stable_and_the_largest(pairs: list[tuple[int, int]]) -> None:
+    users, items = [f"u{u}" for u, _ in pairs], [f"i{i}" for _, i in pairs]
+    kept = set(range(len(pairs)))
+    while True:
+        few = {n for n in kept if sum(users[m] == users[n] for m in kept) < 3 or sum(items[m] == items[n] for m in kept) < 3}
+        if not few:
+            break
+        kept -= few
+    try:
+        data = Dataset.from_frames({"user": users, "item": items}, {"item": ["fresh"]}, rules={"min_user_events": 3, "min_item_events": 3})
+    except DataError:
+        assert len({users[n] for n in kept}) < 2
+        return
+    found = [(data.users["id"][u], data.items["id"][i]) for u, i in zip(data.user_codes.tolist(), data.item_codes.tolist())]
+    assert found == [(users[n], items[n]) for n in sorted(kept)]
+    assert set(data.items["id"]) == {items[n] for n in kept} | {"fresh"}  # never had an event: stays
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"columns": {"user": "whom"}}, "no column 'whom'.*Did you mean who"),
+        ({"columns": {**COLUMNS, "context": ["skye"]}}, "'skye', which .* context names.*Did you mean sky"),
+        ({"columns": {**COLUMNS, "text": ["title"]}}, "no column 'title'"),
+        ({"columns": {**COLUMNS, "item": "who"}}, "both 'who'"),
+        ({"columns": {**COLUMNS, "value": "sky"}}, "row 0: column 'sky' holds 'rain|wind' where a number belongs"),
+        ({"columns": {**COLUMNS, "time": "sky"}}, "where a time belongs"),
+        ({"columns": {**COLUMNS, "label": "stars"}}, "a label is 0 or 1"),
+        ({"columns": {**COLUMNS, "split": "sky"}}, "a split is train, validation or test"),
+        ({"types": {"skyy": "category"}}, "no table has such a column.*Did you mean sky"),
+        ({"timezone": "Mars/Base"}, "no time zone"),
+        ({"rules": {"target": "buy"}}, "name its column by kind"),
+        ({"columns": {"user": "who", "item": "what"}, "rules": {"positive": "> 3"}}, "name its column by value"),
+        ({"rules": {"positive": "> 9"}}, "no event may be a target"),
+        ({"rules": {"min_user_events": 9}}, "no event is left"),
+        ({"events": {**EVENTS, "who": ["a"] * 4}}, "one single user"),
+        ({"events": {name: [] for name in EVENTS}}, "holds no events"),
+        ({"events": {**EVENTS, "who": [None] * 4}}, "nothing is left"),
+        ({"events": 5}, "give a polars, pandas or Arrow table"),
+        ({"events": {"who": [1], "what": [1, 2]}}, "is no table"),
+        ({"columns": {**COLUMNS, "kind": "sky"}, "rules": {"target": "sum"}}, "Did you mean sun"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(DataError, match=f"(?s){said}".replace("|", r"\|")):
+        shop(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"columns": {**COLUMNS, "contxt": ["sky"]}}, "Did you mean context"),
+        ({"rules": {"positive": "about 4"}}, "is not a condition"),
+        ({"rules": {"kinds": {"view": -1}}}, "0 or more"),
+        ({"types": {"sky": "catgory"}}, "Did you mean category"),
+        ({"types": {"sky": "number:;"}}, "types are"),
+    ],
+)
+def test_wrong_options_are_config_errors(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        shop(**change)
+
+
+def test_all_missing_columns_are_told_at_once() -> None:
+    with pytest.raises(DataError) as caught:
+        shop(columns={"user": "usr", "item": "itm", "context": ["skyy"]})
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_fingerprint_changes_with_any_cell_and_only_then() -> None:
+    same = shop().fingerprint
+    assert shop(pl.DataFrame(EVENTS)).fingerprint == same
+    assert shop({**EVENTS, "stars": ["5", "3", "4", "1"]}).fingerprint != same
+    assert shop(rules={"hold_out_items": 3}).fingerprint != same
+    assert shop(items={"what": ["x"], "t": ["1"]}).fingerprint != same
+
+
+class _PandasColumn:
+    """As much of a pandas column as is asked of one, for where pandas is not installed."""
+
+    def __init__(self, values: list[Any], kind: Any) -> None:
+        self.values = np.array(values, dtype=kind)
+        self.dtype = self.values.dtype
+
+    def to_numpy(self) -> np.ndarray:
+        return self.values
+
+    def isna(self) -> _PandasColumn:
+        return _PandasColumn([v is None or v != v for v in self.values], bool)
+
+
+class _Pandas:
+    def __init__(self, **columns: _PandasColumn) -> None:
+        self.columns = list(columns)
+        self.iloc = SimpleNamespace(__class__=object)
+        self.iloc = _Places(list(columns.values()))
+
+
+class _Places:
+    def __init__(self, columns: list[_PandasColumn]) -> None:
+        self.columns = columns
+
+    def __getitem__(self, key: tuple[slice, int]) -> _PandasColumn:
+        return self.columns[key[1]]
+
+
+def test_pandas_is_known_by_its_shape() -> None:
+    nan = float("nan")
+    frame = _Pandas(
+        user=_PandasColumn([7, "007", nan, "b"], object),
+        item=_PandasColumn([1.0, 2.0, 3.0, nan], float),  # whole numbers with a gap, as pandas makes them
+        time=_PandasColumn(["2026-05-01", "2026-05-02", "2026-05-03", "2026-05-04"], "datetime64[ns]"),
+    )
+    data = Dataset.from_frames(frame, columns={"time": "time"})
+    assert data.users["id"].to_list() == ["7", "007"] and data.items["id"].to_list() == ["1", "2"]
+    assert data.times[1] - data.times[0] == 86400
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="pandas is not installed")
+def test_real_pandas() -> None:
+    import pandas
+
+    frame = pandas.DataFrame(EVENTS)
+    frame["when"] = pandas.to_datetime(["2026-05-02", "2026-05-01T10:00", "2026-05-03 10:00", "2026-05-01"]).tz_localize("Europe/Berlin")
+    assert shop(frame).events.drop("weight").equals(shop().events.drop("weight"))
+    frame.columns = ["who", "what", "when", "sky", "sky"]
+    with pytest.raises(DataError, match="'sky' twice"):
+        shop(frame, columns={"user": "who", "item": "what"})
+
+
+def test_arrow_is_known_by_its_stream() -> None:
+    class Stream:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return pl.DataFrame(EVENTS).__arrow_c_stream__(requested_schema)
+
+    assert shop(Stream()).fingerprint == shop().fingerprint
+
+
+def test_typed_columns_and_rows_of_mappings() -> None:
+    aware = datetime(2026, 5, 1, 21, tzinfo=timezone(timedelta(hours=2)))
+    rows = [{"user": 1, "item": 2, "time": aware, "ok": True}, {"user": 2, "item": 2, "time": aware.astimezone(UTC), "ok": None}]
+    data = Dataset.from_frames(rows, columns=Columns(time="time", context=("ok",)))
+    assert data.users["id"].to_list() == ["1", "2"] and data.types == {"ok": "category"} and len(set(data.times)) == 1
