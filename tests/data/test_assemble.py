@@ -239,12 +239,37 @@ def test_pandas_is_known_by_its_shape() -> None:
     assert data.times[1] - data.times[0] == 86400
 
 
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ([1, 2, None], "category"),  # few whole numbers are codes
+        ([1.0, float("nan"), 2.0], "category"),
+        (list(range(60)), "number"),
+        ([1.5, 2.0], "number"),
+        (["1", "", "NA", "2"], "category"),
+        (["007", "1"], "category"),
+        (["a|b", "c", None], "categories"),
+        (["a|b", *"cdefg"], "category"),
+        ([["a"], ["b", "c"]], "categories"),
+        (["2026-05-01", "2026-05-02T10:00Z"], "time"),
+        ([datetime(2026, 5, 1), None], "time"),
+        ([True, False], "category"),
+        ([None, None], "category"),
+    ],
+)
+def test_types_of_context_columns_are_detected(cells: list[Any], kind: str) -> None:
+    events = {"user": ["a", "b"] * len(cells), "item": ["x"] * 2 * len(cells), "c": cells * 2}
+    assert Dataset.from_frames(events, columns={"context": "c"}).types["c"] == kind
+
+
 @pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="pandas is not installed")
 def test_real_pandas() -> None:
     import pandas
 
     frame = pandas.DataFrame(EVENTS)
-    frame["when"] = pandas.to_datetime(["2026-05-02", "2026-05-01T10:00", "2026-05-03 10:00", "2026-05-01"]).tz_localize("Europe/Berlin")
+    frame["when"] = pandas.to_datetime(["2026-05-02", "2026-05-01T10:00", "2026-05-03 10:00", "2026-05-01"], format="ISO8601").tz_localize(
+        "Europe/Berlin"
+    )
     assert shop(frame).events.drop("weight").equals(shop().events.drop("weight"))
     frame.columns = ["who", "what", "when", "sky", "sky"]
     with pytest.raises(DataError, match="'sky' twice"):

@@ -66,6 +66,10 @@ def _expression(given: Any, items: pl.DataFrame, depth: int) -> pl.Expr:
             f"filter column {name!r} is not in the catalogue; columns are {', '.join(items.columns)}.{nearest(name, items.columns)}", "filter"
         )
     column, dtype = pl.col(name), items.schema[name]
+    if dtype.is_numeric():
+        column = column.cast(pl.Float64)
+    elif dtype.is_temporal():
+        column = (column.dt.replace_time_zone(None) if isinstance(dtype, pl.Datetime) else column).cast(pl.Datetime("us"))
     if verb == "range":
         if not (dtype.is_numeric() or dtype.is_temporal()):
             raise QueryError(f"filter 'range' needs a column of numbers or times; {name!r} holds {_holds(dtype)}.", "filter")

@@ -72,7 +72,7 @@ def _pandas_column(name: str, column: Any) -> pl.Series:
         column = column.dt.tz_localize(None)  # its wall time
     values = column.to_numpy()
     if values.dtype != object:
-        return pl.Series(name, values)
+        return pl.Series(name, values, nan_to_null=True)
     missing = column.isna().to_numpy()
     cells = [None if gone else (cell.item() if isinstance(cell, np.generic) else cell) for cell, gone in zip(values, missing)]
     kinds = {type(cell) for cell in cells if cell is not None}

@@ -61,7 +61,7 @@ def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
     if kind.is_temporal():
         return "time"
     if kind.is_numeric():
-        numbers = column.drop_nulls()
+        numbers = (column.fill_nan(None) if kind.is_float() else column).drop_nulls()
     elif kind == pl.String:
         texts = column.filter(~column.str.strip_chars().str.to_lowercase().is_in(MISSING)).drop_nulls()
         if len(texts) == 0:

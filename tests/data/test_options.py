@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from germane.data import Dataset, Given
+from germane.data.options import DataOptions, open_dataset
+from germane.data.sql import read_query
+from germane.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "events.csv").write_text("user,item,weather,unused\n007,1,rain,x\nb,2,sun,y\n007,2,,z\n")
+    (tmp_path / "items.jsonl").write_text('{"item": "1", "title": "One"}\n')
+    (tmp_path / "users.tsv").write_text("user\tage\nb\t30\n")
+    (tmp_path / "config.toml").write_text(
+        'seed = 1\n[data]\nevents = "events.csv"\nitems = "items.jsonl"\nusers = "users.tsv"\nprompt = "{title}."\n'
+        '[data.columns]\ncontext = ["weather"]\ntext = "title"\nuser_side = ["age"]\n[data.rules]\nhold_out_items = 9\n[model]\nuse = "whatever"\n'
+    )
+    return tmp_path
+
+
+def test_a_config_is_a_dataset(folder: Path) -> None:
+    data = Dataset.read(folder / "config.toml")
+    assert (len(data), data.n_users, data.n_items) == (3, 2, 2) and data.prompt == "{title}." and data.rules.hold_out_items == 9
+    assert data.users.rows() == [("b", 30), ("007", None)] and data.events["context:weather"].to_list() == ["rain", "sun", None]
+    frames = Dataset.from_frames(
+        pl.read_csv(folder / "events.csv", infer_schema=False),
+        pl.read_ndjson(folder / "items.jsonl"),
+        pl.read_csv(folder / "users.tsv", separator="\t"),
+        columns=data.columns,
+        rules=data.rules,
+        prompt=data.prompt,
+    )
+    assert frames.fingerprint == data.fingerprint
+
+
+def test_an_unread_column_is_still_offered_as_the_nearest(folder: Path) -> None:
+    with pytest.raises(DataError, match="Did you mean unused"):
+        open_dataset(DataOptions(events="events.csv", columns={"context": ["unsed"]}), folder)
+
+
+def test_files_of_their_own_are_given_parts(folder: Path) -> None:
+    (folder / "test.csv").write_text("user,item\nb,1\n")
+    (folder / "valid.csv").write_text("user,item\nnew,3\n")
+    data = open_dataset(DataOptions(events="events.csv", validation="valid.csv", test="test.csv"), folder)
+    split = Given().divide(data)
+    assert (split.train.tolist(), split.validation.tolist(), split.test.tolist()) == ([0, 1, 2], [3], [4]) and data.users["id"][-1] == "new"
+
+
+def database(folder: Path) -> Path:
+    with sqlite3.connect(folder / "shop.db") as base:
+        base.executescript(
+            "create table e (u integer, i text, t text); insert into e values (7, 'x', '2026-05-01'), (8, 'y', '2026-05-02');"
+            "create table p (i text, title text); insert into p values ('x', 'Ex');"
+        )
+    base.close()
+    return folder
+
+
+def test_sql_gives_the_tables(tmp_path: Path) -> None:
+    database(tmp_path)
+    options = DataOptions(
+        sql="sqlite:///shop.db",
+        events_query="select u as user, i as item, t from e",
+        items_query="select i as item, title from p",
+        columns={"time": "t", "text": ["title"]},
+    )
+    data = open_dataset(options, tmp_path)
+    assert data.users["id"].to_list() == ["7", "8"] and data.items["title"].to_list() == ["Ex", None] and data.times[1] - data.times[0] == 86400
+
+
+@pytest.mark.parametrize(
+    ("address", "query", "said"),
+    [
+        ("sqlite:///nix.db", "select 1", "nix.db does not exist"),
+        ("sqlite:///shop.db", "select * from nix", "no such table"),
+        ("sqlite:///shop.db", "select i, i from e", "the column 'i' twice"),
+        ("nonsense", "select 1", "is no address"),
+        ("postgresql://me:secret@host/shop", "select 1", "holds a password"),
+        ("postgresql://me:env:GERMANE_NOT_SET@host/shop", "select 1", "GERMANE_NOT_SET, which is not set"),
+        ("env:GERMANE_NOT_SET", "select 1", "GERMANE_NOT_SET, which is not set"),
+        ("nosuch://host/shop", "select 1", "nosuch"),
+    ],
+)
+def test_sql_that_cannot_be_read_says_so_and_never_tells_the_password(tmp_path: Path, address: str, query: str, said: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=said) as caught:
+        read_query(address, query, database(tmp_path), "events_query")
+    assert "secret" not in str(caught.value)
+
+
+def test_the_whole_address_may_stand_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP", "sqlite:///shop.db")
+    assert read_query("env:SHOP", "select * from p", database(tmp_path), "items_query").frame.rows() == [("x", "Ex")]
+
+
+def test_the_services_own_log_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sqlite3.connect(tmp_path / "log.db") as base:
+        base.executescript(
+            "create table log (row, tenant, user, item, time, device); create view events as select * from log;"
+            "insert into log values (2, 'default', 'b', 'y', 20.0, 'tv'), (1, 'default', 'a', 'x', 10.0, null), (3, 'other', 'c', 'z', 5.0, 'tv');"
+            "create table cat (tenant, item, title); create view items as select * from cat; insert into cat values ('default', 'x', 'Ex');"
+            "create table folk (tenant, user); create view users as select * from folk;"
+        )
+    base.close()
+    monkeypatch.setenv("GERMANE_STORE", f"sqlite:///{tmp_path}/log.db")
+    data = open_dataset(DataOptions(store=True, columns={"context": ["device"], "text": ["title"]}), Path())
+    assert data.users["id"].to_list() == ["a", "b"] and data.items.columns == ["id", "title"] and data.has_times
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "none is said"),
+        ({"events": "a.csv", "use": "MovieLens100K"}, "events and use is said"),
+        ({"use": "MovieLens100K", "items": "a.csv"}, "items goes with events"),
+        ({"sql": "sqlite:///x.db"}, "needs events_query"),
+        ({"events": "a.csv", "columns": {"usr": "x"}}, "Did you mean user"),
+        ({"events": "a.csv", "rules": {"positive": "good"}}, "is not a condition"),
+        ({"events": "a.csv", "format": {"separator": ",,"}}, "at most 1 character"),
+        ({"event": "a.csv"}, "Extra inputs|event"),
+    ],
+)
+def test_wrong_options(given: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        DataOptions.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("data = [", "is no TOML"),
+        ("[dat]\nevents = 'x'\n", "no section .data.*Did you mean dat"),
+        ("[data]\nevnts = 'x'\n", "Did you mean events"),
+    ],
+)
+def test_configs_that_cannot_be_read(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        Dataset.read(tmp_path / "c.toml")
+
+
+def test_an_unknown_source_names_the_known(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Did you mean MovieLens100K"):
+        open_dataset(DataOptions(use="MovieLens10K"), tmp_path)

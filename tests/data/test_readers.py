@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from germane.data.format import Format
+from germane.data.readers import read_files
+from germane.data.values import as_numbers
+from germane.errors import DataError
+
+ROWS = {"user": ["007", "ä/β"], "item": ["1", "2"], "price": ["1,5", "20"]}
+
+
+def written(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
+    (folder / name).write_bytes(text.encode(encoding))
+    return folder
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t", "|"])
+def test_the_separator_is_found_and_ids_stay_as_written(tmp_path: Path, sign: str) -> None:
+    written(tmp_path, "e.csv", f"user{sign}item{sign}price\n007{sign}1{sign}2.5\nä/β{sign}2{sign}3\n")
+    assert read_files("e.csv", tmp_path).frame.to_dict(as_series=False) == {**ROWS, "price": ["2.5", "3"]}
+
+
+def test_a_decimal_comma_is_told_from_lists_and_thousands(tmp_path: Path) -> None:
+    table = read_files("e.csv", written(tmp_path, "e.csv", "user;item;price;n\n007;1;1,5;1,000\nb;2;20;2,500\n"))
+    assert as_numbers(table, "price").to_list() == [1.5, 20.0]
+    with pytest.raises(DataError, match=r"e.csv, line 2: column 'n' holds '1,000' where a number belongs"):
+        as_numbers(table, "n")
+    said = read_files("e.csv", tmp_path, Format(decimal=","))
+    assert as_numbers(said, "n").to_list() == [1.0, 2.5]
+    with pytest.raises(DataError, match="'1,5'"):
+        as_numbers(read_files("e.csv", tmp_path, Format(decimal=".")), "price")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word"), [("utf-8", "ä/β"), ("utf-8-sig", "ä/β"), ("utf-16", "ä/β"), ("cp1252", "Café €"), ("latin-1", "Fa\x81ß")]
+)
+def test_the_encoding_is_found(tmp_path: Path, encoding: str, word: str) -> None:
+    table = read_files("e.csv", written(tmp_path, "e.csv", f"user,item\n{word},1\nb,2\n", encoding))
+    assert table.frame["user"].to_list() == [word, "b"] and table.frame.columns == ["user", "item"]
+
+
+def test_said_encodings(tmp_path: Path) -> None:
+    written(tmp_path, "e.csv", "user,item\nЖ,1\n", "cp1251")
+    assert read_files("e.csv", tmp_path, Format(encoding="cp1251")).frame["user"][0] == "Ж"
+    with pytest.raises(DataError, match="encoding = 'klingon' is not known"):
+        read_files("e.csv", tmp_path, Format(encoding="klingon"))
+    with pytest.raises(DataError, match="not written in utf-8"):
+        read_files("e.csv", tmp_path, Format(encoding="utf-8"))
+
+
+def test_headers_can_be_missing_or_said(tmp_path: Path) -> None:
+    written(tmp_path, "e.csv", "a,x\nb,y\n")
+    assert read_files("e.csv", tmp_path, Format(header=False)).frame.columns == ["column_1", "column_2"]
+    named = read_files("e.csv", tmp_path, Format(header=("user", "item")))
+    assert named.frame.rows() == [("a", "x"), ("b", "y")] and named.place(1) == "e.csv, line 2"
+    with pytest.raises(DataError, match=r"has 2 columns and .* header names 1"):
+        read_files("e.csv", tmp_path, Format(header=("user",)))
+
+
+def test_quotes_lines_and_only_what_is_worth_reading(tmp_path: Path) -> None:
+    table = read_files("e.csv", written(tmp_path, "e.csv", 'user,item,note\na,x,"two\nlines, one cell"\nb,y,z\n'), only={"item", "user", "gone"})
+    assert table.frame.columns == ["user", "item"] and table.names == ("user", "item", "note")
+    assert table.place(1) == "e.csv, line 4"  # the line of the file, not the row
+
+
+def test_tabs_take_quotes_as_ordinary_signs(tmp_path: Path) -> None:
+    table = read_files("i.tsv", written(tmp_path, "i.tsv", 'item\ttitle\n1\t"Weird Al\n2\tAl "the" Man\n3\tx\n'))
+    assert table.frame["title"].to_list() == ['"Weird Al', 'Al "the" Man', "x"]
+
+
+def test_parquet_and_json_lines_keep_their_types(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": ["007", "b"], "tags": [["x", "y"], None], "n": [1, 2]})
+    frame.write_parquet(tmp_path / "e.parquet")
+    frame.write_ndjson(tmp_path / "e.jsonl")
+    assert read_files("e.parquet", tmp_path).frame.equals(frame) and read_files("e.jsonl", tmp_path).frame.equals(frame)
+    assert read_files("e.parquet", tmp_path, only={"n"}).frame.columns == ["n"]
+
+
+def test_json_cells_of_several_types_become_text(tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text("\n".join(json.dumps(row) for row in [{"user": 1}, {"user": "b", "x": {"y": 1}}, {"user": None}]))
+    assert read_files("e.jsonl", tmp_path).frame["user"].to_list() == ["1", "b", None]
+
+
+def test_a_glob_is_one_table_in_order_of_names(tmp_path: Path) -> None:
+    for name in ("2", "1"):
+        written(tmp_path, f"e{name}.csv", f"user,item\nu{name},x\nv{name},y\n" if name == "1" else "item,user\nx,u2\n")
+    table = read_files("e*.csv", tmp_path)
+    assert table.frame["user"].to_list() == ["u1", "v1", "u2"] and table.place(2) == "e2.csv, line 2"
+    written(tmp_path, "e3.csv", "user,itm\na,b\n")
+    with pytest.raises(DataError, match="differ in the columns item, itm"):
+        read_files("e*.csv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("nix.csv", None, "no file matches"),
+        ("e.xlsx", "x", "this one ends in .xlsx"),
+        ("e.csv", "", "is empty"),
+        ("e.csv", "user,item,user\n1,2,3\n", "the column 'user' twice"),
+        ("e.csv", "user,item\n1,2\n1,2,3\n", "e.csv, line 3: has 3 cells where the first line has 2"),
+        ("e.parquet", "PAR1 no", "no Parquet file"),
+        ("e.jsonl", '{"user": 1}\n{"user": \n', "e.jsonl, line 2: is no JSON"),
+        ("e.jsonl", "[1]\n", "line 1: is no JSON object"),
+    ],
+)
+def test_what_cannot_be_read_says_so(tmp_path: Path, name: str, text: str | None, said: str) -> None:
+    if text is not None:
+        written(tmp_path, name, text)
+    with pytest.raises(DataError, match=said) as caught:
+        read_files(name, tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_header_alone_is_an_empty_table(tmp_path: Path) -> None:
+    assert read_files("e.csv", written(tmp_path, "e.csv", "user,item\n")).frame.shape == (0, 2)
+    assert read_files("e.jsonl", written(tmp_path, "e.jsonl", "\n")).frame.height == 0
