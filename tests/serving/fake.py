@@ -38,9 +38,9 @@ class FakeRecommender:
 
     version = "fake-1"
     newest = times.parse("2026-05-01T21:00")
-    types = {"weather": "category", "temperature": "number"}
 
     def __init__(self) -> None:
+        self.types = {"weather": "category", "temperature": "number"}
         self.model, self.policy = Count(), Best()
         self.columns = Columns(context=("weather", "temperature"), text=("title",), side=("genre",))
         names, films = list(FILMS), list(FILMS.values())
