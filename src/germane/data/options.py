@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..component import Options, faults, find
 from ..errors import ConfigError, DataError, nearest
@@ -54,6 +54,15 @@ class DataOptions(Options):
     types: dict[str, str] = Field(default_factory=dict)
     rules: Rules = Field(default_factory=Rules)
 
+    @field_validator("columns")
+    @classmethod
+    def _meanings(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            Columns.model_validate(value)
+        except ValidationError as error:
+            raise ValueError("; ".join(fault.rstrip(".?") for fault in faults(error, "[data.columns]", Columns))) from None
+        return value
+
     @model_validator(mode="after")
     def _one_place(self) -> DataOptions:
         said = [name for name in ("events", "sql", "use") if getattr(self, name) is not None] + (["store"] if self.store else [])
@@ -66,10 +75,6 @@ class DataOptions(Options):
                     raise ValueError(f"{name} goes with {home}, and {said[0]} is said")
         if self.sql is not None and self.events_query is None:
             raise ValueError("sql needs events_query")
-        try:
-            Columns.model_validate(self.columns)
-        except ValidationError as error:
-            raise ValueError("; ".join(fault.rstrip(".") for fault in faults(error, "columns", Columns))) from None
         return self
 
 
