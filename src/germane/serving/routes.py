@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import msgspec
 from anyio import to_thread
 from litestar import Request, Response, delete, get, post, put
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
 from .. import wire
@@ -26,6 +27,8 @@ BODY_LIMIT = 1 << 20
 
 T = TypeVar("T")
 HTTP = Request[Any, Any, Any]
+Its = NamedDependency[Service]
+Measures = NamedDependency[Metrics]
 BODY = (400, 413, 415, 422)
 """What may be wrong with a request that has a body."""
 
@@ -42,7 +45,7 @@ _RECOMMEND = Call(
 
 
 @post("/v1/recommendations", status_code=200, opt=_documented(_RECOMMEND))
-async def recommend(request: HTTP, service: Service, metrics: Metrics) -> Response[bytes]:
+async def recommend(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     query, extras = wire.query_from_body(await _body(request, wire.QueryBody))
     slate = await _work(lambda: service.recommend(query, **extras))
     _count(metrics, [slate])
@@ -53,7 +56,7 @@ _BATCH = Call("Up to 100 moments at once", "recommendations", {200: forms.Slates
 
 
 @post("/v1/recommendations/batch", status_code=200, opt=_documented(_BATCH))
-async def recommend_many(request: HTTP, service: Service, metrics: Metrics) -> Response[bytes]:
+async def recommend_many(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     body = await _body(request, wire.BatchBody)
     asked = [wire.query_from_body(query, f"queries[{i}].") for i, query in enumerate(body.queries)]
     slates = await _work(lambda: service.recommend_many(asked))
@@ -62,31 +65,31 @@ async def recommend_many(request: HTTP, service: Service, metrics: Metrics) -> R
 
 
 @get("/v1/similar/{id:path}", opt=_documented(Call("Items like this one", "recommendations", {200: forms.Found}, (404, 422), parameters=LISTING)))
-async def similar(request: HTTP, service: Service) -> Response[bytes]:
+async def similar(request: HTTP, service: Its) -> Response[bytes]:
     item, (n, filter) = _id(request, "/v1/similar/"), _listing(request)
     return _json(_found(await _work(lambda: service.similar(item, n, filter))))
 
 
 @get("/v1/trending", opt=_documented(Call("Taken more lately than usual", "recommendations", {200: forms.Found}, (422,), parameters=LISTING)))
-async def trending(request: HTTP, service: Service) -> Response[bytes]:
+async def trending(request: HTTP, service: Its) -> Response[bytes]:
     n, filter = _listing(request)
     return _json(_found(await _work(lambda: service.recommender.trending(n, filter))))
 
 
 @get("/v1/latest", opt=_documented(Call("Newest in the catalogue", "recommendations", {200: forms.Found}, (422,), parameters=LISTING)))
-async def latest(request: HTTP, service: Service) -> Response[bytes]:
+async def latest(request: HTTP, service: Its) -> Response[bytes]:
     n, filter = _listing(request)
     return _json(_found(await _work(lambda: service.recommender.latest(n, filter))))
 
 
 @get("/v1/popular", opt=_documented(Call("Taken most", "recommendations", {200: forms.Found}, (422,), parameters=LISTING)))
-async def popular(request: HTTP, service: Service) -> Response[bytes]:
+async def popular(request: HTTP, service: Its) -> Response[bytes]:
     n, filter = _listing(request)
     return _json(_found(await _work(lambda: service.recommender.popular(n, filter))))
 
 
 @get("/v1/context", opt=_documented(Call("What moments the model knows", "recommendations", {200: forms.Moments}, (422,))))
-async def context(request: HTTP, service: Service) -> Response[bytes]:
+async def context(request: HTTP, service: Its) -> Response[bytes]:
     _parameters(request, {})
     return _json(await _work(service.recommender.moments))
 
@@ -95,7 +98,7 @@ async def context(request: HTTP, service: Service) -> Response[bytes]:
 
 
 @post("/v1/events", opt=_documented(Call("What users did", "events", {201: forms.Taken}, (*BODY, 409, 503), body=wire.EventsBody)))
-async def events(request: HTTP, service: Service, metrics: Metrics) -> Response[bytes]:
+async def events(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     body = await _body(request, wire.EventsBody)
     receipt = await _work(lambda: service.add_events(body.events))
     metrics.events.labels("stored").inc(len(receipt.stored))
@@ -107,7 +110,7 @@ async def events(request: HTTP, service: Service, metrics: Metrics) -> Response[
     "/v1/rewards",
     opt=_documented(Call("What came back for shown items", "events", {201: forms.Taken}, (*BODY, 404, 409, 503), body=wire.RewardsBody)),
 )
-async def rewards(request: HTTP, service: Service, metrics: Metrics) -> Response[bytes]:
+async def rewards(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     body = await _body(request, wire.RewardsBody)
     receipt = await _work(lambda: service.add_rewards(body.rewards))
     metrics.rewards.labels("stored").inc(len(receipt.stored))
@@ -121,7 +124,7 @@ _PUT_ITEM = Call("Add an item, or change its columns", "catalogue", {200: forms.
 
 
 @put("/v1/items/{id:path}", opt=_documented(_PUT_ITEM))
-async def put_item(request: HTTP, service: Service) -> Response[bytes]:
+async def put_item(request: HTTP, service: Its) -> Response[bytes]:
     item = _id(request, "/v1/items/")
     columns = await _body(request, wire.Flat)
     new = await _work(lambda: service.put_item(item, columns))
@@ -129,7 +132,7 @@ async def put_item(request: HTTP, service: Service) -> Response[bytes]:
 
 
 @delete("/v1/items/{id:path}", status_code=204, opt=_documented(Call("Take an item out of all answers", "catalogue", {204: None}, (404, 422, 503))))
-async def delete_item(request: HTTP, service: Service) -> None:
+async def delete_item(request: HTTP, service: Its) -> None:
     item = _id(request, "/v1/items/")
     await _work(lambda: service.delete_item(item))
 
@@ -138,7 +141,7 @@ _IDS = {"id": {"type": "array", "items": {"type": "string"}, "maxItems": 100, "d
 
 
 @get("/v1/items", opt=_documented(Call("Titles and columns of some items", "catalogue", {200: forms.Titles}, (422,), parameters=_IDS)))
-async def items(request: HTTP, service: Service) -> Response[bytes]:
+async def items(request: HTTP, service: Its) -> Response[bytes]:
     ids = _parameters(request, _IDS).get("id", [])
     if len(ids) > 100:
         raise QueryError(f"id is given {len(ids)} times: at most 100 times.", "id")
@@ -151,7 +154,7 @@ _PUT_USER = Call("Set columns of a user", "users", {200: forms.KnownUser, 201: f
 
 
 @put("/v1/users/{id:path}", opt=_documented(_PUT_USER))
-async def put_user(request: HTTP, service: Service) -> Response[bytes]:
+async def put_user(request: HTTP, service: Its) -> Response[bytes]:
     user = _id(request, "/v1/users/")
     columns = await _body(request, wire.Flat)
     new = await _work(lambda: service.put_user(user, columns))
@@ -163,7 +166,7 @@ _ONLY = {"only": {"type": "string", "enum": list(_PARTS), "description": "One pa
 
 
 @get("/v1/users/{id:path}", opt=_documented(Call("What is held of a user", "users", {200: forms.Held}, (404, 422, 503), parameters=_ONLY)))
-async def user(request: HTTP, service: Service) -> Response[bytes]:
+async def user(request: HTTP, service: Its) -> Response[bytes]:
     name, only = _id(request, "/v1/users/"), _one(request, _ONLY, "only")
     if only is not None and only not in _PARTS:
         raise QueryError(f"only = {only!r}: choose from {', '.join(_PARTS)}.{nearest(only, _PARTS)}", "only")
@@ -171,7 +174,7 @@ async def user(request: HTTP, service: Service) -> Response[bytes]:
 
 
 @delete("/v1/users/{id:path}", status_code=204, opt=_documented(Call("Erase a user", "users", {204: None}, (422, 503))))
-async def erase_user(request: HTTP, service: Service) -> None:
+async def erase_user(request: HTTP, service: Its) -> None:
     name = _id(request, "/v1/users/")
     await _work(lambda: service.erase(name))
 
@@ -183,7 +186,7 @@ _PREFIX: dict[str, dict[str, Any]] = {
 
 
 @get("/v1/users", opt=_documented(Call("Known users", "users", {200: forms.Users}, (422,), parameters=_PREFIX)))
-async def users(request: HTTP, service: Service) -> Response[bytes]:
+async def users(request: HTTP, service: Its) -> Response[bytes]:
     given = _parameters(request, _PREFIX)
     prefix, limit = given.get("prefix", [""])[-1], _whole(given.get("limit", ["20"])[-1], "limit")
     return _json({"users": await _work(lambda: service.users(prefix, limit))})
@@ -193,7 +196,7 @@ async def users(request: HTTP, service: Service) -> Response[bytes]:
 
 
 @get("/v1/versions", opt=_documented(Call("The versions of the model", "service", {200: forms.Versions}, (422,))))
-async def versions(request: HTTP, service: Service) -> Response[bytes]:
+async def versions(request: HTTP, service: Its) -> Response[bytes]:
     _parameters(request, {})
     return _json({"versions": service.versions()})
 
@@ -204,13 +207,13 @@ async def live() -> Response[bytes]:
 
 
 @get("/health/ready", opt=_documented(Call("Model and store answer", "service", {200: forms.Ready}, (503,))))
-async def ready(service: Service) -> Response[bytes]:
+async def ready(service: Its) -> Response[bytes]:
     await _work(service.store.check)
     return _json({"status": "ready"})
 
 
 @get("/metrics", opt=_documented(Call("Metrics, as Prometheus reads them", "service", {200: str})))
-async def scrape(metrics: Metrics) -> Response[bytes]:
+async def scrape(metrics: Measures) -> Response[bytes]:
     return Response(metrics.text(), media_type=MEDIA_TYPE)
 
 
@@ -297,7 +300,7 @@ def _found(scored: list[tuple[str, float]]) -> dict[str, Any]:
     return {"items": [{"item": item, "position": place, "score": score} for place, (item, score) in enumerate(scored, 1)]}
 
 
-def _count(metrics: Metrics, slates: list[Any]) -> None:
+def _count(metrics: Measures, slates: list[Any]) -> None:
     metrics.slates.inc(len(slates))
     for slate in slates:
         for note in slate.notes:

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 __all__ = ["static"]
 
@@ -35,7 +36,7 @@ def static(openapi: dict[str, Any]) -> list[HTTPRouteHandler]:
         return answer("docs.html")
 
     @get("/page/{name:str}", sync_to_thread=False)
-    def page(name: str) -> Response[bytes]:
+    def page(name: FromPath[str]) -> Response[bytes]:
         return answer(name)
 
     @get("/openapi.json", sync_to_thread=False)

@@ -88,11 +88,18 @@ class Writer:
 
 
 def _attempt(connection: Connection, work: Callable[[Connection], Any]) -> Any:
+    """What the work returns, or the error that undid it. Raises where the whole transaction is gone, so that nobody is told otherwise."""
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            return work(connection)
+        result = work(connection)
     except Exception as error:
+        try:
+            savepoint.rollback()
+        except SQLAlchemyError:  # a full disk takes the transaction with it
+            raise error from None
         return error
+    savepoint.commit()
+    return result
 
 
 def _refusal(error: BaseException) -> BaseException:

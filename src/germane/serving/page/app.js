@@ -45,7 +45,7 @@ function later(task, wait = WAIT) {
 
 async function start() {
   const [moments, { versions }] = await Promise.all([call("/v1/context"), call("/v1/versions")]);
-  $("version").textContent = `${versions[0].model} ${versions[0].version.slice(0, 12)}`;
+  $("version").textContent = versions[0].version;
   for (const column of moments.columns) {
     if (column.name !== "time") addField(column);
   }
@@ -174,7 +174,11 @@ function showList(slate) {
   const sum = (reasons, sign) => reasons.reduce((total, { weight }) => total + Math.max(0, sign * weight), 0);
   const right = Math.max(0, ...slate.items.map(({ reasons }) => sum(reasons, 1)));
   const left = Math.max(0, ...slate.items.map(({ reasons }) => sum(reasons, -1)));
-  const scale = { zero: left / (left + right || 1), width: left + right || 1 };
+  const scale = { zero: left / (left + right || 1), width: left + right || 1, usual: new Map() };
+  for (const name of kinds) {
+    const total = slate.items.reduce((all, { reasons }) => all + reasons.filter((r) => r.kind === name).reduce((a, r) => a + r.weight, 0), 0);
+    scale.usual.set(name, total / slate.items.length);
+  }
 
   $("legend").replaceChildren(...kinds.map((name) => make("li", { "data-kind": name }, name)));
   const focused = document.activeElement?.closest?.(".item")?.dataset.item;
@@ -194,7 +198,8 @@ function row({ item, position, score, propensity, reasons }, scale) {
   const title = titleOf(item);
   const { columns } = titles.get(item) ?? { columns: {} };
   const aside = Object.values(columns).filter((value) => String(value) !== title && String(value).length <= 40).slice(0, 2).join(" · ");
-  const strongest = reasons.filter(({ weight }) => weight > 0).sort((a, b) => b.weight - a.weight)[0];
+  const lead = (reason) => reason.weight - (scale.usual.get(reason.kind) ?? 0); // what speaks for this one more than for the others
+  const because = reasons.filter(({ weight }) => weight > 0).sort((a, b) => lead(b) - lead(a))[0];
   const said = reasons.filter(({ weight }) => weight !== 0).map((r) => `${r.kind} ${tidy(r.weight)}`).join(", ");
   const chance = propensity < 1 ? `, shown with chance ${tidy(propensity)}` : "";
   const line = make(
@@ -203,7 +208,7 @@ function row({ item, position, score, propensity, reasons }, scale) {
     make("span", { class: "place" }, String(position), moved(item, position)),
     make("span", { class: "title" }, make("b", {}, title), make("small", {}, aside)),
     make("span", { class: "score" }, tidy(score)),
-    make("span", { class: "why" }, bar(reasons, scale), make("span", { class: "because" }, strongest?.text ?? "")),
+    make("span", { class: "why" }, bar(reasons, scale), make("span", { class: "because" }, because?.text ?? "")),
   );
   line.addEventListener("click", () => choose(item));
   return make("li", {}, line);

@@ -1,0 +1,145 @@
+"""The service from Python, in the same nouns. Needs nothing but the standard library and msgspec."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from .errors import ConflictError, GermaneError, NotFoundError, QueryError, ServiceError
+from .types import Feedback, Query, Slate
+from .wire import MOST, EventLine, Flat, RewardLine, query_to_json, slate_from_json
+
+__all__ = ["Client"]
+
+Line = TypeVar("Line")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Client:
+    """Ask a running service. Refusals come back as the errors that Python would have raised.
+
+    Prefer ``germane.load`` where model and caller share a process; prefer this where several callers share one model.
+
+    >>> Client("127.0.0.1:8000")
+    Traceback (most recent call last):
+    ...
+    germane.errors.ServiceError: '127.0.0.1:8000' is no address of a service: write http://HOST:PORT, such as http://127.0.0.1:8000.
+    """
+
+    def __init__(self, base_url: str = "http://127.0.0.1:8000", key: str | None = None, *, timeout: float = 30.0) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ServiceError(f"{base_url!r} is no address of a service: write http://HOST:PORT, such as http://127.0.0.1:8000.")
+        self.base_url = base_url.rstrip("/")
+        self.timeout = timeout
+        self._key = key
+        # Proxies of the environment are for the outside: this machine is asked directly.
+        handlers = [urllib.request.ProxyHandler({})] if parts.hostname in LOOPBACK else []
+        self._open = urllib.request.build_opener(*handlers).open
+
+    def recommend(self, query: Query, n: int = 10, *, explain: bool = True, explore: bool = True) -> Slate:
+        """The best ``n`` for one moment."""
+        return slate_from_json(self._call("POST", "/v1/recommendations", _asked(query, n, explain, explore)))
+
+    def batch(self, queries: Iterable[Query], n: int = 10, *, explain: bool = False, explore: bool = True) -> list[Slate]:
+        """One slate a query, in order; a hundred queries a request."""
+        slates: list[Slate] = []
+        for some in _chunks(queries, 100):
+            answer = self._call("POST", "/v1/recommendations/batch", {"queries": [_asked(query, n, explain, explore) for query in some]})
+            slates += [slate_from_json(slate) for slate in answer["slates"]]
+        return slates
+
+    def send_events(self, events: Iterable[EventLine | Mapping[str, Any]]) -> tuple[int, int]:
+        """How many were stored, and how many had been before. With an ``event_id`` in each, sending again is safe.
+
+        A thousand go into a request, and a request is taken whole or not at all.
+        """
+        return self._send("events", events)
+
+    def send_rewards(self, rewards: Iterable[Feedback | RewardLine | Mapping[str, Any]]) -> tuple[int, int]:
+        """What came back for shown items: ``slate.feedback(...)``, or a ``RewardLine`` with a ``reward_id`` where it may be sent twice."""
+        return self._send("rewards", rewards)
+
+    def put_item(self, item: str, columns: Flat | None = None) -> None:
+        """Add an item, or change its columns. The next answer knows it."""
+        self._call("PUT", f"/v1/items/{quote(item, safe='')}", columns or {})
+
+    def delete_item(self, item: str) -> None:
+        """Take an item out of all answers."""
+        self._call("DELETE", f"/v1/items/{quote(item, safe='')}")
+
+    def similar(self, item: str, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """Items like this one, with their scores."""
+        given = {"n": str(n), **({"filter": msgspec.json.encode(filter).decode()} if filter else {})}
+        answer = self._call("GET", f"/v1/similar/{quote(item, safe='')}?{urlencode(given)}")
+        return [(found["item"], found["score"]) for found in answer["items"]]
+
+    def context(self) -> dict[str, Any]:
+        """What moments the model knows, and an example query."""
+        answer: dict[str, Any] = self._call("GET", "/v1/context")
+        return answer
+
+    def _send(self, what: str, lines: Iterable[Any]) -> tuple[int, int]:
+        stored = duplicates = 0
+        for some in _chunks(lines, MOST):
+            answer = self._call("POST", f"/v1/{what}", {what: [_plain(line) for line in some]})
+            stored += answer["stored"]
+            duplicates += answer["duplicates"]
+        return stored, duplicates
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key}"
+        data = None if body is None else msgspec.json.encode(body)
+        request = urllib.request.Request(self.base_url + path, data, headers, method=method)
+        try:
+            with self._open(request, timeout=self.timeout) as response:
+                answer = response.read()
+            return msgspec.json.decode(answer) if answer else None
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _error(error.code, error.read()) from None
+        except (urllib.error.URLError, TimeoutError, ConnectionError, ssl.SSLError) as error:
+            said = getattr(error, "reason", None) or error
+            raise ServiceError(f"{self.base_url} cannot be reached ({said}): is the service running?") from None
+        except msgspec.DecodeError:
+            raise ServiceError(f"{self.base_url}{path} did not answer with JSON: is this a Germane service?") from None
+
+
+def _asked(query: Query, n: int, explain: bool, explore: bool) -> dict[str, Any]:
+    return {**query_to_json(query), "n": n, "explain": explain, "explore": explore}
+
+
+def _plain(line: Any) -> Any:
+    """A line without its empty keys."""
+    return {k: v for k, v in msgspec.to_builtins(line).items() if v is not None} if isinstance(line, Feedback) else line
+
+
+def _chunks(lines: Iterable[Line], size: int) -> Iterator[Sequence[Line]]:
+    left = iter(lines)
+    while some := list(islice(left, size)):
+        yield some
+
+
+def _error(status: int, body: bytes) -> GermaneError:
+    """Problem details as the error they came from."""
+    try:
+        problem = msgspec.json.decode(body)
+        detail = str(problem["detail"])
+        fields = [error["field"] for error in problem["errors"] if error["field"]]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return ServiceError(f"the service answered {status} without saying why.")
+    if status in (400, 422):
+        return QueryError(detail, fields[0] if fields else None)
+    kinds: dict[int, type[GermaneError]] = {404: NotFoundError, 409: ConflictError}
+    return kinds.get(status, ServiceError)(detail)

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, event
+
+from germane.errors import ConflictError, NotFoundError, QueryError, StoreError
+from germane.store import EventStore, open_store
+from germane.store.tables import event_log
+from germane.types import Query, Slate, SlateItem
+from germane.wire import EventLine, RewardLine
+
+SLATE = Slate("r1", "u1", "v", "Greedy", "exact", (SlateItem("a", 1, 0.5, 1.0), SlateItem("b", 2, 0.4, 1.0)))
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'germane.db'}"
+
+
+@pytest.fixture
+def store(address: str) -> Iterator[EventStore]:
+    with open_store(address) as opened:
+        yield opened
+
+
+def rows(address: str, query: str) -> list[dict[str, object]]:
+    connection = sqlite3.connect(address.removeprefix("sqlite:///"))
+    connection.row_factory = sqlite3.Row
+    try:
+        return [dict(row) for row in connection.execute(query)]
+    finally:
+        connection.close()
+
+
+def test_the_same_event_is_stored_once(store: EventStore) -> None:
+    rain = EventLine("u1", "a", event_id="e1", context={"weather": "rain"})
+    first = store.add_events([rain, EventLine("u1", "b")])
+    assert (len(first.stored), first.duplicates) == (2, 0)
+    assert isinstance(first.stored[0].time, float)
+    again = store.add_events([rain, rain, EventLine("u1", "c", event_id="e2"), EventLine("u1", "c", event_id="e2")])
+    assert (len(again.stored), again.duplicates) == (1, 3)
+    assert [entry.item for entry in store.events_of("u1")] == ["a", "b", "c"]
+    assert store.events_of("u1")[0].context == {"weather": "rain"}
+
+
+def test_the_same_id_with_other_content_stores_nothing(store: EventStore) -> None:
+    store.add_events([EventLine("u1", "a", event_id="e1")])
+    for batch in (
+        [EventLine("u2", "b"), EventLine("u1", "z", event_id="e1")],
+        [EventLine("u2", "b", event_id="x"), EventLine("u2", "c", event_id="x")],
+    ):
+        with pytest.raises(ConflictError, match="other content"):
+            store.add_events(batch)
+    assert store.events_of("u2") == []
+
+
+def test_a_bad_time_names_its_event(store: EventStore) -> None:
+    with pytest.raises(QueryError) as caught:
+        store.add_events([EventLine("u1", "a"), EventLine("u1", "a", time="soon")])
+    assert caught.value.field == "events[1].time"
+    assert store.events_of("u1") == []
+
+
+def test_rewards_belong_to_what_was_shown(store: EventStore) -> None:
+    store.add_slates([(SLATE, Query(user="u1", time=5.0, context={"weather": "rain"}))])
+    assert store.recommendation("r1")["items"][0]["reward"] is None
+    good = RewardLine("r1", "a", 1.0, reward_id="w1")
+    for bad, error in ((RewardLine("r9", "a", 1.0), NotFoundError), (RewardLine("r1", "z", 1.0), QueryError)):
+        with pytest.raises(error, match="nothing was stored"):
+            store.add_rewards([good, bad])
+    assert store.recommendation("r1")["items"][0]["reward"] is None
+    assert len(store.add_rewards([good]).stored) == 1
+    assert store.add_rewards([good]).duplicates == 1
+    with pytest.raises(ConflictError):
+        store.add_rewards([RewardLine("r1", "a", 2.0, reward_id="w1")])
+    line = store.recommendation("r1")
+    assert [shown["reward"] for shown in line["items"]] == [1.0, None]
+    assert line["context"] == {"weather": "rain"} and line["time"] == "1970-01-01T00:00:05"
+    assert store.recommendation("nope") is None
+
+
+def test_items_come_back_in_the_order_of_their_last_change(store: EventStore) -> None:
+    assert store.put_item("a", {"title": "A"})
+    assert store.put_item("b", {"title": "B"})
+    assert not store.put_item("a", {"year": 1999})
+    store.delete_item("b")
+    assert list(store.items()) == [("a", {"title": "A", "year": 1999}), ("b", None)]
+    assert store.put_item("b", {"title": "B2"})
+    assert list(store.items()) == [("a", {"title": "A", "year": 1999}), ("b", {"title": "B2"})]
+
+
+def test_events_stream_from_a_row(store: EventStore) -> None:
+    store.add_events([EventLine("u", f"i{n}") for n in range(2500)][:1000])
+    store.add_events([EventLine("u", f"i{n}") for n in range(1000, 2000)])
+    streamed = list(store.events_since())
+    assert [stored.event.item for stored in streamed] == [f"i{n}" for n in range(2000)]
+    assert [stored.event.item for stored in store.events_since(streamed[-2].row)] == ["i1999"]
+
+
+def test_the_views_read_like_the_users_tables(store: EventStore, address: str) -> None:
+    store.add_events([EventLine("u1", "a", time=60, kind="buy", value=2.0, context={"weather": "rain", "a'b.c": 1, "User": "x", 'q"': 1})])
+    store.add_events([EventLine("u1", "b", context={"device": "tv"})])
+    store.put_item("a", {"title": "A", "Item": "odd"})
+    store.put_item("gone", {"title": "G"})
+    store.delete_item("gone")
+    store.put_user("u1", {"age": 30})
+    first, second = rows(address, "SELECT * FROM events")
+    assert first | {"user": "u1", "item": "a", "time": 60.0, "kind": "buy", "value": 2.0, "weather": "rain", "a'b.c": 1, "context_User": "x"} == first
+    assert (second["device"], second["weather"]) == ("tv", None)
+    assert rows(address, "SELECT item, title, columns_Item FROM items") == [{"item": "a", "title": "A", "columns_Item": "odd"}]
+    assert rows(address, "SELECT user, age FROM users") == [{"user": "u1", "age": 30}]
+
+
+def test_tenants_do_not_meet(address: str) -> None:
+    with open_store(address, tenant="one") as one:
+        one.add_events([EventLine("u1", "a", event_id="e1")])
+    with open_store(address, tenant="two") as two:
+        assert two.events_of("u1") == [] and two.held("u1")["events"] == []
+        assert len(two.add_events([EventLine("u1", "b", event_id="e1")]).stored) == 1
+
+
+def test_erasing_leaves_no_byte_of_the_id(address: str, tmp_path: Path) -> None:
+    person = "person-4711"
+    with open_store(address) as store:
+        store.add_events([EventLine(person, "a"), EventLine("other", "a")])
+        store.add_slates(
+            [(Slate("r1", person, "v", "p", "exact", SLATE.items), Query(user=person)), (Slate("r2", None, "v", "p", "exact", SLATE.items), Query())]
+        )
+        store.add_rewards([RewardLine("r1", "a", 1.0)])
+        store.put_user(person, {"mail": f"{person}@example.org"})
+        assert store.held(person)["columns"] and person in set(store.users())
+        assert store.erase(person) == 4
+        assert not any(store.held(person).values())
+        assert store.erased([person, "other"]) == {person}
+        assert [entry.item for entry in store.events_of("other")] == ["a"]
+        assert not any(person.encode() in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_one_process_writes_and_others_read(store: EventStore, address: str) -> None:
+    store.add_events([EventLine("u1", "a")])
+    with pytest.raises(StoreError, match="in use by another process"):
+        open_store(address)
+    with open_store(address, read_only=True) as reader:
+        assert [entry.item for entry in reader.events_of("u1")] == ["a"]
+        with pytest.raises(StoreError, match="reading only"):
+            reader.add_events([EventLine("u1", "b")])
+
+
+def test_many_writers_at_once_share_commits(store: EventStore) -> None:
+    def send(who: int) -> None:
+        for n in range(20):
+            assert len(store.add_events([EventLine(f"u{who}", "a", event_id=f"{who}-{n}")]).stored) == 1
+            if n % 5 == 0:
+                with pytest.raises(ConflictError):
+                    store.add_events([EventLine(f"u{who}", "other", event_id=f"{who}-{n}")])
+
+    threads = [threading.Thread(target=send, args=(who,)) for who in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(store.events_since())) == 160
+
+
+KILLED = """
+import os, sys
+from germane.store import open_store
+from germane.wire import EventLine
+store = open_store(sys.argv[1])
+for n in range(5):
+    store.add_events([EventLine("u1", f"i{n}")])
+print("acknowledged", flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_was_acknowledged_survives_a_kill(address: str) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, address], capture_output=True, text=True, check=False)
+    assert killed.returncode == -9 and "acknowledged" in killed.stdout, killed.stderr
+    with open_store(address) as store:
+        assert [entry.item for entry in store.events_of("u1")] == [f"i{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("bad", ["germane.db", "mysql:///x", "sqlite:///", "sqlite:///:memory:", "sqlite:////no/such/folder/x.db"])
+def test_addresses_that_cannot_be(bad: str) -> None:
+    with pytest.raises(StoreError, match=r"sqlite:///|no folder"):
+        open_store(bad)
+
+
+def test_files_that_are_no_store(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is not a database, and long enough to look at" * 40)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        open_store(f"sqlite:///{tmp_path / 'text.db'}")
+    with pytest.raises(StoreError, match="does not exist"):
+        open_store(f"sqlite:///{tmp_path / 'none.db'}", read_only=True)
+
+
+def test_a_newer_store_is_refused(address: str) -> None:
+    open_store(address).close()
+    connection = sqlite3.connect(address.removeprefix("sqlite:///"))
+    connection.execute("UPDATE about SET value = '99' WHERE key = 'format'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="format 99"):
+        open_store(address)
+
+
+def test_a_closed_store_says_so(address: str) -> None:
+    store = open_store(address)
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.add_events([EventLine("u1", "a")])
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_nothing(store: EventStore) -> None:
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 30")
+
+    event.listen(store._engine, "begin", limit)  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="full"):
+        store.add_events([EventLine("u1", "x" * 1000, context={"long": "y" * 2000}) for _ in range(100)])
+    event.remove(store._engine, "begin", limit)  # type: ignore[attr-defined]
+    assert store.events_of("u1") == []
+    assert len(store.add_events([EventLine("u1", "a")]).stored) == 1
+
+
+def test_nobody_is_answered_for_a_commit_that_another_took_down(store: EventStore) -> None:
+    """Two callers in one commit; the second finds the disk full, which undoes both."""
+    row = {"tenant": "default", "digest": "", "user": "u1", "item": "a", "time": 0.0, "context": "y" * 2000}
+
+    def first(connection: Connection) -> None:
+        connection.execute(event_log.insert(), [row])
+
+    def second(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        connection.execute(event_log.insert(), [row] * 500)
+
+    batch = [(first, Future()), (second, Future())]
+    store._writer._commit(batch)  # type: ignore[attr-defined]
+    for _, future in batch:
+        with pytest.raises(StoreError, match="full"):
+            future.result(0)
+    assert store.events_of("u1") == []
+
+
+def test_the_address_may_come_from_the_environment(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GERMANE_STORE", address)
+    with open_store() as store:
+        store.check()
+    assert Path(address.removeprefix("sqlite:///")).exists()
