@@ -24,7 +24,7 @@ class TimeOptions(Options):
     weekday: bool = True
     """Day of the week: a code and a point on the circle."""
     season: bool = True
-    """Day of the year as a point on the circle."""
+    """Day of the year as a point on the circle; read only where training spans a year, since a season never seen can only mislead."""
 
 
 class Time(Feature):
@@ -55,12 +55,16 @@ class Time(Feature):
             self.low, self.high = float(np.nanmin(seconds)), float(np.nanmax(seconds))
 
     @property
+    def _season(self) -> bool:
+        return self.options.season and self.high - self.low >= YEAR
+
+    @property
     def size(self) -> int:
         return 24 * self.options.hour + 7 * self.options.weekday
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.options.hour + self.options.weekday, 2 * (self.options.hour + self.options.weekday + self.options.season)
+        return self.options.hour + self.options.weekday, 2 * (self.options.hour + self.options.weekday + self._season)
 
     def encode(self, frame: pl.DataFrame) -> Encoded:
         if TIME not in frame.columns:
@@ -77,7 +81,7 @@ class Time(Feature):
         if self.options.weekday:
             codes.append(1 + 24 * self.options.hour + weekday.astype(np.int64))
             cycles.append((weekday + hour / 24) / 7)
-        if self.options.season:
+        if self._season:
             cycles.append(seconds % YEAR / YEAR)
         angles = 2 * np.pi * np.stack(cycles, axis=1) if cycles else np.zeros((frame.height, 0))
         dense = np.concatenate([np.sin(angles), np.cos(angles)], axis=1) * there[:, None]

@@ -24,8 +24,8 @@ from .train import Judged, fit, judge
 __all__ = ["demo"]
 
 CHOSEN: Mapping[str, Mapping[str, Any]] = {
-    "by-time": {"days": 7.0, "training": {"epochs": 14, "patience": 4}},
-    "leave-last-out": {"days": 30.0, "training": {"epochs": 24, "patience": 6}},
+    "by-time": {"days": 7.0, "training": {"epochs": 10, "patience": 3}},
+    "leave-last-out": {"days": 30.0, "training": {"epochs": 15, "patience": 4}},
 }
 """Window of recent popularity and length of training, for each protocol."""
 
@@ -84,7 +84,7 @@ def _kept_out(text: Encoder, quiet: bool) -> list[dict[str, Any]]:
 
     dataset = open_dataset(DataOptions(use="MovieLens100K", rules=Rules(hold_out_items=10)), Path())
     split = ByTime().divide(dataset)
-    training = TrainingOptions(epochs=8, patience=8)
+    training = TrainingOptions(epochs=5, patience=5)
     recommender, _ = _train(_model(context=True), dataset, split, text, training, quiet)
     judged = judge(recommender, dataset, split, EvaluationOptions(), variant="films kept out")
     return [row for row in judged.rows if row["segment"] in ("new items", "known items")]

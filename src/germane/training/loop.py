@@ -64,6 +64,22 @@ def train_model(
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
+    try:
+        return _run(model, table, options, seed, validate, checkpoint, progress, length)
+    finally:
+        torch.set_flush_denormal(False)  # the caller's numbers keep their smallest values
+
+
+def _run(
+    model: Learned,
+    table: EventTable,
+    options: TrainingOptions,
+    seed: int,
+    validate: Callable[[], float] | None,
+    checkpoint: Path | None,
+    progress: Callable[[int, int, int, float, float | None], None] | None,
+    length: int,
+) -> Trained:
     device = choose_device(options.device)
     model.to(device)
     optimiser = _optimiser(model, options)
