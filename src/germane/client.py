@@ -14,7 +14,7 @@ import msgspec
 
 from .errors import ConflictError, GermaneError, NotFoundError, QueryError, ServiceError
 from .types import Feedback, Query, Slate
-from .wire import MOST, EventLine, Flat, RewardLine, query_to_json, slate_from_json
+from .wire import BODY_LIMIT, MOST, EventLine, Flat, RewardLine, query_to_json, slate_from_json
 
 __all__ = ["Client"]
 
@@ -101,6 +101,8 @@ class Client:
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key}"
         data = None if body is None else msgspec.json.encode(body)
+        if data is not None and len(data) > BODY_LIMIT:
+            raise QueryError(f"this request has {len(data):,} bytes; a request may have {BODY_LIMIT:,}: send less at a time.")
         request = urllib.request.Request(self.base_url + path, data, headers, method=method)
         try:
             with self._open(request, timeout=self.timeout) as response:

@@ -20,6 +20,7 @@ from .errors import DataError, QueryError, nearest
 from .types import Event, Feedback, Query, Slate
 
 __all__ = [
+    "BODY_LIMIT",
     "BatchBody",
     "EventLine",
     "EventsBody",
@@ -45,6 +46,9 @@ __all__ = [
 
 MOST = 1000
 """The longest slate, and the most events or rewards in one body."""
+
+BODY_LIMIT = 1 << 20
+"""Bytes of one request; a thousand events are about 200 kB."""
 
 DEEPEST = 32
 """How deep a filter may nest."""

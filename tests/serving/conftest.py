@@ -36,6 +36,7 @@ def address(recommender, store) -> Iterator[str]:
     """A real server on a port of its own."""
     door = socket.socket()
     door.bind(("127.0.0.1", 0))
+    door.listen()
     server = uvicorn.Server(uvicorn.Config(create_app(recommender, store), log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
     thread.start()

@@ -8,11 +8,12 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from ..store import EventStore
+from ..wire import BODY_LIMIT
 from .guard import Guard
 from .metrics import Measured, Metrics
 from .openapi import document
 from .problems import handlers
-from .routes import BODY_LIMIT, ROUTES
+from .routes import ROUTES
 from .service import Service
 from .static import static
 

@@ -20,10 +20,7 @@ from .metrics import MEDIA_TYPE, Metrics
 from .problems import FormError
 from .service import Service
 
-__all__ = ["BODY_LIMIT", "ROUTES"]
-
-BODY_LIMIT = 1 << 20
-"""Bytes; a thousand events are about 200 kB."""
+__all__ = ["ROUTES"]
 
 T = TypeVar("T")
 HTTP = Request[Any, Any, Any]
@@ -235,8 +232,8 @@ async def _work(task: Callable[[], T]) -> T:
 async def _body(request: HTTP, form: type[T]) -> T:
     """Size, then form, then contents."""
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > BODY_LIMIT:
-        raise FormError(413, f"the body has {int(declared):,} bytes; a request may have {BODY_LIMIT:,}: send less at a time.")
+    if declared.isdecimal() and int(declared) > wire.BODY_LIMIT:
+        raise FormError(413, f"the body has {int(declared):,} bytes; a request may have {wire.BODY_LIMIT:,}: send less at a time.")
     kind, _, more = request.headers.get("content-type", "").partition(";")
     if kind.strip().lower() != "application/json" or ("charset" in more.lower() and "utf-8" not in more.lower()):
         raise FormError(415, f"Content-Type is {request.headers.get('content-type', 'missing')!r}: send application/json in UTF-8.")

@@ -50,6 +50,7 @@ def _listen(host: str, port: int) -> socket.socket:
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((host, port))
+        door.listen(128)  # whoever comes while the model is being prepared waits
     except OSError as error:
         door.close()
         raise ConfigError(f"port {port} on {host} cannot be had ({error.strerror}): choose another, or 0 for any free one.") from None

@@ -137,7 +137,9 @@ async function changed() {
   const query = moment();
   $("list").setAttribute("aria-busy", "true");
   try {
-    const [slate, history] = await Promise.all([call("/v1/recommendations", { body: query, signal: mine.signal }), historyOf(query, mine.signal)]);
+    const slate = await call("/v1/recommendations", { body: query, signal: mine.signal });
+    const stranger = slate.notes.some(({ code }) => code === "unknown_user");
+    const history = stranger ? [] : await historyOf(query, mine.signal);
     await lookUp([...slate.items.map(({ item }) => item), ...history.slice(-SHOWN).map(({ item }) => item)], mine.signal);
     if (mine !== asking) return;
     $("problem").hidden = true;
@@ -158,7 +160,7 @@ async function historyOf({ user, history }, signal) {
     return (await call(`/v1/users/${encodeURIComponent(user)}?only=history`, { signal })).history;
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    return []; // a user of whom nothing is held
+    return []; // known to the model, but nothing is held any more
   }
 }
 

@@ -1,0 +1,130 @@
+"""The page in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+BROWSER = next((path for name in ("chromium", "google-chrome", "chromium-browser") if (path := shutil.which(name))), None)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGUMENTS += ["--disable-component-update", "--disable-sync"]
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no browser: install chromium to run the tests of the page")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser, address) -> Iterator[object]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    said: list[str] = []
+    outside: list[str] = []
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    opened.on("request", lambda request: outside.append(request.url) if not request.url.startswith(address) else None)
+    opened.goto(address)
+    opened.locator(".item").first.wait_for()
+    yield opened
+    assert said == [], "nothing on the console, no refusal by the content security policy"
+    assert outside == [], "no outside address"
+    context.close()
+
+
+def titles(page) -> list[str]:
+    return page.locator(".item .title b").all_inner_texts()
+
+
+def settle(page, act) -> None:
+    """Do something, and wait for the answer to it to be shown."""
+    with page.expect_response(lambda response: response.url.endswith("/v1/recommendations")):
+        act()
+    page.locator("#list[aria-busy=false]").wait_for()
+
+
+def test_the_list_follows_the_moment(page) -> None:
+    assert titles(page)[0] == "Rain Man"
+    settle(page, lambda: page.get_by_label("weather").select_option(label="sun"))
+    assert titles(page)[0] == "Top Hat"
+    settle(page, lambda: page.get_by_label("In their words").fill("goldfinger"))
+    assert titles(page)[0] == "Goldfinger"
+    first = page.locator(".item").first
+    assert first.get_attribute("aria-label").startswith("1. Goldfinger. Score 10: words 10")
+    assert first.locator(".bar i[data-kind=words]").count() == 1
+    assert page.locator("#legend li").all_inner_texts() == ["moment", "words", "popularity"]
+    assert "Goldfinger" in page.get_by_role("status").inner_text()
+
+
+def test_a_user_is_picked_and_what_is_clicked_changes_the_next_list(page) -> None:
+    settle(page, lambda: page.get_by_label("Who").fill("u1"))
+    assert page.locator("#history .what").all_inner_texts() == ["Rain Man"]
+    assert "Rain Man" not in titles(page)
+    with page.expect_response(lambda response: response.url.endswith("/v1/events")) as sent:
+        settle(page, lambda: page.get_by_role("button", name="Top Hat").click())
+    assert sent.value.status == 201
+    assert page.locator("#history .what").all_inner_texts() == ["Top Hat", "Rain Man"]
+    assert "Top Hat" not in titles(page)
+
+
+def test_a_visitor_without_a_name_has_a_history_too(page) -> None:
+    settle(page, lambda: page.get_by_role("button", name="Goldfinger").click())
+    assert page.locator("#history .what").all_inner_texts() == ["Goldfinger"]
+    assert "Goldfinger" not in titles(page)
+    settle(page, lambda: page.get_by_role("button", name="Clear").click())
+    assert page.locator("#history .what").count() == 0 and "Goldfinger" in titles(page)
+
+
+def test_the_example_fills_the_form(page) -> None:
+    settle(page, lambda: page.get_by_role("button", name="Example").click())
+    assert page.get_by_label("Who").input_value() == "u1"
+    assert page.get_by_label("When").input_value() == "2026-05-01T21:00"
+
+
+def test_it_works_with_the_keyboard_alone(page) -> None:
+    page.get_by_label("Who").focus()
+    settle(page, lambda: page.keyboard.type("u2"))
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "item":
+            break
+    chosen = page.evaluate("document.activeElement.querySelector('b').textContent")
+    with page.expect_response(lambda response: response.url.endswith("/v1/events")):
+        settle(page, lambda: page.keyboard.press("Enter"))
+    assert page.locator("#history .what").first.inner_text() == chosen
+    assert page.evaluate("document.activeElement.className") == "item", "the focus stays in the list"
+    assert page.evaluate("[...document.querySelectorAll('input, select')].every((field) => field.labels.length)"), "every field has a label"
+
+
+def test_what_is_unknown_is_said(page) -> None:
+    settle(page, lambda: page.get_by_label("Who").fill("<img src=x onerror=alert(1)>"))
+    assert "<img src=x onerror=alert(1)>" in page.locator("#notes").inner_text(), "data is text"
+
+
+def test_dark_mode_and_a_phone(browser, address) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", is_mobile=True)
+    page = context.new_page()
+    page.goto(address)
+    page.locator(".item").first.wait_for()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 23, 22)"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, "nothing to scroll sideways"
+    assert page.locator(".item").first.bounding_box()["width"] > 300
+    context.close()
+
+
+def test_the_api_is_described_for_people(browser, address) -> None:
+    page = browser.new_page()
+    page.goto(f"{address}/docs")
+    page.locator("details").first.wait_for()
+    page.get_by_text("The best items for one moment").click()
+    assert page.get_by_text("What the user typed.").first.is_visible()
+    assert page.locator("details").count() == 20
+    page.close()

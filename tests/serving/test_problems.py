@@ -1,0 +1,144 @@
+"""Every refusal is problem details; checks come in the order of the contract."""
+
+from __future__ import annotations
+
+import http.client
+import json
+
+import pytest
+
+JSON = {"content-type": "application/json"}
+BIG = b'{"words": "' + b"x" * 2_000_000 + b'"}'
+
+
+def check(response, status):
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert set(problem) == {"type", "title", "status", "detail", "errors"} and problem["status"] == status
+    assert problem["title"] and problem["detail"] and "Traceback" not in response.text
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (BIG, {}, 413),  # before the form
+        (b"{}", {}, 415),
+        (b"{}", {"content-type": "text/plain"}, 415),
+        (b"{}", {"content-type": "application/json; charset=latin-1"}, 415),
+        (b"\x1f\x8b", {**JSON, "content-encoding": "gzip"}, 415),
+        (b"", JSON, 400),
+        (b'{"user"', JSON, 400),
+        (b'{"n": 0, "user": "a', JSON, 400),  # malformed before contents
+        (b'{"user": "\xff"}', JSON, 400),
+        (b"[" * 100_000, JSON, 400),
+        (b'{"usr": "u1"}', JSON, 422),
+        (b'{"n": 0}', JSON, 422),
+        (b'{"n": 1000000000}', JSON, 422),
+        (b'{"context": {"wether": "rain"}}', JSON, 422),
+        (b"[]", JSON, 422),
+        (b"null", JSON, 422),
+    ],
+)
+def test_bodies_that_cannot_be(client, content, headers, status):
+    check(client.post("/v1/recommendations", content=content, headers=headers), status)
+
+
+def test_a_fault_names_its_field_and_the_nearest(client):
+    problem = check(client.post("/v1/recommendations", json={"context": {"wether": "rain"}}), 422)
+    assert problem["errors"] == [{"field": "context.wether", "detail": problem["detail"]}] and "Did you mean weather" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/v1/recommendations", 405),
+        ("PATCH", "/v1/items/a", 405),
+        ("POST", "/health/live", 405),
+        ("GET", "/v1/popular?n=0", 422),
+        ("GET", "/v1/popular?n=ten", 422),
+        ("GET", "/v1/popular?m=3", 422),
+        ("GET", "/v1/similar/%FF", 422),
+        ("GET", "/v1/users/u1?only=all", 422),
+        ("GET", "/v1/users?limit=0", 422),
+        ("GET", "/v1/context?x=1", 422),
+        ("GET", "/v1/items?" + "&".join(f"id={n}" for n in range(101)), 422),
+    ],
+)
+def test_addresses_that_cannot_be(client, method, path, status):
+    check(client.request(method, path), status)
+
+
+def test_405_says_what_is_allowed(client):
+    assert "POST" in client.get("/v1/recommendations").headers["allow"]
+
+
+def test_our_own_fault_is_500_without_its_insides(client, recommender, monkeypatch, caplog):
+    def broken(*_, **__):
+        raise RuntimeError("secret insides")
+
+    monkeypatch.setattr(recommender, "recommend", broken)
+    response = client.post("/v1/recommendations", json={})
+    assert "secret" not in response.text and "secret insides" in caplog.text
+    check(response, 500)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "evil.example:8000"},
+        {"host": "127.0.0.1.evil.example"},
+        {"host": "localhost:8000:1"},
+        {"host": ""},
+        {"origin": "http://evil.example"},
+        {"origin": "http://localhost.evil.example:8000"},
+        {"origin": "http://localhost:3000"},
+        {"origin": "null"},
+        {"origin": "file://"},
+    ],
+)
+def test_strangers_are_kept_out(client, headers):
+    for path in ("/", "/v1/context", "/nothing", "/metrics"):
+        check(client.get(path, headers=headers), 403)
+    check(client.post("/v1/events", json={"events": [{"user": "u", "item": "i"}]}, headers=headers), 403)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "localhost"},
+        {"host": "LOCALHOST:8000"},
+        {"host": "[::1]:8000"},
+        {"host": "[::1]"},
+        {"host": "127.0.0.1:8000", "origin": "http://localhost:8000"},
+        {"host": "[::1]:8000", "origin": "http://[::1]:8000"},
+    ],
+)
+def test_this_machine_is_let_in(client, headers):
+    assert client.get("/health/live", headers=headers).status_code == 200
+
+
+def test_a_body_of_100_mb_is_refused_before_it_is_read(address):
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=10)
+    connection.putrequest("POST", "/v1/events")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", "100000000")
+    connection.endheaders()
+    response = connection.getresponse()  # nothing of the body was sent
+    assert response.status == 413 and json.loads(response.read())["status"] == 413
+    connection.close()
+
+
+def test_a_body_without_a_length_is_counted_while_it_comes(address):
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=10)
+    connection.putrequest("POST", "/v1/events")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    connection.send((b"%x\r\n" % 1_200_000) + b" " * 1_200_000 + b"\r\n")  # and no end
+    response = connection.getresponse()
+    assert response.status == 413 and json.loads(response.read())["status"] == 413
+    connection.close()

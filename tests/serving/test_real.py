@@ -1,0 +1,75 @@
+"""The same service over a trained recommender: nothing of the fake's is assumed."""
+
+from __future__ import annotations
+
+import pytest
+from litestar.testing import TestClient
+
+from germane.encoders import HashedText
+from germane.jobs.train import train
+from germane.models import ContextTransformer
+from germane.policies import EpsilonGreedy
+from germane.recommender import Recommender
+from germane.serving import create_app
+from germane.testing.model_contract import small_shop
+from germane.training import TrainingOptions
+
+
+@pytest.fixture
+def client(store):
+    model = ContextTransformer(width=16, blocks=1, length=10, text_width=8)
+    shop = Recommender(model, text=HashedText(width=32), policy=EpsilonGreedy(epsilon=0.2))
+    train(shop, small_shop(), training=TrainingOptions(epochs=1))
+    with TestClient(create_app(shop, store), base_url="http://127.0.0.1:8000") as opened:
+        yield opened
+
+
+def test_the_whole_circle(client, store):
+    example = client.get("/v1/context").json()["example"]
+    slate = client.post("/v1/recommendations", json=example).json()
+    assert len(slate["items"]) == example["n"] and all(0 < shown["propensity"] <= 1 for shown in slate["items"])
+    first = slate["items"][0]
+    assert sum(reason["weight"] for reason in first["reasons"]) == pytest.approx(first["score"], abs=1e-4)
+    user = {
+        "user": example["user"],
+        "item": first["item"],
+        "recommendation_id": slate["recommendation_id"],
+        "context": {"weather": "rain", "degrees": "mild"},
+    }
+    assert client.post("/v1/events", json={"events": [user]}).status_code == 201
+    again = client.post("/v1/recommendations", json=example).json()
+    assert first["item"] not in [shown["item"] for shown in again["items"]]
+    reward = {"recommendation_id": slate["recommendation_id"], "item": first["item"], "reward": 1}
+    assert client.post("/v1/rewards", json={"rewards": [reward]}).status_code == 201
+    assert store.recommendation(slate["recommendation_id"])["items"][0]["reward"] == 1.0
+
+
+def test_items_come_and_go(client):
+    assert client.put("/v1/items/new", json={"title": "umbrella boots number99"}).status_code == 201
+    shown = client.post("/v1/recommendations", json={"candidates": ["new"]}).json()
+    assert [place["item"] for place in shown["items"]] == ["new"]
+    assert client.get("/v1/items", params={"id": "new"}).json()["items"][0]["title"] == "umbrella boots number99"
+    assert client.get("/v1/latest", params={"n": 1}).json()["items"][0]["item"] == "new"
+    assert client.get("/v1/similar/new").status_code == 200
+    assert client.delete("/v1/items/new").status_code == 204
+    assert client.post("/v1/recommendations", json={"candidates": ["new"]}).json()["items"] == []
+
+
+def test_strange_queries_are_answered_or_refused(client):
+    for query, status in (
+        ({"user": ""}, 200),
+        ({"user": "\x00"}, 200),
+        ({"context": {"weather": None}}, 200),
+        ({"context": {"weather": 3}}, 200),
+        ({"context": {"degrees": "warm"}}, 422),
+        ({"history": [{"item": "i1", "time": "2031-01-01", "context": {"weather": "rain"}}, "i1", "ghost"]}, 200),
+        ({"time": -1e14}, 200),
+        ({"words": "x" * 100_000}, 200),
+        ({"filter": {"eq": ["nothing", 1]}}, 422),
+        ({"filter": {}}, 422),
+        ({"filter": {"eq": ["title", "umbrella boots number1"]}}, 200),
+        ({"exclude_seen": []}, 200),
+        ({"candidates": []}, 200),
+    ):
+        response = client.post("/v1/recommendations", json=query)
+        assert response.status_code == status, (query, response.text)
