@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -84,6 +85,11 @@ def test_refusals_are_the_errors_of_python(client: Client) -> None:
         client.send_events([EventLine("u1", "i2", event_id="once")])
     with pytest.raises(QueryError, match="send less at a time"):
         client.send_events([EventLine("u1", "i1", context={"x": "y" * 2_000_000})])
+
+
+def test_the_client_is_light() -> None:
+    seen = "import sys, germane.client; print([name for name in ('torch', 'polars', 'litestar', 'sqlalchemy', 'pydantic') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 def test_no_service_is_one_sentence() -> None:

@@ -55,8 +55,8 @@ class Column(Struct, omit_defaults=True):
     name: str
     type: str
     values: list[ValueCount] | None = None
-    low: float | None = None
-    high: float | None = None
+    low: float | str | None = None
+    high: float | str | None = None
 
 
 class Moments(Struct):

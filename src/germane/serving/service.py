@@ -128,7 +128,7 @@ class Service:
 
     def put_user(self, user: str, columns: Flat) -> bool:
         """Kept for the next training; answers before it know the user by events alone."""
-        known = self._is_held(user)
+        known = user in self._people or bool(self.recommender.histories.of(user))
         new = self.store.put_user(user, columns) and not known
         self._people.add(user)
         return new
