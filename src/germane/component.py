@@ -87,7 +87,7 @@ def find(name: str, package: ModuleType, base: type, where: str) -> type[Any]:
         module_name, _, class_name = name.partition(":")
         try:
             part = getattr(importlib.import_module(module_name), class_name)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last two: an empty or relative module name
             raise ConfigError(f"{where} use = {name!r}: {error}. Write module:Class of something that can be imported.") from None
         if not (inspect.isclass(part) and issubclass(part, base)):
             raise ConfigError(f"{where} use = {name!r} is not a {base.__name__}.")

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from germane.errors import DataError, QueryError
+from germane.types import Event, Feedback, Note, Query, Reason, Slate, SlateItem
+
+
+@pytest.fixture
+def slate():
+    items = (SlateItem("i1", 1, 0.9, 0.5), SlateItem("i2", 2, 0.1, 0.25, (Reason("popularity", "all", 0.1, "popular"),)))
+    return Slate("r1", "u1", "v1", "Greedy", "exact", items, (Note("short", "two are left"),))
+
+
+def test_an_empty_query_is_an_unknown_visitor_now():
+    query = Query()
+    assert [getattr(query, f.name) for f in dataclasses.fields(query)] == [None, None, None, {}, None, None, None, None]
+
+
+def test_history_takes_ids_and_events():
+    event = Event("i2", kind="buy", context={"device": "tv"})
+    query = Query(history=("i1", event, 7))
+    assert query.history == (Event("i1"), event, Event("7"))
+    assert Query(history=["i1"]).history == (Event("i1"),)
+    assert Query(history=()).history == ()
+
+
+def test_ids_stay_as_written():
+    assert Query(candidates=("007", "ä/β", 3)).candidates == ("007", "ä/β", "3")
+    assert Query(candidates=[]).candidates == ()
+
+
+def test_time_becomes_wall_clock_seconds():
+    assert Query(time="1970-01-01T01:00").time == 3600.0
+    assert Query(time=1_700_000_000_000).time == 1_700_000_000.0
+    assert Query(time=5.0).time == 5.0
+    with pytest.raises(DataError, match="is not a time"):
+        Query(time="soon")
+
+
+def test_kinds_that_count_as_seen():
+    assert Query(exclude_seen=["buy"]).exclude_seen == ("buy",)
+    assert Query(exclude_seen=False).exclude_seen is False
+
+
+@pytest.mark.parametrize(
+    "noun", [Query(), Event("i"), Feedback("r", "i", 1.0), Note("a", "b"), SlateItem("i", 1, 0.0, 1.0)], ids=lambda n: type(n).__name__
+)
+def test_nouns_are_frozen(noun):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(noun, dataclasses.fields(noun)[0].name, "other")
+
+
+def test_a_misspelt_key_is_refused():
+    with pytest.raises(TypeError, match="usr"):
+        Query(usr="u1")
+
+
+def test_feedback_belongs_to_a_shown_item(slate):
+    assert slate.feedback("i2", 1, kind="click", time=3.0) == Feedback("r1", "i2", 1.0, "click", 3.0)
+    with pytest.raises(QueryError, match="item 'i3' was not shown in recommendation r1") as caught:
+        slate.feedback("i3", 1.0)
+    assert caught.value.field == "item"
+
+
+def test_equal_nouns_are_equal(slate):
+    assert slate == dataclasses.replace(slate)
+    assert Query(user="u", context={"a": 1}) == Query(context={"a": 1}, user="u")
