@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from germane.config import Config
+from germane.config import Config, _plain, apply
 from germane.errors import ConfigError
 from germane.models import ContextTransformer, ItemNeighbours
 
@@ -58,3 +58,94 @@ def test_no_file_and_no_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[1].glob("configs/*.toml")), ids=lambda p: p.stem)
 def test_every_shipped_config_loads(path: Path) -> None:
     assert Config.read(path).sections
+
+
+def test_a_section_is_a_table_and_a_top_key_is_seed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config.of({"data": {"events": "e.csv"}, "model": 3, "sed": 1, "seed": -1, "policy": {"use": 4}}, Path())
+    said = caught.value.faults
+    assert any("write [model]" in fault for fault in said) and any("Did you mean seed?" in fault for fault in said)
+    assert any("seed = -1" in fault for fault in said) and any(fault.startswith("[policy]") for fault in said)
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("text.tuning=top:2", "top:2"),
+        ("data.rules.positive=>= 4", ">= 4"),
+        ("training.epochs = 5 ", 5),
+        ("evaluation.k=[5, 10]", [5, 10]),
+        ("split.test_from=2026-05-01", "2026-05-01"),
+        ("data.events=a=b.csv", "a=b.csv"),
+        ("model.note=1\nseed = 2", "1\nseed = 2"),
+    ],
+)
+def test_what_is_no_toml_value_is_a_string(change: str, value: object) -> None:
+    sections: dict[str, object] = {"seed": 1}
+    apply(sections, change)
+    found: object = _plain(sections)
+    for step in change.partition("=")[0].strip().split("."):
+        assert isinstance(found, dict)
+        found = found[step]
+    assert found == value and sections["seed"] == 1
+
+
+@pytest.mark.parametrize("change", ["epochs", "=3", "training.=3", "seed.x=1"])
+def test_a_change_that_cannot_be_made(change: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        apply({"seed": 1}, change)
+
+
+def test_a_language_model_needs_texts() -> None:
+    data = {"events": "e.csv"}
+    with pytest.raises(ConfigError, match="needs texts"):
+        Config.of({"data": data, "text": {"use": "PretrainedText"}}, Path())
+    for sections in (
+        {"data": {**data, "columns": {"text": ["title"]}}, "text": {"use": "PretrainedText"}},
+        {"data": {"use": "MovieLens100K"}, "text": {"use": "PretrainedText"}},
+        {"data": data, "text": {"use": "HashedText"}},
+        {"data": data, "text": {"use": "NoText"}},
+    ):
+        assert Config.of(sections, Path()).encoder is not None
+
+
+def test_an_unknown_source_is_told_with_the_rest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config.of({"data": {"use": "MovieLens10K"}, "training": {"epochs": 0}}, Path())
+    assert len(caught.value.faults) == 2 and "Did you mean MovieLens100K?" in str(caught.value)
+
+
+def test_features_by_name_with_their_own_tables() -> None:
+    config = Config.of({"data": {"events": "e.csv"}, "features": {"use": ["Time", "Categories"]}}, Path())
+    assert config.features is not None and [type(part).__name__ for part in config.features] == ["Time", "Categories"]
+    with pytest.raises(ConfigError) as caught:
+        Config.of({"data": {"events": "e.csv"}, "features": {"use": ["Time", "Tme"], "Tiem": {}, "Time": {"cycle": 1}}}, Path())
+    said = "\n".join(caught.value.faults)
+    assert "[features.Tiem] belongs to no feature" in said and "use = 'Tme'" in said and "no option 'cycle'" in said
+
+
+def test_the_same_config_has_the_same_hash_in_any_order() -> None:
+    one = Config.of({"seed": 1, "data": {"events": "e.csv", "prompt": "{a}"}}, Path())
+    other = Config.of({"data": {"prompt": "{a}", "events": "e.csv"}, "seed": 1}, Path("elsewhere"))
+    assert one.sha256 == other.sha256 != Config.of({"seed": 2, "data": {"events": "e.csv", "prompt": "{a}"}}, Path()).sha256
+
+
+def test_what_is_dumped_loads_again(tmp_path: Path) -> None:
+    text = GOOD + '[split]\nuse = "ByTime"\ntest_from = 2026-05-01\n[data.rules]\nkinds = {view = 0.1}\n'
+    config = Config.read(write(tmp_path, text))
+    (tmp_path / "again.toml").write_text(config.dump())
+    again = Config.read(tmp_path / "again.toml")
+    assert again.sections == config.sections and again.sha256 == config.sha256
+
+
+def test_files_that_are_no_config(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    with pytest.raises(ConfigError, match="folder"):
+        Config.read(tmp_path)
+    (tmp_path / "latin.toml").write_bytes("seed = 1 # für".encode("latin-1"))
+    with pytest.raises(ConfigError, match="UTF-8"):
+        Config.read(tmp_path / "latin.toml")
+    (tmp_path / "marked.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert Config.read(tmp_path / "marked.toml").seed == 3
+    with pytest.raises(ConfigError, match="Did you mean marked"):
+        Config.read(tmp_path / "marke.toml")

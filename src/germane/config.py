@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +15,11 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from . import data, encoders, features, models, policies
-from .component import build, faults, find
-from .data import Dataset, Splitter
+from .component import build, exported, faults, find
+from .data import Columns, Dataset, Splitter, sources
 from .data.options import DataOptions, open_dataset
-from .encoders import Encoder, NoText, PretrainedText
+from .data.sources import Source
+from .encoders import Encoder, HashedText, NoText, PretrainedText
 from .errors import ConfigError, nearest
 from .evaluation import EvaluationOptions
 from .features import Feature
@@ -25,9 +28,11 @@ from .policies import Policy
 from .recommender import Recommender
 from .training import TrainingOptions
 
-__all__ = ["Config"]
+__all__ = ["SECTIONS", "Config", "apply", "read_toml"]
 
 SECTIONS = ("seed", "data", "split", "text", "features", "model", "policy", "training", "evaluation")
+"""Top keys of a config; all but ``seed`` are sections."""
+
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
@@ -52,19 +57,19 @@ class Config:
     def read(cls, path: str | Path, sets: Sequence[str] = ()) -> Config:
         """From a file, with ``section.key=value`` changes on top."""
         file = Path(path)
-        try:
-            sections = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (FileNotFoundError, IsADirectoryError):
-            raise ConfigError(f"{file} is not a config: give a TOML file; germane init EVENTS writes one.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file} is not TOML: {error}.") from None
+        sections = read_toml(file)
         for change in sets:
             apply(sections, change)
         return cls.of(sections, file.parent)
 
     @classmethod
     def of(cls, sections: Mapping[str, Any], base: Path) -> Config:
-        """From the sections of a TOML text; file names are relative to ``base``."""
+        """From the sections of a TOML text; file names are relative to ``base``.
+
+        >>> Config.of({"data": {"events": "e.csv"}, "policy": {"use": "EpsilonGreedy", "epsilon": 0.2}}, Path()).policy
+        EpsilonGreedy(epsilon=0.2)
+        """
+        sections = _plain(sections)
         found: list[str] = []
 
         def attempt(make: Callable[[], T], otherwise: T) -> T:
@@ -76,15 +81,20 @@ class Config:
 
         for name, value in sections.items():
             if name not in SECTIONS:
-                found.append(f"[{name}] is not a section; sections are {', '.join(SECTIONS)}.{nearest(name, SECTIONS)}")
+                what = f"[{name}] is not a section" if isinstance(value, dict) else f"{name!r} is no key of the top, where only seed stands"
+                found.append(f"{what}; sections are {', '.join(SECTIONS[1:])}.{nearest(name, SECTIONS)}")
             elif name != "seed" and not isinstance(value, dict):
                 found.append(f"{name} = {value!r} should be a section: write [{name}].")
         section = {name: value if isinstance(value := sections.get(name, {}), dict) else {} for name in SECTIONS}
         seed = sections.get("seed", 0)
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
             found.append(f"seed = {seed!r} should be a whole number from 0 to 4294967295.")
-        options = attempt(lambda: _options(DataOptions, section["data"], "[data]"), DataOptions.model_construct())
+        readable = attempt(lambda: _options(DataOptions, section["data"], "[data]"), None)
+        options = readable or DataOptions.model_construct()
         text = attempt(lambda: _encoder(section["text"]), None)
+        columns = attempt(lambda: _columns(readable) if readable else None, None)
+        if columns is not None and not columns.text and text is not None and not isinstance(text, NoText | HashedText):
+            found.append(_no_texts(text))
         made = cls(
             sections=sections,
             base=base,
@@ -108,8 +118,8 @@ class Config:
     def recommender(self, dataset: Dataset) -> Recommender:
         """The parts, untrained. Absent ``[text]``: the default language model where items have texts."""
         text = self.encoder if self.encoder is not None else (PretrainedText() if dataset.columns.text else NoText())
-        if text.width and not dataset.columns.text:
-            raise ConfigError(f"[text] use = {type(text).__name__!r} needs texts: name them in [data.columns] text, or leave [text] out.")
+        if not dataset.columns.text and not isinstance(text, NoText | HashedText):
+            raise ConfigError(_no_texts(text))
         return Recommender(
             self.model, text=text, features=self.features, policy=self.policy, seed=self.seed, exclude_seen=self.evaluation.exclude_seen
         )
@@ -120,7 +130,29 @@ class Config:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.dump().encode()).hexdigest()
+        """Of what it says, whatever the order of its keys."""
+        return hashlib.sha256(json.dumps(self.sections, sort_keys=True).encode()).hexdigest()
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The sections of a file, not looked at yet."""
+    file = Path(path)
+    try:
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except IsADirectoryError:
+        hint = f" It is a run; its config is {file / 'config.toml'}." if (file / "about.json").exists() else ""
+        raise ConfigError(f"{file} is a folder and not a config: give a TOML file.{hint}") from None
+    except FileNotFoundError:
+        there = [found.name for found in sorted(file.parent.glob("*.toml"))] if file.parent.is_dir() else []
+        raise ConfigError(
+            f"{file} is not there and so not a config: give a TOML file; germane init EVENTS writes one.{nearest(file.name, there)}"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{file} is not a config that can be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is not TOML: it is not written in UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}.") from None
 
 
 def apply(sections: dict[str, Any], change: str) -> None:
@@ -133,19 +165,32 @@ def apply(sections: dict[str, Any], change: str) -> None:
     {'model': {'width': 32}, 'split': {'use': 'ByTime'}}
     """
     key, equals, written = change.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {change!r}: write section.key=value.")
-    try:
-        value = tomllib.loads(f"value = {written}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = written
-    *path, last = key.strip().split(".")
+    *path, last = [step.strip() for step in key.split(".")]
+    if not equals or not all((*path, last)):
+        raise ConfigError(f"--set {change!r}: write section.key=value, such as training.epochs=5.")
     place = sections
     for step in path:
         place = place.setdefault(step, {})
         if not isinstance(place, dict):
-            raise ConfigError(f"--set {change!r}: {step} is no section.")
-    place[last] = value
+            raise ConfigError(f"--set {change!r}: {step} holds one value, so no key can stand below it.")
+    place[last] = _value(written.strip())
+
+
+def _value(written: str) -> Any:
+    try:
+        said = tomllib.loads(f"value = {written}")
+    except tomllib.TOMLDecodeError:
+        return written
+    return said["value"] if set(said) == {"value"} else written
+
+
+def _plain(value: Any) -> Any:
+    """TOML's dates as ISO text, so that a config is JSON too."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def _options(kind: type[M], given: Mapping[str, Any], where: str) -> M:
@@ -162,15 +207,32 @@ def _encoder(section: Mapping[str, Any]) -> Encoder | None:
     return made
 
 
+def _columns(options: DataOptions) -> Columns:
+    """What is said of the columns; a known source's own hold where nothing is."""
+    own = {} if options.use is None else find(options.use, sources, Source, "[data]")().columns
+    return Columns.model_validate({**own, **options.columns})
+
+
+def _no_texts(text: Encoder) -> str:
+    return f"[text] use = {type(text).__name__!r} needs texts: name them in [data.columns] text, or leave [text] out."
+
+
 def _features(section: Mapping[str, Any]) -> tuple[Feature, ...]:
-    names = section.get("use", ["Time", "Categories", "Numbers", "Place"])
-    if not isinstance(names, list):
-        raise ConfigError(f"[features] use = {names!r} should be a list of class names.")
-    unknown = [name for name in section if name != "use" and name not in names]
-    if unknown:
-        raise ConfigError(f"[features.{unknown[0]}] belongs to no feature in use = {names}.{nearest(unknown[0], names)}")
+    known = [name for name in features.__all__ if name in exported(features, Feature)]
+    names = section.get("use", known)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"[features] use = {names!r} should be a list of class names, such as {known}.")
+    short = [name.rpartition(":")[2] for name in names]
+    wrong = [f"[features.{name}] belongs to no feature in use = {names}.{nearest(name, short)}" for name in section if name not in ("use", *short)]
     parts = []
-    for name in names:
-        part = find(name, features, Feature, "[features]")
-        parts.append(part(**section.get(name, {})))
+    for name, own in zip(names, short, strict=True):
+        options = section.get(own, {})
+        try:
+            if not isinstance(options, dict):
+                raise ConfigError(f"[features] {own} = {options!r} should be a table of options.")
+            parts.append(build({**options, "use": name}, features, Feature, f"[features.{own}]"))
+        except ConfigError as error:
+            wrong += error.faults
+    if wrong:
+        raise ConfigError(wrong)
     return tuple(parts)
