@@ -145,7 +145,7 @@ def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: 
     def broken(*given: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("germane.bundle.load", broken)
+    monkeypatch.setattr("germane.jobs.describe.load", broken)
     assert call(monkeypatch, "describe", run) == 3
     report = Path(capsys.readouterr().err.split("lies in ")[1].strip().rstrip("."))
     assert "ZeroDivisionError" in report.read_text()

@@ -2,30 +2,92 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import platform
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .errors import GermaneError
+from .errors import ConfigError, GermaneError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Recommendations that answer the moment.")
-weights_app = typer.Typer(no_args_is_help=True, help="Language models: what is there, and fetching it.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+weights_app = typer.Typer(no_args_is_help=True, help="Language models: which there are, and fetching one.")
 app.add_typer(weights_app, name="weights")
 
+Run = Annotated[Path, typer.Argument(help="A run folder, as germane train writes it.")]
+ConfigFile = Annotated[Path, typer.Argument(help="A TOML file; germane init writes one from your data.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="section.key=value on top of the config; may be repeated.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No bars.")]
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+Seed = Annotated[int | None, typer.Option(help="Of the draws; absent: the config's.")]
+NoExplore = Annotated[bool, typer.Option("--no-explore", help="The greedy list, every chance 1.")]
+
+
+@app.callback(invoke_without_command=True)
+def germane(version: Annotated[bool, typer.Option("--version", help="Say the version.")] = False) -> None:
+    """Recommendations that answer the moment. Exit codes: 0 done, 2 something to mend, 3 our fault, 130 interrupted."""
+    if version:
+        from . import __version__
+
+        print(f"germane {__version__}")
+        raise typer.Exit(0)
+
+
+@app.command()
+def init(
+    events: Annotated[str, typer.Argument(help="File or glob: csv, tsv, parquet, jsonl.")],
+    items: Annotated[str | None, typer.Option(help="The items' table.")] = None,
+    users: Annotated[str | None, typer.Option(help="The users' table.")] = None,
+    out: Out = Path("germane.toml"),
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Guess what the columns of EVENTS mean and write a commented config."""
+    from dataclasses import asdict
+
+    from .jobs.init import init as begin
+    from .jobs.show import show_guess
+
+    path, found = begin(events, items, users, out, replace=replace)
+    if as_json:
+        print(json.dumps({"config": str(path), "columns": found.columns, "guesses": [asdict(one) for one in found.found]}, ensure_ascii=False))
+        return
+    show_guess(found)
+    print(f"Written: {path}. Read it; then: germane check {path} and germane train {path} -o runs/first")
+
+
+@app.command()
+def check(
+    config: ConfigFile,
+    sets: Sets = None,
+    no_estimate: Annotated[bool, typer.Option("--no-estimate", help="Time and memory are not foreseen.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read CONFIG and its data, say what is wrong, and foresee the time and memory of training (some ten seconds)."""
+    from .jobs.check import check as look
+
+    found = look(config, sets=sets or (), timed=not no_estimate)
+    _say(found.as_json() if as_json else None, str(found))
 
 
 @app.command()
 def train(
-    config: Path, out: Out, replace: bool = False, resume: bool = False, sets: Sets = None, quiet: Quiet = False, as_json: Json = False
+    config: ConfigFile,
+    out: Out,
+    replace: Replace = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    sets: Sets = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Train what CONFIG says, judge it on the held-out part, and write the run folder."""
     from .jobs.progress import training_bar
@@ -33,193 +95,203 @@ def train(
 
     with training_bar(quiet or as_json) as progress:
         run, judged = train_run(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress)
-    _say({"run": str(run), "rows": judged.rows}, f"{judged}\n{run}", as_json)
+    _say({"run": str(run), "rows": judged.rows} if as_json else None, f"{judged}\n{run}")
 
 
 @app.command()
-def evaluate(run: Path, config: Path | None = None, split: str = "test", sets: Sets = None, as_json: Json = False) -> None:
+def evaluate(
+    run: Run,
+    config: Annotated[Path | None, typer.Option(help="A TOML file whose [data] and [split] are judged instead of the run's own.")] = None,
+    split: Annotated[str, typer.Option(help="test or validation.")] = "test",
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
     """Judge RUN again and rewrite its metrics.json."""
     from .jobs.run import evaluate_run
 
     judged = evaluate_run(run, config=config, split=split, sets=sets or ())
-    _say(judged.rows, str(judged), as_json)
+    _say(judged.rows if as_json else None, str(judged))
 
 
 @app.command()
 def recommend(
-    run: Path,
-    queries: Path | None = None,
-    n: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
-    out: Annotated[Path | None, typer.Option("-o", "--out")] = None,
+    run: Run,
+    queries: Annotated[Path | None, typer.Option(help="A file of queries, one JSON object a line.")] = None,
+    n: Annotated[int, typer.Option("-k", help="How many items, 1 to 1,000.")] = 10,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help=".jsonl, .csv, .tsv or .parquet; absent: JSON lines to the terminal.")] = None,
     items: Annotated[Path | None, typer.Option(help="Items never seen before, to be ranked with the others.")] = None,
-    user: str | None = None,
+    user: Annotated[str | None, typer.Option(help="One user, as a table.")] = None,
     context: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated.")] = None,
-    words: str | None = None,
-    time: str | None = None,
-    all_users: bool = False,
-    seed: int | None = None,
-    no_explore: bool = False,
+    words: Annotated[str | None, typer.Option(help="What the user types.")] = None,
+    time: Annotated[str | None, typer.Option(help="ISO; absent: the newest training event.")] = None,
+    all_users: Annotated[bool, typer.Option("--all-users", help="A list for every known user.")] = False,
+    seed: Seed = None,
+    no_explore: NoExplore = False,
+    sets: Sets = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Answer queries of a file, everyone, or one moment at the terminal."""
-    import numpy as np
-
-    from .bundle import load
-    from .data.readers import read_files
-    from .errors import ConfigError
+    """Answer the queries of a file, everyone, or one moment at the terminal."""
     from .jobs import recommend as job
+    from .jobs.output import form_of, write_slates
+    from .jobs.show import bar, show_slate
     from .types import Query
-    from .wire import slate_to_json
+    from .wire import slate_to_line
 
-    if (queries is not None or all_users) and out is None:
-        raise ConfigError("say where the lists go: -o lists.jsonl, .csv or .parquet.")
-    if queries is not None:
-        slates = job.from_file(run, queries, n, items=items, seed=seed, explore=not no_explore)
-    else:
-        recommender = load(run)
-        if items is not None:
-            recommender.add_items(read_files(str(items), Path()).frame)
-        if all_users:
-            slates = job.everyone(recommender, n, seed=seed, explore=not no_explore)
-        else:
-            query = Query(user=user, time=time, context=job.context_of(context or ()), words=words)
-            rng = np.random.default_rng(recommender.seed if seed is None else seed)
-            slate = recommender.recommend(query, n, rng=rng, explore=not no_explore)
-            if out is None:
-                _say(slate_to_json(slate), "" if as_json else _table(slate, recommender), as_json)
-                return
-            slates = [slate]
-    assert out is not None
-    job.write_lists(slates, out)
-    print(f"{len(slates)} lists in {out}")
+    one = {"--user": user, "--context": context, "--words": words, "--time": time}
+    said = [name for name, given in {"--queries": queries, "--all-users": all_users}.items() if given]
+    said += [name for name, given in one.items() if given is not None]
+    if len(said) > 1 and not set(said) <= one.keys():
+        raise ConfigError(f"{' and '.join(said)}: say one of --queries FILE, --all-users, or one moment by {', '.join(one)}.")
+    job.check_length(n)
+    if out is not None:
+        form_of(out)
+    query = None if queries or all_users else Query(user=user, time=time, context=job.context_of(context or ()), words=words)
+    recommender = job.open_run(run, items=items, sets=sets or ())
+    if query is not None:
+        slates = iter([job.answer_one(recommender, query, n, seed=seed, explore=not no_explore)])
+        if out is None and not as_json:
+            show_slate(next(slates), recommender)
+            return
+    with bar("recommending", quiet) as told:
+        if queries is not None:
+            slates = job.answer_file(recommender, queries, n, seed=seed, explore=not no_explore, told=told)
+        elif all_users:
+            slates = job.answer_all(recommender, n, seed=seed, explore=not no_explore, told=told)
+        if out is None:
+            for slate in slates:
+                print(slate_to_line(slate).decode())
+            return
+        count = write_slates(slates, out)
+    _say({"lists": count, "out": str(out)} if as_json else None, f"{count:,} lists in {out}")
 
 
 @app.command()
-def score(run: Path, pairs: Annotated[Path, typer.Option()], out: Out, head: str | None = None) -> None:
+def score(
+    run: Run,
+    pairs: Annotated[Path, typer.Option(help="A table with the config's user and item columns; context columns are read where it has them.")],
+    out: Out,
+    head: Annotated[str | None, typer.Option(help="click, rating or ranking; absent: the first of them that the model has.")] = None,
+    as_json: Json = False,
+) -> None:
     """Append a score to every row of PAIRS."""
-    from .jobs.recommend import score_file
+    from .jobs.score import score_file
 
-    print(f"{score_file(run, pairs, out, head)} rows in {out}")
-
-
-@app.command()
-def describe(run: Path, as_json: Json = False) -> None:
-    """What moments RUN knows, and a query to try."""
-    from .bundle import load
-
-    moments = load(run).moments()
-    lines = []
-    for column in moments["columns"]:
-        values = column.get("values")
-        shown = ", ".join(f"{v['value']} ({v['count']})" for v in values[:12]) if values else f"{column['low']} to {column['high']}"
-        lines.append(f"{column['name']:<16}{column['type']:<10}{shown}")
-    _say(moments, "\n".join([*lines, f"typed words: {'yes' if moments['words'] else 'no'}", "try: " + json.dumps(moments["example"])]), as_json)
+    rows, missing = score_file(run, pairs, out, head=head)
+    lacking = f"; {missing:,} without a score, as their items are not in the catalogue" if missing else ""
+    _say({"rows": rows, "without_score": missing, "out": str(out)} if as_json else None, f"{rows:,} rows in {out}{lacking}")
 
 
 @app.command()
-def init(events: str, items: str | None = None, users: str | None = None, out: Out = Path("germane.toml"), replace: bool = False) -> None:
-    """Guess what the columns of EVENTS mean and write a commented config."""
-    from .jobs.init import init as write_config
+def describe(run: Run, as_json: Json = False) -> None:
+    """What RUN is, what moments it knows, and a query to try."""
+    from .jobs.describe import describe as tell
+    from .jobs.show import show_moments
 
-    path, found = write_config(events, items, users, out, replace)
-    for meaning, name in [*found.meanings.items(), ("context", found.context), ("text", found.text), ("side", found.side)]:
-        print(f"{meaning:<10}{name if isinstance(name, str) else ', '.join(name) or 'none'}")
-    print(f"Written: {path}. Read it, then germane check {path} and germane train {path} -o runs/first")
-
-
-@app.command()
-def check(config: Path, sets: Sets = None) -> None:
-    """Read CONFIG and its data and say what is wrong, before anything is trained."""
-    from .config import Config
-
-    read = Config.read(config, sets or ())
-    dataset = read.dataset()
-    split = read.split.divide(dataset)
-    read.recommender(dataset)
-    print(f"{dataset}\n{split}")
-    for note in dataset.notes:
-        print(f"note: {note.detail}")
+    told = tell(run)
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        show_moments(told)
 
 
 @app.command()
-def demo(out: Out = Path("runs/demo"), no_serve: bool = False, quiet: Quiet = False) -> None:
-    """Train on MovieLens 100K by time and leave-last-out, and print the table beside the baselines."""
-    from .jobs.demo import demo as run_demo
-
-    run_demo(out, quiet=quiet)
-    if not no_serve:
-        serve(out)
-
-
-@app.command()
-def serve(run: Path, store: str | None = None, host: str = "127.0.0.1", port: int = 8000) -> None:
+def serve(
+    run: Run,
+    store: Annotated[str | None, typer.Option(help="Where events are kept; absent: $GERMANE_STORE, else sqlite:///germane.db.")] = None,
+    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any free one.")] = 8000,
+) -> None:
     """Answer over HTTP, with a page to try it, on this machine only."""
     from .serving import serve as run_service
 
     run_service(run, store, host, port)
 
 
+@app.command()
+def demo(
+    out: Out = Path("runs/demo"),
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the table.")] = False,
+    port: Annotated[int, typer.Option(help="0: any free one.")] = 8000,
+    quiet: Quiet = False,
+) -> None:
+    """Train on MovieLens 100K by time and leave-last-out, print the table beside the baselines, and serve the page."""
+    from .jobs.demo import demo as run_demo
+
+    run_demo(out, quiet=quiet)
+    if not no_serve:
+        serve(out, port=port)
+
+
 @weights_app.command("list")
-def weights_list() -> None:
-    """Language models that can be had without a hub."""
+def weights_list(as_json: Json = False) -> None:
+    """Language models that are known by name."""
+    from dataclasses import asdict
+
     from .encoders.weights import list_weights
 
-    for known in list_weights():
-        print(known)
+    _say([asdict(known) for known in list_weights()] if as_json else None, "\n".join(map(str, list_weights())))
 
 
 @weights_app.command("get")
-def weights_get(name: str) -> None:
+def weights_get(name: Annotated[str, typer.Argument(help="A name of weights list, or of the hub.")]) -> None:
     """Fetch the files of a language model into the cache."""
     from .encoders.weights import get_weights
 
     print(get_weights(name))
 
 
-def main() -> None:
-    """Run a command. Exit codes: 0 done, 2 something the user can mend, 3 our fault, 130 interrupted."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave. Exit codes: 0 done, 1 a negative verdict, 2 something the user can mend, 3 our fault, 130 interrupted."""
+    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _run(arguments: list[str]) -> int:
     try:
-        app(standalone_mode=False)
+        code = app(arguments, prog_name="germane", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
     except GermaneError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+        return _fault(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        return 130
+    except BrokenPipeError:
+        return _nobody_reads()
+    except SystemExit as left:  # the parser's way out when nobody reads what is printed; no command leaves so
+        return _nobody_reads() if left.code == 1 else int(left.code or 0)
+    except MemoryError:
+        return _fault("This needs more memory than there is: make training.batch or model.width smaller, or use a larger machine.", 2)
     except Exception as error:
-        show = getattr(error, "show", None)
-        if show is not None:  # a usage error: which option, what is allowed
+        if callable(show := getattr(error, "show", None)):  # a usage error: which option, what is allowed
             show()
-            sys.exit(2)
-        with tempfile.NamedTemporaryFile("w", prefix="germane-", suffix=".txt", delete=False) as report:
-            report.write(traceback.format_exc())
-        print(f"This is a fault of Germane ({type(error).__name__}). A report lies in {report.name}.", file=sys.stderr)
-        sys.exit(3)
+            return 2
+        if isinstance(error, OSError) and error.errno in _MENDABLE:
+            return _fault(f"{error.strerror}{f': {error.filename}' if error.filename else ''}.", 2)
+        return _fault(f"This is a fault of Germane ({type(error).__name__}). A report lies in {_report(arguments)}.", 3)
 
 
-def _say(value: Any, text: str, as_json: bool) -> None:
-    print(json.dumps(value, ensure_ascii=False) if as_json else text)
+_MENDABLE = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+"""Of the machine and its files: full, forbidden, not there."""
 
 
-def _table(slate: Any, recommender: Any) -> str:
-    from rich.console import Console
-    from rich.table import Table
+def _fault(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)
+    return code
 
-    table = Table(title=f"for {slate.user or 'a visitor'}")
-    shown = next((c for c in recommender.columns.text if c in recommender.items.columns), None)
-    for name in ("", "item", *([shown] if shown else []), "score", "chance", "mostly because"):
-        table.add_column(name)
-    for place in slate.items:
-        row = recommender.items[recommender.item_codes[place.item]]
-        text = [str(row[shown][0])] if shown else []
-        reasons = sorted(place.reasons, key=lambda reason: -reason.weight)[:2]
-        table.add_row(
-            str(place.position), place.item, *text, f"{place.score:.3f}", f"{place.propensity:.3f}", "; ".join(reason.text for reason in reasons)
-        )
-    console = Console()
-    with console.capture() as captured:
-        console.print(table)
-        for note in slate.notes:
-            console.print(f"note: {note.detail}")
-    return captured.get().rstrip()
+
+def _nobody_reads() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush is silent
+    return 0
+
+
+def _report(arguments: Sequence[str]) -> str:
+    from . import __version__
+
+    about = f"germane {__version__}, Python {platform.python_version()}, {platform.platform()}\ngermane {' '.join(arguments)}\n\n"
+    with tempfile.NamedTemporaryFile("w", prefix="germane-", suffix=".txt", delete=False, encoding="utf-8") as report:
+        report.write(about + traceback.format_exc())
+    return report.name
+
+
+def _say(value: Any, text: str) -> None:
+    print(text if value is None else json.dumps(value, ensure_ascii=False))

@@ -85,6 +85,11 @@ class CachedTexts:
             vectors[list(rows)] = self._shards[shard][list(inside)]
         return vectors
 
+    def missing(self, texts: Sequence[str]) -> list[str]:
+        """Those of the texts that the cache lacks, each once; nothing is encoded."""
+        place = self._read() if self._place is None else self._place
+        return [text for text in dict.fromkeys(texts) if text and hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() not in place]
+
     def _encode(self, missing: dict[bytes, str], progress: Callable[[int, int], None] | None) -> None:
         todo = list(missing.items())
         for start in range(0, len(todo), _BLOCK):

@@ -1,96 +1,86 @@
-"""Lists for queries of a file, for everyone, or for one person at the terminal; and scores of pairs."""
+"""Lists for the queries of a file, for everyone, or for one moment at the terminal."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
-import polars as pl
 
 from ..bundle import load
+from ..component import build
+from ..config import apply
 from ..data.readers import read_files
 from ..errors import ConfigError, QueryError
+from ..policies import Policy
 from ..recommender import Recommender
 from ..types import Query, Slate
-from ..wire import query_from_line, slate_to_json
+from ..wire import query_from_line
 
-__all__ = ["everyone", "from_file", "score_file", "write_lists"]
+__all__ = ["answer_all", "answer_file", "answer_one", "check_length", "context_of", "open_run"]
+
+BATCH = 256
+"""Queries that are answered together."""
+
+Told = Callable[[int, int], None]
+"""Hears how many of how many are answered."""
 
 
-def from_file(
-    run: str | Path, queries: str | Path, n: int, *, items: str | Path | None = None, seed: int | None = None, explore: bool = True
-) -> list[Slate]:
-    """A slate for each line; a line that is no query is named by its number."""
+def open_run(run: str | Path, *, items: str | Path | None = None, sets: Sequence[str] = ()) -> Recommender:
+    """A saved run with items that it has never seen, and with its policy changed by ``policy.key=value``."""
     recommender = load(run)
+    if sets:
+        recommender.policy = _changed(recommender.policy, sets)
     if items is not None:
         recommender.add_items(read_files(str(items), Path()).frame)
-    path = Path(queries)
-    if not path.is_file():
-        raise ConfigError(f"{path} is not there: --queries takes a file of JSON lines.")
-    asked = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        if line.strip():
-            try:
-                asked.append(query_from_line(line)[0])
-            except QueryError as error:
-                raise QueryError(f"{path}, line {number}: {error}", error.field) from None
-    rng = np.random.default_rng(recommender.seed if seed is None else seed)
-    return recommender.recommend_many(asked, n, rng=rng, explore=explore, explain=True)
+    return recommender
 
 
-def everyone(recommender: Recommender, n: int, *, seed: int | None = None, explore: bool = True) -> list[Slate]:
-    """A slate for each known user, at the newest training time."""
-    rng = np.random.default_rng(recommender.seed if seed is None else seed)
-    return recommender.recommend_many([Query(user=user) for user in recommender.user_ids], n, rng=rng, explore=explore)
+def answer_file(
+    recommender: Recommender, queries: str | Path, n: int = 10, *, seed: int | None = None, explore: bool = True, told: Told | None = None
+) -> Iterator[Slate]:
+    """A slate for each line of JSON, in order, each with a fresh draw. A line's own ``n``, ``explain`` and ``explore`` go before those said here.
+
+    The whole file is checked first: a line that is no query is named by its number, and nothing is answered.
+    """
+    check_length(n)
+    asked = _read(Path(queries))
+    rng = _rng(recommender, seed)
+    wishes = {"n": n, "explain": True, "explore": explore}
+    done = 0
+    for own, group in groupby(asked, key=lambda line: {**wishes, **line[1]}):
+        for batch in _batches([query for query, _ in group], BATCH):
+            yield from recommender.recommend_many(batch, own["n"], rng=rng, explore=own["explore"], explain=own["explain"])
+            done += len(batch)
+            if told is not None:
+                told(done, len(asked))
 
 
-def write_lists(slates: Sequence[Slate], path: str | Path) -> None:
-    """.jsonl: a slate a line; .csv and .parquet: a row a place."""
-    target = Path(path)
-    if target.suffix == ".jsonl":
-        _put(target, b"".join(msgspec.json.encode(slate_to_json(slate)) + b"\n" for slate in slates))
-        return
-    rows = [
-        {
-            "recommendation_id": s.recommendation_id,
-            "user": s.user,
-            "position": i.position,
-            "item": i.item,
-            "score": i.score,
-            "propensity": i.propensity,
-        }
-        for s in slates
-        for i in s.items
-    ]
-    write_frame(pl.DataFrame(rows), target)
+def answer_all(recommender: Recommender, n: int = 10, *, seed: int | None = None, explore: bool = True, told: Told | None = None) -> Iterator[Slate]:
+    """A slate for each known user, at the newest training time, without reasons."""
+    check_length(n)
+    rng = _rng(recommender, seed)
+    users = list(recommender.user_ids)
+    done = 0
+    for batch in _batches(users, BATCH):
+        yield from recommender.recommend_many([Query(user=user) for user in batch], n, rng=rng, explore=explore, explain=False)
+        done += len(batch)
+        if told is not None:
+            told(done, len(users))
 
 
-def write_frame(frame: pl.DataFrame, target: Path) -> None:
-    new = target.with_name(f".{target.name}.new")
-    try:
-        if target.suffix == ".parquet":
-            frame.write_parquet(new)
-        elif target.suffix in (".csv", ".tsv"):
-            frame.write_csv(new, separator="," if target.suffix == ".csv" else "\t")
-        elif target.suffix == ".jsonl":
-            frame.write_ndjson(new)
-        else:
-            raise ConfigError(f"{target} ends in {target.suffix or 'nothing'}: results end in .jsonl, .csv, .tsv or .parquet.")
-        os.replace(new, target)
-    except OSError as error:
-        raise ConfigError(f"{target} cannot be written ({error.strerror or error}).") from None
+def answer_one(recommender: Recommender, query: Query, n: int = 10, *, seed: int | None = None, explore: bool = True) -> Slate:
+    """The list for one moment, with its reasons."""
+    check_length(n)
+    return recommender.recommend(query, n, rng=_rng(recommender, seed), explore=explore, explain=True)
 
 
-def score_file(run: str | Path, pairs: str | Path, out: str | Path, head: str | None = None) -> int:
-    """Append ``score`` to a file of (user, item) rows."""
-    recommender = load(run)
-    frame = read_files(str(pairs), Path()).frame
-    write_frame(frame.with_columns(pl.Series("score", recommender.score(frame, head))), Path(out))
-    return int(frame.height)
+def check_length(n: int) -> None:
+    """Refuse an impossible length before anything is loaded."""
+    if not 1 <= n <= 1000:
+        raise QueryError(f"-k {n}: how many items to return lies between 1 and 1,000.", "n")
 
 
 def context_of(given: Iterable[str]) -> dict[str, Any]:
@@ -102,16 +92,50 @@ def context_of(given: Iterable[str]) -> dict[str, Any]:
     context: dict[str, Any] = {}
     for word in given:
         name, equals, value = word.partition("=")
-        if not equals:
-            raise QueryError(f"--context {word!r}: write name=value.", "context")
-        context[name] = value
+        if not equals or not name.strip():
+            raise QueryError(f"--context {word!r}: write name=value, such as weather=rain.", "context")
+        context[name.strip()] = value.strip()
     return context
 
 
-def _put(target: Path, data: bytes) -> None:
-    new = target.with_name(f".{target.name}.new")
-    try:
-        new.write_bytes(data)
-        os.replace(new, target)
-    except OSError as error:
-        raise ConfigError(f"{target} cannot be written ({error.strerror or error}).") from None
+def _read(path: Path) -> list[tuple[Query, dict[str, Any]]]:
+    if not path.is_file():
+        raise ConfigError(f'{path} is not there: --queries takes a file of JSON lines, such as {{"user": "u1"}}.')
+    asked: list[tuple[Query, dict[str, Any]]] = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                try:
+                    asked.append(query_from_line(line))
+                except QueryError as error:
+                    raise QueryError(f"{path}, line {number}: {error}", error.field) from None
+    return asked
+
+
+def _batches(things: list[Any], size: int) -> Iterator[list[Any]]:
+    for begin in range(0, len(things), size):
+        yield things[begin : begin + size]
+
+
+def _rng(recommender: Recommender, seed: int | None) -> np.random.Generator:
+    if seed is not None and seed < 0:
+        raise ConfigError(f"--seed {seed}: a whole number from 0 on is needed.")
+    return np.random.default_rng(recommender.seed if seed is None else seed)
+
+
+def _changed(policy: Policy, sets: Sequence[str]) -> Policy:
+    """The policy with options changed; ``policy.use`` begins anew from the defaults of the class it names."""
+    from .. import policies
+
+    kind = type(policy)
+    name = kind.__name__ if getattr(policies, kind.__name__, None) is kind else f"{kind.__module__}:{kind.__name__}"
+    document: dict[str, Any] = {"policy": {}}
+    for change in sets:
+        if change.partition(".")[0].strip() != "policy":
+            raise ConfigError(f"--set {change!r}: of a trained run only the policy can be changed here, such as policy.epsilon=0.1.")
+        apply(document, change)
+    section = document["policy"]
+    if not isinstance(section, dict):
+        raise ConfigError(f"--set policy={section!r}: write policy.use=… or policy.key=value.")
+    made: Policy = build(section if "use" in section else {"use": name, **policy.settings(), **section}, policies, Policy, "[policy]")
+    return made

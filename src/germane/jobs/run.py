@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
 from ..evaluation import judge_cases, paired, rows_of
 from ..recommender import Recommender
+from .memory import peak_mb
 from .train import Judged, Progress, cases_of, fit, judge
 
 __all__ = ["evaluate_run", "train_run"]
@@ -62,7 +61,7 @@ def train_run(
             "folder": str(Path(read.base).resolve()),
         },
         "seconds": {"total": done - started, **facts["seconds"], "evaluate": done - judged_from},
-        "peak_mb": _peak_mb(),
+        "peak_mb": peak_mb(),
         "epochs": facts["epochs"],
         "curve": facts["curve"],
         "energy_wh": None,
@@ -138,8 +137,3 @@ def _sections(folder: Path, sets: Sequence[str]) -> dict[str, object]:
             raise ConfigError(f"--set {change!r}: on a trained run only policy and evaluation can be changed.")
         apply(sections, change)
     return sections
-
-
-def _peak_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

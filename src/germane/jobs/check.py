@@ -1,0 +1,95 @@
+"""A config and its data, looked at before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import times
+from ..config import Config
+from ..data import Dataset, Split
+from ..models import Learned
+from .estimate import Estimate, estimate
+
+__all__ = ["Checked", "check"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What ``germane check`` tells."""
+
+    config: Config
+    dataset: Dataset
+    split: Split
+    estimate: Estimate | None
+    """None where it was not asked for."""
+
+    def as_json(self) -> dict[str, Any]:
+        data, parts, foreseen = self.dataset, self.split, self.estimate
+        found: dict[str, Any] = {
+            "events": len(data),
+            "users": data.n_users,
+            "items": data.n_items,
+            "from": times.show(float(data.times.min())) if data.has_times else None,
+            "to": times.show(float(data.times.max())) if data.has_times else None,
+            "columns": {name: data.types.get(name) for name in data.types},
+            "split": {"name": parts.name, "train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)},
+            "notes": [{"code": note.code, "detail": note.detail} for note in data.notes],
+        }
+        if foreseen is not None:
+            seconds = {"encode": foreseen.encode, "epoch": foreseen.epoch, "train": foreseen.train, "judge": foreseen.judge, "total": foreseen.total}
+            found["estimate"] = {"seconds": seconds, "epochs": foreseen.epochs, "texts": foreseen.texts, "peak_mb": foreseen.peak_mb}
+        return found
+
+    def __str__(self) -> str:
+        data, parts = self.dataset, self.split
+        lines = [f"data      {len(data):,} events, {data.n_users:,} users, {data.n_items:,} items" + _span(data)]
+        if data.types:
+            lines.append("columns   " + ", ".join(f"{name} ({kind})" for name, kind in data.types.items()))
+        lines.append(f"split     {parts.name}: {len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} test")
+        lines.append(f"model     {self.config.model!r}, {self.config.policy!r}")
+        lines += [f"note      {note.detail}" for note in data.notes]
+        return "\n".join(lines + _foreseen(self.estimate, isinstance(self.config.model, Learned)))
+
+
+def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -> Checked:
+    """Read a config and its data, divide them, make the parts; with ``timed`` also foresee time and memory. Trains and writes nothing.
+
+    What was encoded for the timing stays in the cache of text vectors.
+    """
+    read = Config.read(config, sets)
+    dataset = read.dataset()
+    split = read.split.divide(dataset)
+    read.recommender(dataset)
+    return Checked(read, dataset, split, estimate(read, dataset, split) if timed else None)
+
+
+def duration(seconds: float) -> str:
+    """For people, no more exact than it is known.
+
+    >>> duration(0.4), duration(75), duration(4000)
+    ('1 s', '75 s', '67 min')
+    """
+    if seconds < 120:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _span(data: Dataset) -> str:
+    return f", {times.show(float(data.times.min()))} to {times.show(float(data.times.max()))}" if data.has_times and len(data) else ""
+
+
+def _foreseen(foreseen: Estimate | None, learned: bool) -> list[str]:
+    if foreseen is None:
+        return []
+    if foreseen.encode is None:
+        encode = f"{foreseen.texts:,} texts to encode with a language model that is not here yet, so their time is not known"
+    else:
+        encode = f"encoding {foreseen.texts:,} texts {duration(foreseen.encode)}" if foreseen.texts else "texts are encoded already"
+    train = f"at most {foreseen.epochs} epochs of {duration(foreseen.epoch)}" if learned else f"fitting {duration(foreseen.train)}"
+    return [
+        f"time      about {duration(foreseen.total)} at most: {encode}, {train}, judging {duration(foreseen.judge)}",
+        f"memory    about {foreseen.peak_mb / 1000:.1f} GB",
+    ]

@@ -1,0 +1,29 @@
+"""What a run is, and what moments it knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..bundle import load, read_json
+
+__all__ = ["describe"]
+
+
+def describe(run: str | Path) -> dict[str, Any]:
+    """Its parts, its size, when it was trained, and the answer of ``GET /v1/context``: columns, whether words are read, an example request."""
+    recommender = load(run)
+    about = read_json(Path(run), "about.json")
+    return {
+        "run": str(run),
+        "version": recommender.version,
+        "model": repr(recommender.model),
+        "text": repr(recommender.text),
+        "policy": repr(recommender.policy),
+        "created": about.get("created"),
+        "items": recommender.items.height,
+        "users": len(recommender.user_ids),
+        "events": about.get("data", {}).get("events"),
+        "parameters": about.get("parameters", {}).get("total"),
+        **recommender.moments(),
+    }

@@ -1,0 +1,165 @@
+"""How long a training will take and how much memory it will need, from a few of its own steps.
+
+The very loop that would train is run for some seconds and stopped, so nothing is modelled but the number of steps. Item texts are
+encoded in a sample only; training is timed on vectors of the same width from ``HashedText``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..config import Config
+from ..data import Dataset, Split
+from ..encoders import Encoder, HashedText, NoText, VectorCache, prompts
+from ..errors import FetchError
+from ..evaluation import judge_cases
+from ..models import Learned
+from ..recommender import Recommender
+from .memory import peak_mb
+from .train import cases_of, fit
+
+__all__ = ["Estimate", "estimate"]
+
+SECONDS = 6.0
+"""Of timed steps, at most; two are always taken."""
+STEPS = 40
+SAMPLE = 192
+"""Texts, and held-out cases, that are timed."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of each stage, and the most memory at a time."""
+
+    texts: int
+    """Item texts that are not in the vector cache yet."""
+    encode: float | None
+    """None: the language model is not on this machine and could not be fetched, so nothing was timed."""
+    epoch: float
+    """One epoch, its validation included."""
+    epochs: int
+    train: float
+    """Preparation and all epochs, a refit too. Training ends earlier where validation says so."""
+    judge: float
+    """The held-out events, with the baselines beside the model."""
+    peak_mb: float
+
+    @property
+    def total(self) -> float:
+        return (self.encode or 0.0) + self.train + self.judge
+
+
+class _Steps:
+    """Hears the loop's progress and ends it when enough steps are timed."""
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self.durations: list[float] = []
+        self.of = 1
+        self._last, self._step = 0.0, 0
+
+    def __call__(self, epoch: int, step: int, of: int, loss: float, figure: float | None) -> None:
+        now = time.perf_counter()
+        if self.first is None:
+            self.first = now
+        elif step != self._step:  # the same step again is the end of an epoch, after validation
+            self.durations.append(now - self._last)
+        self._last, self._step, self.of = now, step, of
+        if len(self.durations) >= STEPS or (len(self.durations) >= 2 and now - self.first > SECONDS):
+            raise _Enough
+
+
+class _Enough(Exception):
+    """Leaves the training loop."""
+
+
+def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
+    """Time some steps of what ``config`` would train on ``split``. Takes some ten seconds, and memory as training does."""
+    recommender = config.recommender(dataset)
+    texts, encode = _encoding(recommender.text, dataset)
+    recommender.text = _stand_in(recommender.text)
+    sample = replace(split, validation=_some(split.validation))
+    steps = _Steps()
+    random = torch.random.get_rng_state()
+    began = time.perf_counter()
+    try:
+        fit(recommender, dataset, sample, config.training.model_copy(update={"refit": False}), evaluation=config.evaluation, progress=steps)
+    except _Enough:
+        pass
+    finally:
+        torch.random.set_rng_state(random)
+    prepare = (steps.first or time.perf_counter()) - began
+    open_cases, case = _judging(recommender, dataset, sample, config)
+    epochs, epoch, weights = 0, 0.0, 0
+    if isinstance(recommender.model, Learned):
+        epochs = config.training.epochs
+        epoch = steps.of * float(np.mean(steps.durations or [prepare])) + case * len(split.validation)
+        weights = sum(p.numel() * p.element_size() for p in recommender.model.parameters())
+    # The model, its rivals, and where it reads context the model with its context shuffled.
+    rounds = 1 + len(config.evaluation.baselines) + int(bool(recommender.features.names) and "context" in recommender.model.abilities.reads)
+    held_out = len(split.test) or len(split.validation)
+    return Estimate(
+        texts=texts,
+        encode=encode,
+        epoch=epoch,
+        epochs=epochs,
+        train=(prepare + epochs * epoch) * (2 if config.training.refit else 1),
+        judge=rounds * (open_cases + case * held_out),
+        peak_mb=peak_mb() + weights / 1e6,  # the best weights, which the loop keeps beside the running ones
+    )
+
+
+def _encoding(text: Encoder, dataset: Dataset) -> tuple[int, float | None]:
+    """How many item texts are to be encoded, and the seconds for it. What is encoded for the timing stays in the cache."""
+    names = [name for name in dataset.columns.text if name in dataset.items.columns]
+    if isinstance(text, NoText) or not names:
+        return 0, 0.0
+    try:
+        encode = VectorCache().cached(text)
+        missing = encode.missing(prompts(dataset.items, dataset.prompt, names, dataset.separators))
+        if not missing:
+            return 0, 0.0
+        began = time.perf_counter()
+        encode(missing[:1])  # loads the model
+        loaded = time.perf_counter()
+        some = [missing[int(place)] for place in _some(np.arange(len(missing)))]
+        encode(some)
+        return len(missing), loaded - began + (time.perf_counter() - loaded) / len(some) * len(missing)
+    except FetchError:
+        return dataset.n_items, None
+
+
+def _stand_in(text: Encoder) -> Encoder:
+    """An encoder of the same width that needs no model."""
+    if isinstance(text, NoText | HashedText):
+        return text
+    try:
+        return HashedText(width=text.width)
+    except FetchError:  # a model of the hub that is not here: a common width
+        return HashedText(width=768)
+
+
+def _judging(recommender: Recommender, dataset: Dataset, sample: Split, config: Config) -> tuple[float, float]:
+    """Seconds to lay out the held-out cases, and seconds a case."""
+    rows = sample.validation if len(sample.validation) else _some(sample.test)
+    if not len(rows):
+        return 0.0, 0.0
+    if isinstance(recommender.model, Learned):
+        recommender.model.to("cpu")
+    began = time.perf_counter()
+    cases = cases_of(recommender, dataset, replace(sample, validation=rows), "validation", config.evaluation)
+    laid_out = time.perf_counter()
+    judge_cases(recommender.model, cases, config.evaluation)
+    return laid_out - began, (time.perf_counter() - laid_out) / len(rows)
+
+
+def _some(rows: NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]:
+    """At most ``SAMPLE`` of them, evenly spaced."""
+    rows = np.asarray(rows, dtype=np.int64)
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.int64))] if len(rows) else rows
