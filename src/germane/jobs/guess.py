@@ -34,6 +34,7 @@ READ_TOO = "genre genres category categories tag tags brand author authors artis
 LINKS = "url link href image img picture poster cover thumbnail photo imageurl"
 CELLS = "geohash cell geocell h3 h3cell s2cell"
 PEOPLE = "gender sex age agegroup occupation job country city region state language nationality segment tier plan membership education income"
+QUANTITIES = "age year price cost budget count num number amount size length duration minutes rating score votes weight width height pages rank"
 MOST_CATEGORIES = 50
 
 
@@ -54,6 +55,8 @@ class Guess:
 
     found: list[Guessed] = field(default_factory=list)
     columns: dict[str, str | dict[str, str] | list[str]] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    """``[data.types]`` where reading alone would take a column for something else."""
     kinds: list[str] = field(default_factory=list)
     """The kinds of events there are, the most frequent first."""
     liked: str | None = None
@@ -111,6 +114,9 @@ def guess(events: pl.DataFrame, items: pl.DataFrame | None = None, users: pl.Dat
         for column in users.columns:
             if column not in made.taken("users"):
                 _describes(made, "users", column, users[column])
+    texts = made.columns.get("text")
+    if isinstance(texts, list):  # the title before the description
+        texts.sort(key=lambda name: (WORDY + " " + READ_TOO).split().index(_plain(name)) if _plain(name) in (WORDY + " " + READ_TOO).split() else 99)
     return made
 
 
@@ -232,7 +238,7 @@ def _rest_of_events(made: Guess, column: str, events: pl.DataFrame, own: dict[st
         if may and not own[table] and isinstance(key, str) and _belongs(events, key, column):  # else its facts stand in its own table
             _describes(made, table, column, events.unique(key, keep="first")[column], "events", meaning)
             return
-    kind = _kind_of(values)
+    kind = _kind_of(values, context=True)
     if kind == "number" and _whole(values) and kinds > 0.9 * events.height:
         made.leave("events", column, "a whole number of its own in nearly each row: it looks like an id")
     elif kind == "number":
@@ -264,6 +270,9 @@ def _describes(made: Guess, table: str, column: str, values: pl.Series, where: s
         made.take(home, column, "text", of + "texts of several words")
     elif kind == "number" and _whole(values) and values.n_unique() > 0.95 * len(values) and len(values) > 20:
         made.leave(home, column, of + "a whole number of its own in nearly each row: it looks like an id")
+    elif kind == "number" and _are_codes(column, values):
+        made.take(home, column, "side" if table == "items" else "user_side", of + "few whole numbers: codes of categories")
+        made.types[column] = "category"
     elif kind == "number":
         made.take(home, column, "side" if table == "items" else "user_side", of + "numbers")
     elif kind in ("few", "several"):
@@ -286,11 +295,11 @@ def _kinds(values: pl.Series) -> set[str]:
     return set(as_text(values).drop_nulls().unique().head(1000).to_list()) if not values.dtype.is_nested() else set()
 
 
-def _kind_of(values: pl.Series) -> str:
+def _kind_of(values: pl.Series, context: bool = False) -> str:
     """``number``, ``several`` (values in a cell), ``few`` (categories), ``wordy`` or ``many``."""
     if values.dtype.is_nested() and not isinstance(values.dtype, pl.List):
         return "many"
-    detected = detect(values)
+    detected = detect(values, context=context)
     if isinstance(values.dtype, pl.List) and values.dtype.inner.is_numeric():
         return "many"
     if detected == "number":
@@ -304,13 +313,19 @@ def _kind_of(values: pl.Series) -> str:
     return "few" if kinds <= max(MOST_CATEGORIES, len(texts) // 20) and kinds <= max(2, 0.5 * len(texts)) else "many"
 
 
+def _are_codes(column: str, values: pl.Series) -> bool:
+    """Whether whole numbers stand for categories: few of them, and a name that measures nothing."""
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column).lower())
+    return _whole(values) and values.n_unique() <= MOST_CATEGORIES and not set(words) & set(QUANTITIES.split())
+
+
 def _belongs(events: pl.DataFrame, key: str, column: str) -> bool:
-    """Whether each user or item has one value of this column throughout, where they come often enough to tell."""
+    """Whether users or items that come again nearly always have the same value of this column."""
     if events[column].dtype.is_nested():
         return False
-    known = events.select(key, column).drop_nulls()
-    owners = known[key].n_unique()
-    return known.height >= 2 * owners and owners > 1 and known.unique().height == owners
+    owners = events.select(key, column).drop_nulls().group_by(key).agg(pl.len().alias("rows"), pl.col(column).n_unique().alias("values"))
+    again = owners.filter(pl.col("rows") > 1)
+    return again.height >= 10 and float((again["values"] == 1).mean() or 0.0) > 0.98  # type: ignore[arg-type]
 
 
 def _is_time(values: pl.Series) -> bool:

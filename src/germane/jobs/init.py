@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ def as_toml(found: Guess, files: dict[str, str]) -> str:
     left = [f"{guessed.column} ({guessed.why})" for guessed in found.found if not guessed.meaning]
     if left:
         lines += ["# Left out: " + "; ".join(left).replace("\n", " ") + "."]
+    if found.types:
+        lines += ["", "[data.types]", *(f"{_key(column)} = {_toml(kind)}" for column, kind in found.types.items())]
     if found.liked or len(found.kinds) > 1:
         lines += ["", "[data.rules]"]
     if found.liked:
@@ -82,6 +85,10 @@ def _relative(path: str, target: Path) -> str:
         return Path(os.path.relpath(path, target.resolve().parent)).as_posix()
     except ValueError:  # another drive
         return os.path.abspath(path)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
 
 
 def _toml(value: Any) -> str:
