@@ -17,12 +17,14 @@ import typer
 
 from .errors import ConfigError, GermaneError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings={"max_content_width": 110}
+)
 weights_app = typer.Typer(no_args_is_help=True, help="Language models: which there are, and fetching one.")
 app.add_typer(weights_app, name="weights")
 
-Run = Annotated[Path, typer.Argument(help="A run folder, as germane train writes it.")]
-ConfigFile = Annotated[Path, typer.Argument(help="A TOML file; germane init writes one from your data.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as germane train writes it.")]
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file; germane init writes one from your data.")]
 Sets = Annotated[list[str] | None, typer.Option("--set", help="section.key=value on top of the config; may be repeated.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")]
@@ -44,7 +46,7 @@ def germane(version: Annotated[bool, typer.Option("--version", help="Say the ver
 
 @app.command()
 def init(
-    events: Annotated[str, typer.Argument(help="File or glob: csv, tsv, parquet, jsonl.")],
+    events: Annotated[str, typer.Argument(metavar="EVENTS", help="File or glob: csv, tsv, parquet, jsonl.")],
     items: Annotated[str | None, typer.Option(help="The items' table.")] = None,
     users: Annotated[str | None, typer.Option(help="The users' table.")] = None,
     out: Out = Path("germane.toml"),
@@ -72,7 +74,10 @@ def check(
     no_estimate: Annotated[bool, typer.Option("--no-estimate", help="Time and memory are not foreseen.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Read CONFIG and its data, say what is wrong, and foresee the time and memory of training (some ten seconds)."""
+    """Read CONFIG and its data, say what is wrong, foresee time and memory.
+
+    Some steps of the training are run and timed, which takes some ten seconds; nothing is written.
+    """
     from .jobs.check import check as look
 
     found = look(config, sets=sets or (), timed=not no_estimate)
@@ -89,7 +94,7 @@ def train(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train what CONFIG says, judge it on the held-out part, and write the run folder."""
+    """Train what CONFIG says, judge it, and write the run folder."""
     from .jobs.progress import training_bar
     from .jobs.run import train_run
 
@@ -215,7 +220,7 @@ def demo(
     port: Annotated[int, typer.Option(help="0: any free one.")] = 8000,
     quiet: Quiet = False,
 ) -> None:
-    """Train on MovieLens 100K by time and leave-last-out, print the table beside the baselines, and serve the page."""
+    """Train on MovieLens 100K, print the table beside the baselines, serve the page."""
     from .jobs.demo import demo as run_demo
 
     run_demo(out, quiet=quiet)
@@ -234,7 +239,7 @@ def weights_list(as_json: Json = False) -> None:
 
 
 @weights_app.command("get")
-def weights_get(name: Annotated[str, typer.Argument(help="A name of weights list, or of the hub.")]) -> None:
+def weights_get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of weights list, or of the hub.")]) -> None:
     """Fetch the files of a language model into the cache."""
     from .encoders.weights import get_weights
 

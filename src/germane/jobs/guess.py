@@ -331,7 +331,7 @@ def _belongs(events: pl.DataFrame, key: str, column: str) -> bool:
 def _is_time(values: pl.Series) -> bool:
     if values.dtype.is_temporal() or (values.dtype == pl.String and looks_like_times(values)):
         return True
-    numbers = values.cast(pl.Float64, strict=False)
+    numbers = _numbers(values)
     if numbers.null_count() > values.null_count() or not len(values):
         return False
     low, high = numbers.min(), numbers.max()
@@ -340,13 +340,19 @@ def _is_time(values: pl.Series) -> bool:
     return (low >= 1e8 and high < 5e9) or (low >= 1e11 and high < 5e12)  # from 1973 on, in seconds or milliseconds
 
 
+def _numbers(values: pl.Series) -> pl.Series:
+    """Null where a cell is no number; a comma may be the decimal mark."""
+    texts = values.str.replace(",", ".", literal=True) if values.dtype == pl.String else values
+    return texts.cast(pl.Float64, strict=False)
+
+
 def _whole(values: pl.Series) -> bool:
-    numbers = values.cast(pl.Float64, strict=False).drop_nulls()
+    numbers = _numbers(values).drop_nulls()
     return bool((numbers % 1 == 0).all())
 
 
 def _within(values: pl.Series, most: float) -> bool:
-    numbers = values.cast(pl.Float64, strict=False)
+    numbers = _numbers(values)
     return numbers.null_count() == values.null_count() and bool((numbers.drop_nulls().abs() <= most).all())
 
 
@@ -366,7 +372,7 @@ def _overlap(values: pl.Series, keys: pl.Series) -> float:
 
 
 def _liked(values: pl.Series) -> str | None:
-    numbers = values.cast(pl.Float64, strict=False).drop_nulls()
+    numbers = _numbers(values).drop_nulls()
     low, high = numbers.min(), numbers.max()
     if not isinstance(low, float) or not isinstance(high, float) or not (0 <= low < high <= 10) or numbers.n_unique() > 20:
         return None
