@@ -87,7 +87,8 @@ def event_frame(dataset: Dataset, rows: NDArray[np.int64] | None = None) -> pl.D
     events = dataset.events if rows is None else dataset.events[rows]
     names = [name for name in dataset.columns.moment if f"context:{name}" in events.columns]
     time = [pl.col("time").alias(TIME)] if dataset.has_times else []
-    return events.select(*time, *(pl.col(f"context:{name}").alias(name) for name in names))
+    columns = [*time, *(pl.col(f"context:{name}").alias(name) for name in names)]
+    return events.select(columns) if columns else pl.DataFrame({"": [None] * events.height})  # a row for each event all the same
 
 
 class EventTable:

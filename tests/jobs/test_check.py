@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from germane.errors import ConfigError, DataError
+from germane.jobs.check import check, duration
+from germane.worlds import Checkerboard
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
+    events, items, _ = Checkerboard(users=30, items=20).frames()
+    events.write_csv(tmp_path / "events.csv")
+    items.write_csv(tmp_path / "items.csv")
+    text = f'[data]\nevents = "events.csv"\nitems = "items.csv"\n[data.columns]\nuser = "user"\nitem = "item"\ntext = ["{items.columns[1]}"]\n'
+    (tmp_path / "shop.toml").write_text(text + '[text]\nuse = "HashedText"\nwidth = 16\n[model]\nwidth = 8\nblocks = 1\n[training]\nepochs = 3\n')
+    return tmp_path / "shop.toml"
+
+
+def test_what_is_told(shop: Path) -> None:
+    found = check(shop)
+    told = json.loads(json.dumps(found.as_json()))
+    assert told["users"] == 30 and told["items"] == 20 and sum(told["split"][part] for part in ("train", "validation", "test")) <= told["events"]
+    assert told["estimate"]["epochs"] == 3 and told["estimate"]["texts"] == 20 and told["estimate"]["peak_mb"] > 50
+    assert 0 < told["estimate"]["seconds"]["epoch"] < told["estimate"]["seconds"]["train"] < told["estimate"]["seconds"]["total"] < 60
+    assert "at most 3 epochs" in str(found) and "30 users" in str(found)
+
+
+def test_texts_encoded_for_the_timing_stay(shop: Path) -> None:
+    first, second = check(shop).estimate, check(shop).estimate
+    assert first is not None and second is not None and (first.texts, second.texts) == (20, 0)
+
+
+def test_counted_models_have_no_epochs(shop: Path) -> None:
+    shop.write_text(shop.read_text().replace("width = 8\nblocks = 1", 'use = "ItemNeighbours"'))
+    found = check(shop)
+    assert found.estimate is not None and found.estimate.epochs == 0 and found.estimate.epoch == 0 and found.estimate.train > 0
+    assert "fitting" in str(found)
+
+
+def test_without_timing_it_only_reads(shop: Path) -> None:
+    found = check(shop, timed=False)
+    assert found.estimate is None and "estimate" not in found.as_json() and not (shop.parent / "cache").exists()
+
+
+def test_nothing_is_written_and_chance_goes_on_as_before(shop: Path) -> None:
+    before, state = sorted(shop.parent.iterdir()), torch.random.get_rng_state()
+    check(shop)
+    assert sorted(path for path in shop.parent.iterdir() if path.name != "cache") == [path for path in before if path.name != "cache"]
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_faults_come_before_the_timing(shop: Path) -> None:
+    with pytest.raises(ConfigError, match="Did you mean width"):
+        check(shop, sets=["model.widht=3"])
+    with pytest.raises(DataError, match="needs times"):
+        check(shop, sets=["split.use=ByTime"])
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.0, "1 s"), (119.4, "119 s"), (150.0, "2 min"), (7199.0, "120 min"), (9000.0, "2.5 h")])
+def test_durations(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import random
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from germane.errors import DataError
+from germane.jobs.guess import guess
+
+
+def shop(rows: int = 400) -> pl.DataFrame:
+    draw = random.Random(3)
+    people, things = [f"c{draw.randrange(30)}" for _ in range(rows)], [f"{draw.randrange(20):03d}" for _ in range(rows)]
+    return pl.DataFrame({"customer": people, "sku": things, "weather": [draw.choice(["rain", "sun"]) for _ in range(rows)]})
+
+
+def meanings(*tables: pl.DataFrame | None) -> dict[str, object]:
+    return dict(guess(*tables).columns)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("user", "item"), [("userId", "movieId"), ("USER_ID", "asin"), ("Customer ID", "StockCode"), ("session_id", "item_id")])
+def test_ids_by_their_usual_names(user: str, item: str) -> None:
+    frame = shop().rename({"customer": user, "sku": item})
+    assert meanings(frame) == {"user": user, "item": item, "context": ["weather"]}
+
+
+def test_ids_by_the_keys_of_their_own_table() -> None:
+    events = shop().rename({"customer": "who", "sku": "what"})
+    items = pl.DataFrame({"code": [f"{n:03d}" for n in range(20)], "colour": ["red", "blue"] * 10})
+    users = pl.DataFrame({"id": [f"c{n}" for n in range(30)], "tier": ["gold", "none"] * 15})
+    found = meanings(events, items, users)
+    assert found["user"] == {"events": "who", "users": "id"} and found["item"] == {"events": "what", "items": "code"}
+    assert found["side"] == ["colour"] and found["user_side"] == ["tier"]
+
+
+def test_ids_by_coming_again_say_so() -> None:
+    found = guess(shop().rename({"customer": "a", "sku": "b"}))
+    assert found.columns["user"] == "a" and found.columns["item"] == "b"
+    assert all("look twice" in one.why for one in found.found if one.meaning in ("user", "item"))
+
+
+def test_tables_that_do_not_fit_together() -> None:
+    with pytest.raises(DataError, match="ids of the items"):
+        guess(shop(), pl.DataFrame({"sku": [f"other{n}" for n in range(20)], "title": ["x"] * 20}))
+    with pytest.raises(DataError, match="looks like the user"):
+        guess(pl.DataFrame({"a": ["1"], "b": ["2"]}))
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "meaning"),
+    [
+        ("timestamp", ["1700000000", "1700000100"], "time"),
+        ("ts", ["1700000000000", "1700000100000"], "time"),
+        ("bought", ["2026-05-01T21:00", "2026-05-02"], "time"),
+        ("time", ["3", "7"], "context"),
+        ("rating", ["3", "4.5"], "value"),
+        ("rating", ["good", "bad"], "context"),
+        ("event", ["view", "buy"], "kind"),
+        ("event", ["view", "view"], ""),
+        ("clicked", ["0", "1"], "label"),
+        ("clicked", ["0", "2"], "context"),
+        ("query", ["red shoes", "a lamp"], "words"),
+        ("split", ["train", "test"], "split"),
+        ("geohash", ["u281z", "u33db"], "place"),
+        ("degrees", ["-3,5", "21,25"], "context"),
+        ("empty", [None, None], ""),
+    ],
+)
+def test_one_column_of_the_events(name: str, cells: list[str | None], meaning: str) -> None:
+    frame = shop().with_columns(pl.Series(name, [cells[n * 7 % 13 % 2] for n in range(400)], dtype=pl.String))
+    told = {one.column: one.meaning for one in guess(frame).found}
+    assert told[name] == meaning and told["weather"] == "context"
+
+
+def test_latitude_and_longitude_are_one_place() -> None:
+    frame = shop().with_columns(lat=pl.Series([n % 90 / 1.5 for n in range(400)]), lng=pl.Series([n % 180 / 1.5 for n in range(400)]))
+    assert meanings(frame)["place"] == ["lat", "lng"]
+    assert "place" not in meanings(frame.with_columns(lat=pl.col("lat") * 1000))
+
+
+def test_row_numbers_free_text_and_ids_are_left_out() -> None:
+    frame = shop().with_columns(
+        row=pl.int_range(pl.len()), order=pl.Series([f"o{n}" for n in range(400)]), note=pl.Series([f"it was fine {n}" for n in range(400)])
+    )
+    told = {one.column: one for one in guess(frame).found}
+    assert [told[name].meaning for name in ("row", "order", "note")] == ["", "", ""]
+    assert "id" in told["row"].why and "words" in told["note"].why
+
+
+def test_facts_of_items_and_users_that_stand_in_the_events() -> None:
+    frame = shop()
+    frame = frame.with_columns(
+        title="the one called " + pl.col("sku"), gender=pl.col("customer").str.tail(1).replace_strict(dict.fromkeys("13579", "f"), default="m")
+    )
+    found = meanings(frame)
+    assert found["text"] == ["title"] and found["user_side"] == ["gender"] and found["context"] == ["weather"]
+
+
+def test_columns_of_items() -> None:
+    n = 60
+    items = pl.DataFrame(
+        {
+            "sku": [f"{i:03d}" for i in range(n)],
+            "description": [f"a long text about number {i}" for i in range(n)],
+            "title": [f"T{i}" for i in range(n)],
+            "genres": ["a|b", "c"] * (n // 2),
+            "year": [str(1990 + i % 30) for i in range(n)],
+            "aisle": [str(i % 7) for i in range(n)],
+            "price": [f"{i},{i:02d}" for i in range(n)],
+            "picture": [f"p/{i}.jpg" for i in range(n)],
+            "ean": [str(4_000_000 + i * 7) for i in range(n)],
+            "shop": ["ours"] * n,
+        }
+    )
+    found = guess(shop(), items)
+    assert found.columns["text"] == ["title", "description", "genres"]
+    assert found.columns["side"] == ["genres", "year", "aisle", "price"]
+    assert found.types == {"aisle": "category"}
+    assert {one.column for one in found.found if not one.meaning} == {"picture", "ean", "shop"}
+
+
+def test_kinds_and_likes_are_offered() -> None:
+    frame = shop().with_columns(
+        stars=pl.Series([1 + n % 5 for n in range(400)]), action=pl.Series(["buy" if n % 9 == 0 else "view" for n in range(400)])
+    )
+    found = guess(frame)
+    assert found.liked == ">= 4" and found.kinds == ["view", "buy"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cells=st.lists(
+        st.one_of(st.none(), st.text(max_size=8), st.integers(-(2**40), 2**40).map(str), st.floats(allow_nan=False).map(str)), min_size=1, max_size=30
+    ),
+    name=st.text(min_size=1, max_size=8),
+)
+def test_any_column_is_told_once(cells: list[str | None], name: str) -> None:
+    frame = shop(len(cells))
+    if name in frame.columns:
+        return
+    frame = frame.with_columns(pl.Series(name, cells, dtype=pl.String))
+    found = guess(frame).found
+    assert sorted(one.column for one in found) == sorted(frame.columns) and all(one.why for one in found)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from germane.config import Config
+from germane.errors import ConfigError, DataError
+from germane.jobs.guess import Guess
+from germane.jobs.init import as_toml, init
+
+
+def tables(folder: Path) -> None:
+    rows = range(300)
+    pl.DataFrame(
+        {
+            "user": [f"u{n % 17}" for n in rows],
+            "item": [f"{n * 7 % 30:03d}" for n in rows],
+            "time": [1_700_000_000 + 60 * n for n in rows],
+            "stars": [1 + n % 5 for n in rows],
+            'odd "name"\\': ["a" if n % 3 else "b" for n in rows],
+        }
+    ).write_csv(folder / "events.csv")
+    pl.DataFrame(
+        {"item": [f"{n:03d}" for n in range(30)], "title": [f"thing number {n}" for n in range(30)], "bin no": [n % 3 for n in range(30)]}
+    ).write_csv(folder / "items.csv")
+
+
+def test_what_is_written_reads_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "configs").mkdir()
+    tables(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    path, _ = init("data/events.csv", "data/items.csv", out="configs/shop.toml")
+    config = Config.read(path)
+    dataset = config.dataset()
+    assert len(dataset) == 300 and dataset.items["id"][1] == "001"
+    assert config.data.events == "../data/events.csv" and config.sections["split"] == {"use": "ByTime"}
+    assert config.data.columns["context"] == ['odd "name"\\'] and config.data.types == {"bin no": "category"}
+    assert '# positive = ">= 4"' in path.read_text()
+    assert len(config.split.divide(dataset).test)
+
+
+def test_without_times_the_last_events_are_held_out(tmp_path: Path) -> None:
+    tables(tmp_path)
+    pl.read_csv(tmp_path / "events.csv").drop("time").write_csv(tmp_path / "events.csv")
+    path, _ = init(str(tmp_path / "events.csv"), out=tmp_path / "c.toml")
+    assert tomllib.loads(path.read_text())["split"] == {"use": "LeaveLastOut"}
+    assert "PopularLately" not in path.read_text()
+
+
+def test_nothing_is_written_over_or_half(tmp_path: Path) -> None:
+    tables(tmp_path)
+    (tmp_path / "c.toml").write_text("mine")
+    with pytest.raises(ConfigError, match="--replace"):
+        init(str(tmp_path / "events.csv"), out=tmp_path / "c.toml")
+    with pytest.raises(ConfigError, match="folder"):
+        init(str(tmp_path / "events.csv"), out=tmp_path)
+    with pytest.raises(DataError, match="no file matches"):
+        init(str(tmp_path / "ghost.csv"), out=tmp_path / "new.toml")
+    assert (tmp_path / "c.toml").read_text() == "mine"
+    init(str(tmp_path / "events.csv"), out=tmp_path / "c.toml", replace=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c.toml", "events.csv", "items.csv"]
+
+
+def test_names_that_need_quoting_stay_as_they_are() -> None:
+    found = Guess(
+        columns={"user": 'a"b\\c', "item": {"events": "é#", "items": "x\ty"}, "context": ["line\nbreak", "\x7f"]}, types={"a b": "category"}
+    )
+    said = tomllib.loads(as_toml(found, {"events": "C:\\data\\e.csv"}))
+    assert said["data"]["columns"] == found.columns and said["data"]["types"] == found.types and said["data"]["events"] == "C:\\data\\e.csv"

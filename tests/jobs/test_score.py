@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from germane.errors import AbilityError, ConfigError, DataError
+from germane.jobs.score import score_file
+from germane.recommender import Recommender
+
+
+def test_scores_stand_behind_the_rows_as_they_were(run: Path, trained: Recommender, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("item,user,note,weather\ni1,u1,007,rain\nghost,u2,ä,sun\ni3,stranger,,rain\n")
+    assert score_file(run, tmp_path / "p.csv", tmp_path / "s.csv") == (3, 1)
+    scored = pl.read_csv(tmp_path / "s.csv", infer_schema=False)
+    assert scored.columns == ["item", "user", "note", "weather", "score"]
+    assert scored["note"].to_list() == ["007", "ä", None] and scored["score"][1] is None
+    expected = trained.score(pl.DataFrame({"user": ["u1", "stranger"], "item": ["i1", "i3"], "weather": ["rain", "rain"]}))
+    np.testing.assert_allclose(scored["score"].gather([0, 2]).cast(pl.Float64).to_numpy(), expected, atol=1e-5)
+
+
+def test_pairs_that_cannot_be_scored(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("user,item\nu1,i1\n")
+    with pytest.raises(AbilityError, match="no rating head"):
+        score_file(run, tmp_path / "p.csv", tmp_path / "s.csv", head="rating")
+    with pytest.raises(ConfigError, match="results end in"):
+        score_file(run, tmp_path / "p.csv", tmp_path / "s.xls")
+    (tmp_path / "q.csv").write_text("user,itm\nu1,i1\n")
+    with pytest.raises(DataError, match="Did you mean itm"):
+        score_file(run, tmp_path / "q.csv", tmp_path / "s.csv")
+    (tmp_path / "r.csv").write_text("user,item,score\nu1,i1,2\n")
+    with pytest.raises(DataError, match="rename it"):
+        score_file(run, tmp_path / "r.csv", tmp_path / "s.csv")
+    assert not (tmp_path / "s.csv").exists()
