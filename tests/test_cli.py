@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from germane import cli
+from germane import __version__, cli
+from germane.errors import GermaneError
 from germane.testing.model_contract import small_shop
 
 
@@ -96,6 +97,33 @@ def test_a_table_for_people(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "for u1" in capsys.readouterr().out
 
 
+def test_lines_for_machines(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "q.jsonl").write_text('{"user": "u1"}\n{}\n')
+    assert call(monkeypatch, "recommend", run, "--queries", tmp_path / "q.jsonl", "-k", 2) == 0
+    assert [len(json.loads(line)["items"]) for line in capsys.readouterr().out.splitlines()] == [2, 2]
+    explore = ("--set", "policy.use=EpsilonGreedy", "--set", "policy.epsilon=0.9", "--seed", 3)
+    for more, policy in (((), "EpsilonGreedy"), (("--no-explore",), "Greedy")):
+        assert call(monkeypatch, "recommend", run, "--user", "u1", "--json", "-k", 2, *explore, *more) == 0
+        assert json.loads(capsys.readouterr().out)["policy"] == policy
+    assert call(monkeypatch, "recommend", run, "--user", "u1", "-k", 2, "-o", tmp_path / "one.csv", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"lists": 1, "out": str(tmp_path / "one.csv")}
+    assert pl.read_csv(tmp_path / "one.csv").height == 2
+
+
+def test_the_chance_is_shown_where_the_policy_explores(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "recommend", run, "--user", "ghost", "--context", "weather=hail", "-k", 2, "--set", "policy.use=PlackettLuce") == 0
+    said = capsys.readouterr().out
+    assert "chance" in said and "'ghost' is not known" in said and "never seen in training" in said
+    assert call(monkeypatch, "recommend", run, "--user", "u1", "-k", 2) == 0
+    assert "chance" not in capsys.readouterr().out
+
+
+def test_a_title_is_no_markup(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pl.DataFrame({"item": ["[/red]"], "title": ["[bold]loud[/nothing]"]}).write_csv(tmp_path / "new.csv")
+    assert call(monkeypatch, "recommend", run, "-k", 1000, "--items", tmp_path / "new.csv") == 0
+    assert "[bold]" in capsys.readouterr().out
+
+
 def test_everyone(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(monkeypatch, "recommend", run, "--all-users", "-k", 2, "-o", tmp_path / "lists.parquet") == 0
     assert pl.read_parquet(tmp_path / "lists.parquet").height == 80
@@ -128,6 +156,23 @@ def test_describe_check_and_evaluate(run: Path, shop: Path, monkeypatch: pytest.
         (("train", "SHOP", "-o", "new", "--set", "data.events=ghost.csv"), "ghost.csv"),
         (("evaluate", "RUN", "--set", "model.width=3"), "only policy and evaluation"),
         (("recommend", "RUN", "--nonsense"), "nonsense"),
+        (("recommend", "RUN", "-k", "many"), "valid integer"),
+        (("recommend", "RUN", "-k", "1000000000"), "between 1 and 1,000"),
+        (("recommend", "RUN", "--all-users", "--user", "u1"), "say one of"),
+        (("recommend", "RUN", "--user", "u1", "-o", "list.txt"), "results end in"),
+        (("recommend", "RUN", "--user", "u1", "--time", "noonish"), "is not a time"),
+        (("recommend", "RUN", "--user", "u1", "--context", "rain"), "name=value"),
+        (("recommend", "RUN", "--user", "u1", "--seed", "-1"), "--seed"),
+        (("recommend", "RUN", "--user", "u1", "--set", "policy.epsilon=0.1"), "no option 'epsilon'"),
+        (("score", "RUN", "--pairs", "ghost.csv", "-o", "s.csv"), "no file matches"),
+        (("check", "SHOP", "--set", "training.epochs=0", "--set", "policy.use=Greddy"), "Did you mean Greedy?"),
+        (("evaluate", "RUN", "--split", "train"), "choose test or validation"),
+        (("evaluate", "RUN", "--config", "ghost.toml"), "not a config"),
+        (("serve", "RUN", "--host", "0.0.0.0"), "this machine only"),
+        (("serve", "RUN", "--port", "99999"), "ports are numbers"),
+        (("weights", "get", "no such model!"), "no such model!"),
+        (("bogus",), "bogus"),
+        (("train",), "CONFIG"),
     ],
 )
 def test_what_a_user_can_mend(
@@ -141,6 +186,30 @@ def test_what_a_user_can_mend(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (MemoryError(), 2, "more memory"),
+        (OSError(28, "No space left on device", "x.bin"), 2, "No space left on device: x.bin"),
+        (PermissionError(13, "Permission denied", "x.bin"), 2, "Permission denied: x.bin"),
+        (BrokenPipeError(), 0, ""),
+        (GermaneError("mend this"), 2, "mend this"),
+    ],
+)
+def test_exit_codes(
+    raised: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def raises(*given: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("germane.jobs.describe.describe", raises)
+    monkeypatch.setattr("germane.cli._nobody_reads", lambda: 0)
+    assert call(monkeypatch, "describe", tmp_path) == code
+    err = capfd.readouterr().err
+    assert said in err and "Traceback" not in err
+
+
 def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Path) -> None:
     def broken(*given: object) -> None:
         raise ZeroDivisionError
@@ -148,7 +217,8 @@ def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr("germane.jobs.describe.load", broken)
     assert call(monkeypatch, "describe", run) == 3
     report = Path(capsys.readouterr().err.split("lies in ")[1].strip().rstrip("."))
-    assert "ZeroDivisionError" in report.read_text()
+    said = report.read_text()
+    assert "ZeroDivisionError" in said and "germane describe" in said and "Python 3" in said
     report.unlink()
 
 
@@ -165,3 +235,20 @@ def test_begin_from_the_data(shop: Path, tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
     assert call(monkeypatch, "init", "odd.csv", "-o", "odd.toml") == 2
     assert "looks like the user" in capsys.readouterr().err and not (tmp_path / "odd.toml").exists()
+
+
+def test_version_and_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"germane {__version__}\n"
+    for words in ((), ("train",), ("recommend",), ("weights", "get")):
+        assert call(monkeypatch, *words, "--help") == 0
+        assert "Usage: germane" in capsys.readouterr().out
+    assert call(monkeypatch, "weights", "list", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["licence"]
+
+
+def test_what_check_and_init_tell_machines(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "check", shop / "shop.toml", "--json", "--no-estimate") == 0
+    assert json.loads(capsys.readouterr().out)["split"]["name"] == "leave-last-out"
+    assert call(monkeypatch, "init", shop / "events.csv", "-o", tmp_path / "c.toml", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["columns"]["user"] == "user"

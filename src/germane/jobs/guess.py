@@ -229,7 +229,7 @@ def _place(made: Guess, events: pl.DataFrame) -> None:
 
 def _rest_of_events(made: Guess, column: str, events: pl.DataFrame, own: dict[str, bool]) -> None:
     values = events[column]
-    kinds = values.drop_nulls().n_unique()
+    kinds = _distinct(values)
     if kinds < 2:
         made.leave("events", column, "it says the same everywhere" if kinds else "it is empty")
         return
@@ -255,7 +255,7 @@ def _describes(made: Guess, table: str, column: str, values: pl.Series, where: s
     """A column that tells something of an item or a user. ``where``: the table it stands in, if not its own."""
     home, plain, kind = where or table, _plain(column), _kind_of(values)
     of = f"it belongs to the {whose}; " if whose else ""
-    if values.drop_nulls().n_unique() < 2:
+    if _distinct(values) < 2:
         made.leave(home, column, of + "it says the same everywhere")
     elif values.dtype.is_nested() and kind != "several":
         made.leave(home, column, of + "nested values; if they are vectors, write vector = … for it")
@@ -276,7 +276,7 @@ def _describes(made: Guess, table: str, column: str, values: pl.Series, where: s
     elif kind == "number":
         made.take(home, column, "side" if table == "items" else "user_side", of + "numbers")
     elif kind in ("few", "several"):
-        made.take(home, column, "side" if table == "items" else "user_side", of + f"{values.drop_nulls().n_unique()} different values")
+        made.take(home, column, "side" if table == "items" else "user_side", of + f"{_distinct(values)} different values")
     else:
         made.leave(home, column, of + "nearly each row has a value of its own")
 
@@ -293,6 +293,11 @@ def _plain(name: str) -> str:
 
 def _kinds(values: pl.Series) -> set[str]:
     return set(as_text(values).drop_nulls().unique().head(1000).to_list()) if not values.dtype.is_nested() else set()
+
+
+def _distinct(values: pl.Series) -> int:
+    """How many different values there are; empty cells are none."""
+    return (values if values.dtype.is_nested() else as_text(values)).drop_nulls().n_unique()
 
 
 def _kind_of(values: pl.Series, context: bool = False) -> str:
