@@ -29,8 +29,9 @@ demo: $(ENV)
 	@$(BIN)/germane demo $(DEMO_ARGS)
 
 check: $(ENV)
-	@echo "Lint, types, import ladder."
+	@echo "Lint, form, types, import ladder."
 	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "Run $(BIN)/ruff format."; exit 1; }
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >.venv/ladder.txt || { cat .venv/ladder.txt; exit 1; }
 

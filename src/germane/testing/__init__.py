@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 # Before they are imported: so that a failing assert of a contract shows its values, as one in a test does.
-pytest.register_assert_rewrite(f"{__name__}.encoder_contract", f"{__name__}.policy_contract")
+pytest.register_assert_rewrite(*(f"{__name__}.{kind}_contract" for kind in ("encoder", "feature", "model", "policy")))
 
 from .encoder_contract import EncoderContract  # noqa: E402
+from .feature_contract import FeatureContract  # noqa: E402
+from .model_contract import ModelContract  # noqa: E402
 from .policy_contract import PolicyContract  # noqa: E402
 
-__all__ = ["EncoderContract", "PolicyContract"]
+__all__ = ["EncoderContract", "FeatureContract", "ModelContract", "PolicyContract"]
