@@ -19,32 +19,48 @@ class Renamed(Options):
     """One meaning whose column is called differently in two tables."""
 
     events: str
+    """Its name in the events."""
     items: str | None = None
+    """Its name in the items."""
     users: str | None = None
+    """Its name in the users."""
 
 
 class Columns(Options):
     """``[data.columns]``: the meaning of each column. A column is sought in the table it belongs to, else in events."""
 
     user: str | Renamed = "user"
+    """Who did it. Where tables differ: ``{events = "userId", users = "id"}``."""
     item: str | Renamed = "item"
+    """What it was done to. Where tables differ: ``{events = "movieId", items = "id"}``."""
     time: str | None = None
+    """When. Without it the order of the file is the order, and ``ByTime`` is refused."""
     value: str | None = None
+    """A number that belongs to the event, such as a rating."""
     kind: str | None = None
+    """What was done, such as view or buy."""
     label: str | None = None
     """A 0/1 column: the row was taken up, or shown and not taken up."""
     split: str | None = None
+    """Which part a row belongs to, for the split ``Given``."""
     context: tuple[str, ...] = ()
+    """The moment: what is known when the list is shown."""
     place: tuple[str, ...] = ()
     """[latitude, longitude], or one column of cells."""
     words: str | None = None
     """What the user typed at the event."""
     text: tuple[str, ...] = ()
+    """Columns of items that a language model reads."""
     side: tuple[str, ...] = ()
+    """Features of items."""
     user_side: tuple[str, ...] = ()
+    """Features of users."""
     image: str | None = None
+    """Picture files of items."""
     vector: str | None = None
+    """Ready vectors of items."""
     sensitive: tuple[str, ...] = ()
+    """What lists must not depend on, such as gender; named here so that reports can look at it."""
 
     @field_validator("context", "place", "text", "side", "user_side", "sensitive", mode="before")
     @classmethod
@@ -78,7 +94,9 @@ class Rules(Options):
     """``[data.rules]``: which events count, and for how much."""
 
     min_user_events: int = Field(default=0, ge=0)
+    """Users with fewer events are dropped, with their events; repeated with items until nothing changes."""
     min_item_events: int = Field(default=0, ge=0)
+    """Items with fewer events are dropped, with their events."""
     positive: str | None = None
     """What counts as liked, such as ">= 4"; other events are history and seen, never targets."""
     kinds: dict[str, float] = Field(default_factory=dict)
@@ -86,6 +104,7 @@ class Rules(Options):
     target: str | None = None
     """The kind to predict; absent: every kind."""
     duplicates: Literal["keep", "last", "sum"] = "keep"
+    """Events of the same user, item and kind: all are kept, only the last, or the last with values and weights summed."""
     hold_out_items: int = Field(default=0, ge=0)
     """10: items with crc32(id) % 10 == 0 have no training or validation events."""
 

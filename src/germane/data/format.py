@@ -13,8 +13,11 @@ class Format(Options):
     """``[data.format]``"""
 
     separator: str | None = Field(default=None, min_length=1, max_length=1)
+    """One character between cells."""
     encoding: str | None = None
+    """Such as utf-8, cp1252, latin-1."""
     decimal: str | None = Field(default=None, pattern=r"^[.,]$")
+    """The decimal mark, ``.`` or ``,``."""
     header: bool | tuple[str, ...] = True
     """False: the first line is data, and columns are called column_1, column_2 …; or their names."""
     quote: str | None = Field(default=None, max_length=1)

@@ -28,12 +28,17 @@ class DataOptions(Options):
     events: str | None = None
     """File or glob: csv, tsv, parquet, jsonl. Relative to the config's folder."""
     items: str | None = None
+    """File or glob of the items."""
     users: str | None = None
+    """File or glob of the users."""
     sql: str | None = None
     """A database's address; a password only as ``env:NAME``."""
     events_query: str | None = None
+    """The query whose rows are the events."""
     items_query: str | None = None
+    """The query whose rows are the items."""
     users_query: str | None = None
+    """The query whose rows are the users."""
     store: bool = False
     """The service's own log, at ``$GERMANE_STORE``, else ``germane.db`` in the current folder."""
     use: str | None = None
@@ -49,10 +54,13 @@ class DataOptions(Options):
     timezone: str | None = None
     """Of epoch numbers; absent: UTC."""
     format: Format = Field(default_factory=Format)
+    """How text files are written, where detection errs."""
     columns: dict[str, Any] = Field(default_factory=dict)
     """See ``Columns``; a known source's own columns hold where nothing is said."""
     types: dict[str, str] = Field(default_factory=dict)
+    """Column = category, number, categories (several values; ``"categories:;"`` names their separator), text or time, where detection errs."""
     rules: Rules = Field(default_factory=Rules)
+    """Which events count, and for how much."""
 
     @field_validator("columns")
     @classmethod

@@ -190,8 +190,11 @@ class ByTime(Splitter):
 
 class RandomOptions(Options):
     validation: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the positive events."""
     test: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the positive events."""
     seed: int = 0
+    """Of the draw."""
 
     @model_validator(mode="after")
     def _leave_some(self) -> RandomOptions:

@@ -30,6 +30,7 @@ class HashedTextOptions(Options):
     ngrams: int = Field(default=3, ge=0, le=8)
     """Letters in a piece of a word; 0: whole words only, so that a typo makes another word."""
     seed: int = Field(default=0, ge=0, lt=1 << 32)
+    """Other seeds hash to other places."""
 
 
 class HashedText(Encoder):

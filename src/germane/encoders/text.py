@@ -34,6 +34,7 @@ class PretrainedTextOptions(Options):
     max_tokens: int = Field(default=64, ge=3, le=8192)
     """Longer texts are cut; time grows with it."""
     batch: int = Field(default=64, ge=1)
+    """Texts that go through the model together."""
     tuning: Literal["frozen"] = "frozen"
     """What training may change of the language model."""
 

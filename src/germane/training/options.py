@@ -18,7 +18,9 @@ class TrainingOptions(Options):
     negatives: int = Field(default=1024, ge=1)
     """Negatives that a batch shares; read by every loss but ``softmax``."""
     optimiser: Literal["adamw", "adam", "sgd", "adafactor"] = "adamw"
+    """The rule by which gradients change weights."""
     learning_rate: float = Field(default=2e-3, gt=0)
+    """Length of a step."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """What the learning rate does after the warm-up, over ``epochs``."""
     warmup: int = Field(default=50, ge=0)
@@ -36,6 +38,7 @@ class TrainingOptions(Options):
     refit: bool = False
     """Train again, on training and validation events together, for as many epochs as validation chose."""
     weight_decay: float = Field(default=0.01, ge=0)
+    """How strongly weights are pulled to zero; biases and norms are not."""
     clip: float = Field(default=5.0, gt=0)
     """Largest norm of a gradient."""
     device: str = "auto"

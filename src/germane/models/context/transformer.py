@@ -32,6 +32,7 @@ class ContextTransformerOptions(Options):
     length: int = Field(default=100, ge=1)
     """How many of the newest events are read."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the numbers left out of each training step, against overfitting."""
     identity: bool = True
     """A trainable vector for each item that training knows."""
     identity_dropout: float = Field(default=0.1, ge=0, lt=1)
