@@ -18,7 +18,7 @@ env: $(ENV)
 
 $(ENV): pyproject.toml constraints.txt scripts/install_torch.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Germane needs Python 3.11 or newer; say which with make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Making .venv with Germane and its tools (once; one to a few minutes, about 1.5 GB)."
+	@echo "Making .venv with Germane and its tools (once; one to a few minutes, about 2 GB)."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python scripts/install_torch.py constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'

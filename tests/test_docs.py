@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import pkgutil
 import re
 import shlex
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import germane
 from germane import cli
 from germane.component import Options
 from germane.config import SECTIONS
@@ -117,7 +120,8 @@ def test_the_page_of_options_is_the_codes() -> None:
 
 
 def every_options_class() -> list[type[Options]]:
-    option_page()
+    for module in pkgutil.walk_packages(germane.__path__, "germane."):
+        importlib.import_module(module.name)
     found, waiting = [], [Options]
     while waiting:
         waiting += (inner := [kind for kind in waiting.pop().__subclasses__() if kind.__module__.startswith("germane.")])

@@ -18,6 +18,7 @@ __all__ = ["Checkerboard", "CheckerboardOptions"]
 
 class CheckerboardOptions(Options):
     users: int = Field(default=40, ge=2)
+    """Half of them are even."""
     items: int = Field(default=20, ge=4)
     """An even number: half of them are even."""
     held_out: int = Field(default=1, ge=1)

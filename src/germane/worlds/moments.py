@@ -57,8 +57,11 @@ Codes = NDArray[np.int64]
 
 class MomentWorldOptions(Options):
     users: int = Field(default=500, ge=1)
+    """How many choose."""
     items: int = Field(default=200, ge=10)
+    """How many there are to choose from."""
     events: int = Field(default=30_000, ge=1)
+    """How often one of them chooses."""
     moment: float = Field(default=1.3, ge=0)
     """How strongly each part of the context moves the genres (standard deviation of its effect on their logits); 0: not at all."""
     taste: float = Field(default=1.0, ge=0)
@@ -70,6 +73,7 @@ class MomentWorldOptions(Options):
     missing: float = Field(default=0.0, ge=0, le=1)
     """Share of context values that were not recorded."""
     seed: int = 0
+    """Decides the world and all that happens in it."""
 
 
 class MomentWorld(World):
