@@ -23,8 +23,8 @@ class TimeOptions(Options):
     """Hour of the day: a code and a point on the circle."""
     weekday: bool = True
     """Day of the week: a code and a point on the circle."""
-    season: bool = True
-    """Day of the year as a point on the circle; read only where training spans a year, since a season never seen can only mislead."""
+    season: bool | None = None
+    """Day of the year as a point on the circle. Absent: only where training spans a year, so that every season was seen."""
 
 
 class Time(Feature):
@@ -56,7 +56,7 @@ class Time(Feature):
 
     @property
     def _season(self) -> bool:
-        return self.options.season and self.high - self.low >= YEAR
+        return self.options.season if self.options.season is not None else self.high - self.low >= YEAR
 
     @property
     def size(self) -> int:

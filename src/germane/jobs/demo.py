@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+import tomli_w
 
 from ..bundle import save
 from ..data import ByTime, Dataset, LeaveLastOut, Split, Splitter
@@ -19,15 +19,16 @@ from ..models import ContextTransformer, ItemNeighbours, Model, Popular, Popular
 from ..recommender import Recommender
 from ..training import TrainingOptions
 from .progress import training_bar
+from .run import about_run, per_user
 from .train import Judged, fit, judge
 
 __all__ = ["demo"]
 
-CHOSEN: Mapping[str, Mapping[str, Any]] = {
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "by-time": {"days": 7.0, "training": {"epochs": 10, "patience": 3}},
     "leave-last-out": {"days": 30.0, "training": {"epochs": 15, "patience": 4}},
 }
-"""Window of recent popularity and length of training, for each protocol."""
+"""Days of recent popularity and length of training, for each protocol: set by hand to fit the time, not yet tuned on validation."""
 
 
 def demo(run: str | Path = "runs/demo", *, text: Encoder | None = None, quiet: bool = False, say: Any = print) -> list[dict[str, Any]]:
@@ -38,44 +39,49 @@ def demo(run: str | Path = "runs/demo", *, text: Encoder | None = None, quiet: b
     dataset = open_dataset(DataOptions(use="MovieLens100K"), Path())
     say(f"MovieLens 100K: {dataset}. Who asks and when; 68 % of its people rate within one day, so it carries little context.")
     rows: list[dict[str, Any]] = []
-    saved: list[tuple[Recommender, Path, Judged]] = []
+    saved: list[tuple[Recommender, Path, Judged, dict[str, Any]]] = []
     for splitter, folder in ((LeaveLastOut(), target / "leave-last-out"), (ByTime(), target)):
-        recommender, judged, all_rows = _protocol(dataset, splitter, text or PretrainedText(), quiet, say)
+        recommender, judged, all_rows, about = _protocol(dataset, splitter, text or PretrainedText(), quiet, say)
         rows += all_rows
-        saved.append((recommender, folder, judged))
+        saved.append((recommender, folder, judged, about))
     rows += _kept_out(text or PretrainedText(), quiet)
     say(table(rows))
-    recommender, _, judged = saved[1]
-    save(recommender, target, metrics=rows, per_user=_per_user(dataset, judged), replace=True)
-    recommender, folder, judged = saved[0]
-    save(recommender, folder, metrics=[r for r in rows if r["protocol"] == "leave-last-out"], per_user=_per_user(dataset, judged), replace=True)
-    say(f"Saved: {target} and {folder}")
+    for recommender, folder, judged, about in reversed(saved):  # the outer folder first: saving replaces it whole
+        own = rows if folder == target else [row for row in rows if row["protocol"] == "leave-last-out"]
+        protocol = "by-time" if folder == target else "leave-last-out"
+        save(recommender, folder, config=_config(recommender, protocol), metrics=own, per_user=per_user(dataset, judged), about=about, replace=True)
+        say(f"Saved: {folder}")
     return rows
 
 
-def _protocol(dataset: Dataset, splitter: Splitter, text: Encoder, quiet: bool, say: Any) -> tuple[Recommender, Judged, list[dict[str, Any]]]:
+def _protocol(
+    dataset: Dataset, splitter: Splitter, text: Encoder, quiet: bool, say: Any
+) -> tuple[Recommender, Judged, list[dict[str, Any]], dict[str, Any]]:
     split = splitter.divide(dataset)
-    chosen = CHOSEN[split.name]
-    training = TrainingOptions(**chosen["training"])
+    settings = SETTINGS[split.name]
+    training = TrainingOptions(**settings["training"])
     options = EvaluationOptions()
     rivals: dict[str, Judged] = {}
     rows: list[dict[str, Any]] = []
-    for model in (Popular(), PopularLately(days=chosen["days"]), ItemNeighbours()):
+    for model in (Popular(), PopularLately(days=settings["days"]), ItemNeighbours()):
         rival = Recommender(model, features=())
         fit(rival, dataset, split, training)
         rivals[type(model).__name__] = judge(rival, dataset, split, options)
         rows += rivals[type(model).__name__].rows[:1]
     say(f"{split.name}: {split}")
-    without, _ = _train(_model(context=False), dataset, split, text, training, quiet, features=())
+    without, _, _ = _train(_model(context=False), dataset, split, text, training, quiet, features=())
     plain = judge(without, dataset, split, options, variant="without context")
-    ours, seconds = _train(_model(context=True), dataset, split, text, training, quiet)
+    ours, facts, seconds = _train(_model(context=True), dataset, split, text, training, quiet)
+    judged_from = time.perf_counter()
     judged = judge(ours, dataset, split, options)
+    judging = time.perf_counter() - judged_from
     judged.rows[0]["p_against"] = {name: paired(judged.cases, theirs.cases) for name, theirs in rivals.items()}
     judged.rows[0]["p_against"]["without context"] = paired(judged.cases, plain.cases)
     shuffled = judge(ours, dataset, split, options, variant="context shuffled", shuffle=0)
     ours.remember(dataset)
     say(f"{split.name}: trained in {seconds:.0f} s")
-    return ours, judged, [*rows, plain.rows[0], *judged.rows, shuffled.rows[0]]
+    about = about_run(dataset, facts, {"total": seconds + judging, **facts["seconds"], "evaluate": judging}, Path())
+    return ours, judged, [*rows, plain.rows[0], *judged.rows, shuffled.rows[0]], about
 
 
 def _kept_out(text: Encoder, quiet: bool) -> list[dict[str, Any]]:
@@ -85,7 +91,7 @@ def _kept_out(text: Encoder, quiet: bool) -> list[dict[str, Any]]:
     dataset = open_dataset(DataOptions(use="MovieLens100K", rules=Rules(hold_out_items=10)), Path())
     split = ByTime().divide(dataset)
     training = TrainingOptions(epochs=5, patience=5)
-    recommender, _ = _train(_model(context=True), dataset, split, text, training, quiet)
+    recommender, _, _ = _train(_model(context=True), dataset, split, text, training, quiet)
     judged = judge(recommender, dataset, split, EvaluationOptions(), variant="films kept out")
     return [row for row in judged.rows if row["segment"] in ("new items", "known items")]
 
@@ -96,17 +102,26 @@ def _model(context: bool) -> Model:
 
 def _train(
     model: Model, dataset: Dataset, split: Split, text: Encoder, training: TrainingOptions, quiet: bool, **parts: Any
-) -> tuple[Recommender, float]:
+) -> tuple[Recommender, dict[str, Any], float]:
     recommender = Recommender(model, text=text, **parts)
     started = time.perf_counter()
     with training_bar(quiet) as progress:
-        fit(recommender, dataset, split, training, progress=progress)
-    return recommender, time.perf_counter() - started
+        facts = fit(recommender, dataset, split, training, progress=progress)
+    return recommender, facts, time.perf_counter() - started
 
 
-def _per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
-    frame = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
-    return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
+def _config(recommender: Recommender, protocol: str) -> str:
+    """The TOML that ``germane train`` would have read, so that a demo's run can be judged and trained again like any other."""
+    sections = {
+        "seed": recommender.seed,
+        "data": {"use": "MovieLens100K"},
+        "split": {"use": "ByTime" if protocol == "by-time" else "LeaveLastOut"},
+        "text": {"use": type(recommender.text).__name__, **recommender.text.settings()},
+        "model": {"use": type(recommender.model).__name__, **recommender.model.settings()},
+        "policy": {"use": type(recommender.policy).__name__, **recommender.policy.settings()},
+        "training": SETTINGS[protocol]["training"],
+    }
+    return tomli_w.dumps(sections)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +20,7 @@ from ..recommender import Recommender
 from .memory import peak_mb
 from .train import Judged, Progress, cases_of, fit, judge
 
-__all__ = ["evaluate_run", "train_run"]
+__all__ = ["about_run", "evaluate_run", "per_user", "train_run"]
 
 
 def train_run(
@@ -50,7 +51,16 @@ def train_run(
     judged = _judge(recommender, dataset, split, read)
     recommender.remember(dataset)
     done = time.perf_counter()
-    about = {
+    seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
+    about = about_run(dataset, facts, seconds, read.base)
+    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=per_user(dataset, judged), about=about, replace=replace)
+    shutil.rmtree(work, ignore_errors=True)
+    return target, judged
+
+
+def about_run(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, float], base: Path) -> dict[str, Any]:
+    """What ``about.json`` says of a training. ``facts``: what ``fit`` told; ``base``: the folder that the config's paths are relative to."""
+    return {
         "data": {
             "fingerprint": dataset.fingerprint,
             "events": len(dataset),
@@ -58,20 +68,20 @@ def train_run(
             "items": dataset.n_items,
             "from": times.show(float(dataset.times.min())) if dataset.has_times else None,
             "to": times.show(float(dataset.times.max())) if dataset.has_times else None,
-            "folder": str(Path(read.base).resolve()),
+            "folder": str(base.resolve()),
         },
-        "seconds": {"total": done - started, **facts["seconds"], "evaluate": done - judged_from},
+        "seconds": dict(seconds),
         "peak_mb": peak_mb(),
         "epochs": facts["epochs"],
         "curve": facts["curve"],
         "energy_wh": None,
     }
-    per_user = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
-    ids = dataset.users["id"]
-    per_user = per_user.with_columns(user=ids.gather(per_user["user"]))
-    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=per_user, about=about, replace=replace)
-    shutil.rmtree(work, ignore_errors=True)
-    return target, judged
+
+
+def per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
+    """Each judged user's own figures, for paired tests."""
+    frame = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
+    return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
 
 
 def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Config) -> Judged:
