@@ -142,7 +142,7 @@ def test_shuffled_context_costs() -> None:
     recommender = Recommender(ContextTransformer(**SMALL, popularity=False), text=HashedText(width=32))
     fit(recommender, dataset, split, LONG)
     true = judge(recommender, dataset, split, options).value()
-    shuffled = judge(recommender, dataset, split, options, shuffle=1).value()
+    shuffled = judge(recommender, dataset, split, options, variant="context shuffled").value()
     assert true > shuffled
 
 

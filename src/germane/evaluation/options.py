@@ -8,7 +8,11 @@ from pydantic import field_validator
 
 from ..component import Options
 
-__all__ = ["EvaluationOptions"]
+__all__ = ["SEGMENTS", "EvaluationOptions"]
+
+Segment = Literal["all", "known items", "new items", "new users", "sparse users"]
+Variant = Literal["without context", "context shuffled", "context missing", "typos in words"]
+SEGMENTS: tuple[Segment, ...] = ("all", "known items", "new items", "new users", "sparse users")
 
 
 class EvaluationOptions(Options):
@@ -20,6 +24,11 @@ class EvaluationOptions(Options):
     """``rolling``: a case knows all that its user did before it; ``frozen``: only what training saw."""
     baselines: tuple[str, ...] = ()
     """Models that are fitted beside the run and reported as rows of their own, with their default options."""
+    segments: tuple[Segment, ...] = SEGMENTS
+    """Parts of the held-out events with rows of their own. New: without training events; sparse: with fewer than ten."""
+    variants: tuple[Variant, ...] = ("context shuffled",)
+    """Rows that tell what the model owes to what: trained again blind to context; asked in the moments of others; with one context value in
+    ten missing; with a typing error in each longer word. Left out where the data or the model have nothing of the kind."""
 
     @field_validator("k", mode="before")
     @classmethod

@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..batches import EventTable
+from ..features import Moments
 from ..metrics import bootstrap_interval, paired_test
 from ..metrics import ranking as measures
 from ..models import Model
-from .options import EvaluationOptions
+from .options import SEGMENTS, EvaluationOptions
 
 __all__ = ["Cases", "judge_cases", "paired", "rows_of", "validation_figure"]
 
@@ -36,20 +38,19 @@ class Cases:
     """[users] training events of each."""
     item_counts: NDArray[np.int64]
     """[items] training events of each."""
+    moments: Moments | None = None
+    """[rows, ...] asked instead of the events' own; see ``variants``."""
+    words: Tensor | None = None
+    """[rows, W] asked instead of the events' own."""
 
 
-def judge_cases(
-    model: Model, cases: Cases, options: EvaluationOptions, *, shuffle: int | None = None, missing: float = 0.0, seed: int = 0
-) -> pl.DataFrame:
-    """One row a case: user, item, rank of the target (from 1), each figure. ``shuffle``: a seed; every case is asked in the moment of another.
+def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.DataFrame:
+    """One row a case: user, item, rank of the target (from 1), each figure. Ties count against the target.
 
-    ``missing``: the share of context values that are blanked. Cases whose target is excluded because its user took it before are left out.
-    Cost: cases × catalogue. Ties count against the target.
+    Cases whose target is excluded because its user took it before are left out. Cost: cases × catalogue.
     """
     length = getattr(model.options, "length", 200)
     out: list[dict[str, Any]] = []
-    order = np.random.default_rng(shuffle).permutation(len(cases.rows)) if shuffle is not None else None
-    blank = np.random.default_rng(seed)
     taken = np.zeros(cases.table.dataset.n_items)
     if isinstance(model, torch.nn.Module):
         model.eval()
@@ -57,12 +58,11 @@ def judge_cases(
         for begin in range(0, len(cases.rows), BATCH):
             rows = cases.rows[begin : begin + BATCH]
             queries = cases.table.queries(rows, length)
-            if order is not None:
-                other = cases.table.moments[torch.from_numpy(cases.rows[order[begin : begin + BATCH]])]
-                queries = replace(queries, moment=other)
-            if missing:
-                kept = torch.from_numpy(blank.random(queries.moment.codes.shape) >= missing)
-                queries = replace(queries, moment=replace(queries.moment, codes=queries.moment.codes * kept))
+            part = slice(begin, begin + BATCH)
+            if cases.moments is not None:
+                queries = replace(queries, moment=cases.moments[part])
+            if cases.words is not None:
+                queries = replace(queries, words=cases.words[part])
             scores = model.score(queries).double().numpy().copy()
             targets = cases.table.dataset.item_codes[rows]
             lost = np.zeros(len(rows), dtype=bool)
@@ -115,7 +115,7 @@ def rows_of(
     variant: str = "as trained",
     seed: int = 0,
     p_against: dict[str, float] | None = None,
-    segments: Sequence[str] = ("all", "known items", "new items", "new users", "sparse users"),
+    segments: Sequence[str] = SEGMENTS,
 ) -> list[dict[str, Any]]:
     """Rows of ``metrics.json``: each segment that has cases, each figure with a 95 % bootstrap interval over users."""
     known = cases.known_items[frame["item"].to_numpy()]

@@ -77,7 +77,7 @@ def _protocol(
     judging = time.perf_counter() - judged_from
     judged.rows[0]["p_against"] = {name: paired(judged.cases, theirs.cases) for name, theirs in rivals.items()}
     judged.rows[0]["p_against"]["without context"] = paired(judged.cases, plain.cases)
-    shuffled = judge(ours, dataset, split, options, variant="context shuffled", shuffle=0)
+    shuffled = judge(ours, dataset, split, options, variant="context shuffled")
     ours.remember(dataset)
     say(f"{split.name}: trained in {seconds:.0f} s")
     about = about_run(dataset, facts, {"total": seconds + judging, **facts["seconds"], "evaluate": judging}, Path())

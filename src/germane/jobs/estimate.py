@@ -18,7 +18,7 @@ from ..config import Config
 from ..data import Dataset, Split
 from ..encoders import Encoder, HashedText, NoText, VectorCache, prompts
 from ..errors import FetchError
-from ..evaluation import judge_cases
+from ..evaluation import VARIANTS, judge_cases
 from ..models import Learned
 from ..recommender import Recommender
 from .memory import peak_mb
@@ -45,7 +45,7 @@ class Estimate:
     """One epoch, its validation included."""
     epochs: int
     train: float
-    """Preparation and all epochs, a refit too. Training ends earlier where validation says so."""
+    """Preparation and all epochs, a refit and the training without context too. Training ends earlier where validation says so."""
     judge: float
     """The held-out events, with the baselines beside the model."""
     peak_mb: float
@@ -95,21 +95,25 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     finally:
         torch.random.set_rng_state(random)
     prepare = (steps.first or time.perf_counter()) - began
-    open_cases, case = _judging(recommender, dataset, sample, config)
+    open_cases, case, asked = _judging(recommender, dataset, sample, config)
     epochs, epoch, weights = 0, 0.0, 0
     if isinstance(recommender.model, Learned):
         epochs = config.training.epochs
         epoch = steps.of * float(np.mean(steps.durations or [prepare])) + case * len(split.validation)
         weights = sum(p.numel() * p.element_size() for p in recommender.model.parameters())
-    # The model, its rivals, and where it reads context the model with its context shuffled.
-    rounds = 1 + len(config.evaluation.baselines) + int(bool(recommender.features.names) and "context" in recommender.model.abilities.reads)
+    variants = config.evaluation.variants
+    rounds = 1 + len(config.evaluation.baselines) + asked
+    # A refit, and the same model trained blind to context, each take as long again.
+    trainings = 1 + config.training.refit
+    if "without context" in variants and recommender.model.without_context() is not None:
+        trainings *= 2
     held_out = len(split.test) or len(split.validation)
     return Estimate(
         texts=texts,
         encode=encode,
         epoch=epoch,
         epochs=epochs,
-        train=(prepare + epochs * epoch) * (2 if config.training.refit else 1),
+        train=(prepare + epochs * epoch) * trainings,
         judge=rounds * (open_cases + case * held_out),
         peak_mb=peak_mb() + weights / 1e6,  # the best weights, which the loop keeps beside the running ones
     )
@@ -145,18 +149,20 @@ def _stand_in(text: Encoder) -> Encoder:
         return HashedText(width=768)
 
 
-def _judging(recommender: Recommender, dataset: Dataset, sample: Split, config: Config) -> tuple[float, float]:
-    """Seconds to lay out the held-out cases, and seconds a case."""
+def _judging(recommender: Recommender, dataset: Dataset, sample: Split, config: Config) -> tuple[float, float, int]:
+    """Seconds to lay out the held-out cases, seconds a case, and how many variants the data and the model have."""
     rows = sample.validation if len(sample.validation) else _some(sample.test)
     if not len(rows):
-        return 0.0, 0.0
+        return 0.0, 0.0, 0
     if isinstance(recommender.model, Learned):
         recommender.model.to("cpu")
     began = time.perf_counter()
     cases = cases_of(recommender, dataset, replace(sample, validation=rows), "validation", config.evaluation)
     laid_out = time.perf_counter()
     judge_cases(recommender.model, cases, config.evaluation)
-    return laid_out - began, (time.perf_counter() - laid_out) / len(rows)
+    case = (time.perf_counter() - laid_out) / len(rows)
+    asked = sum(v not in VARIANTS or VARIANTS[v](cases, recommender, 0) is not None for v in config.evaluation.variants)
+    return laid_out - began, case, asked
 
 
 def _some(rows: NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]:

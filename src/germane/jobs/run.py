@@ -15,10 +15,10 @@ from ..bundle import load, read_json, save
 from ..config import Config
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
-from ..evaluation import judge_cases, paired, rows_of
+from ..evaluation import paired
 from ..recommender import Recommender
 from .memory import peak_mb
-from .train import Judged, Progress, cases_of, fit, judge
+from .train import NOTHING_JUDGED, Judged, Progress, fit, judge, without_context
 
 __all__ = ["about_run", "evaluate_run", "per_user", "train_run"]
 
@@ -48,7 +48,7 @@ def train_run(
     recommender = read.recommender(dataset)
     facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=progress)
     judged_from = time.perf_counter()
-    judged = _judge(recommender, dataset, split, read)
+    judged = _judge(recommender, dataset, split, read, "test" if len(split.test) else "validation")
     recommender.remember(dataset)
     done = time.perf_counter()
     seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
@@ -84,26 +84,32 @@ def per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
     return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
 
 
-def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Config) -> Judged:
-    """The test part, or validation where there is none; baselines as rows beside it, each with a paired test."""
-    part = "test" if len(split.test) else "validation"
-    if not len(split.test) and not len(split.validation):
-        return Judged([], pl.DataFrame(schema={"row": pl.Int64, "user": pl.Int64, "item": pl.Int64, "rank": pl.Int64}))
+def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Config, part: str) -> Judged:
+    """Rows of the run, its baselines and its variants, with a paired test of the run against each."""
+    if not len(getattr(split, part)):
+        return Judged([], NOTHING_JUDGED)
     options = config.evaluation
-    cases = cases_of(recommender, dataset, split, part, options)
-    ours = judge_cases(recommender.model, cases, options)
-    rows, against = [], {}
+    ours = judge(recommender, dataset, split, options, part=part)
+    rivals: dict[str, Judged] = {}
     for name in options.baselines:
         rival = Recommender(_baseline(name), features=(), seed=config.seed, exclude_seen=options.exclude_seen)
         fit(rival, dataset, split, config.training)
-        theirs = judge(rival, dataset, split, options, part=part)
-        rows += theirs.rows
-        against[name] = paired(ours, theirs.cases, metric=f"ndcg@{options.k[0]}", seed=config.seed)
-    label = type(recommender.model).__name__
-    rows = rows_of(ours, cases, name=label, protocol=split.name, split=part, seed=config.seed, p_against=against) + rows
-    if recommender.features.names and "context" in recommender.model.abilities.reads:
-        rows += judge(recommender, dataset, split, options, part=part, variant="context shuffled", shuffle=config.seed).rows
-    return Judged(rows, ours)
+        rivals[name] = judge(rival, dataset, split, options, part=part)
+    for variant in options.variants:
+        if variant == "without context":
+            blind = without_context(recommender)
+            if blind is not None:
+                fit(blind, dataset, split, config.training, evaluation=options)
+                rivals[variant] = judge(blind, dataset, split, options, part=part, variant=variant)
+        else:
+            rivals[variant] = judge(recommender, dataset, split, options, part=part, variant=variant)
+    for row in ours.rows:
+        if row["segment"] == "all":
+            metric = f"ndcg@{options.k[0]}"
+            row["p_against"] = {
+                name: paired(ours.cases, rival.cases, metric=metric, seed=config.seed) for name, rival in rivals.items() if rival.rows
+            }
+    return Judged(ours.rows + [row for rival in rivals.values() for row in rival.rows], ours.cases)
 
 
 def _baseline(name: str):  # type: ignore[no-untyped-def]
@@ -129,7 +135,7 @@ def evaluate_run(run: str | Path, *, config: str | Path | None = None, split: st
     if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.items["id"])[: dataset.n_items]:
         raise RunError(f"{folder} was trained on another catalogue than this config reads: evaluate needs the same items in the same order.")
     parts = read.split.divide(dataset)
-    judged = judge(recommender, dataset, parts, read.evaluation, part=split)
+    judged = _judge(recommender, dataset, parts, read, split)
     new = folder / ".metrics.json.new"
     new.write_text(json.dumps({"format": 1, "rows": judged.rows}, indent=1), encoding="utf-8")
     os.replace(new, folder / "metrics.json")

@@ -15,12 +15,14 @@ import torch
 from ..batches import EventTable
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import TrainingError
-from ..evaluation import Cases, EvaluationOptions, judge_cases, rows_of, validation_figure
+from ..evaluation import VARIANTS, Cases, EvaluationOptions, judge_cases, rows_of, validation_figure
 from ..models import Counted, Learned
 from ..recommender import Recommender
 from ..training import Trained, TrainingOptions, train_model
 
-__all__ = ["Judged", "cases_of", "evaluate", "fit", "judge", "train"]
+__all__ = ["Judged", "cases_of", "evaluate", "fit", "judge", "train", "without_context"]
+
+NOTHING_JUDGED = pl.DataFrame(schema={"row": pl.Int64, "user": pl.Int64, "item": pl.Int64, "rank": pl.Int64})
 
 Progress = Callable[[int, int, int, float, float | None], None]
 
@@ -125,9 +127,7 @@ def _fit_learned(
     model = recommender.model
     assert isinstance(model, Learned)
     train = dataset.take(split.train)
-    warm = getattr(model, "warm", None)
-    if warm is not None:
-        warm(train, recommender.content)
+    model.warm(train, recommender.content)
     length = getattr(model.options, "length", 100)
     typed, phrases, share = recommender.typed(dataset), None, getattr(model.options, "words_share", 0.0)
     if typed is not None and share and dataset.columns.text:
@@ -144,6 +144,14 @@ def _fit_learned(
             return validation_figure(judge_cases(model, cases, judged_by), options.metric)
 
     return train_model(model, table, options, seed=recommender.seed, validate=validate, checkpoint=checkpoint, progress=progress, length=length)
+
+
+def without_context(recommender: Recommender) -> Recommender | None:
+    """The same recommender, untrained, blind to context; None: its model reads none anyway."""
+    model = recommender.model.without_context()
+    if model is None:
+        return None
+    return Recommender(model, text=recommender.text, features=(), seed=recommender.seed, exclude_seen=recommender.exclude_seen)
 
 
 def cases_of(recommender: Recommender, dataset: Dataset, split: Split, part: str, options: EvaluationOptions) -> Cases:
@@ -169,10 +177,15 @@ def judge(
     part: str = "test",
     name: str | None = None,
     variant: str = "as trained",
-    shuffle: int | None = None,
 ) -> Judged:
-    """Rows for each segment of the held-out part."""
+    """Rows for each segment of the held-out part. A ``variant`` of ``VARIANTS`` asks its questions differently; none where it cannot be asked."""
     cases = cases_of(recommender, dataset, split, part, options)
-    frame = judge_cases(recommender.model, cases, options, shuffle=shuffle)
+    if variant in VARIANTS:
+        asked = VARIANTS[variant](cases, recommender, recommender.seed)
+        if asked is None:
+            return Judged([], NOTHING_JUDGED)
+        cases = asked
+    frame = judge_cases(recommender.model, cases, options)
     label = name or type(recommender.model).__name__
-    return Judged(rows_of(frame, cases, name=label, protocol=split.name, split=part, variant=variant, seed=recommender.seed), frame)
+    rows = rows_of(frame, cases, name=label, protocol=split.name, split=part, variant=variant, seed=recommender.seed, segments=options.segments)
+    return Judged(rows, frame)

@@ -53,6 +53,10 @@ class Model(Component, ABC):
     def add_items(self, content: ItemContent) -> None:
         """Score these items too from now on: ``content`` holds the old items and, behind them, the new."""
 
+    def without_context(self) -> Model | None:
+        """The same model, untrained, blind to context: trained alike, it tells what context is worth. None: this one reads no context."""
+        return None
+
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
         """What was learnt, by name; goes into ``model.safetensors``."""
@@ -72,6 +76,9 @@ class Counted(Model):
 
 class Learned(Model, nn.Module):
     """Fitted by gradients: the training loop calls ``loss`` and nothing else."""
+
+    def warm(self, dataset: Dataset, content: ItemContent) -> None:
+        """Take constants from the training events, such as counts; once, before the first step."""
 
     @abstractmethod
     def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:

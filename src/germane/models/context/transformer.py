@@ -108,6 +108,9 @@ class ContextTransformer(TwoSided):
             with torch.no_grad():
                 self.gap.weight[32].zero_()
 
+    def without_context(self) -> ContextTransformer:
+        return ContextTransformer(**{**self.settings(), "context": False, "history_context": False})
+
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Constants that come from training data: the whitening and the popularity snapshots."""
         self.items.whiten(content)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from germane.bundle import read_json
+from germane.data import ByTime, Split
+from germane.data.dataset import Dataset
+from germane.encoders import HashedText
+from germane.errors import ConfigError
+from germane.evaluation import VARIANTS, Cases, EvaluationOptions, mistyped
+from germane.evaluation.variants import shuffled, with_typos, without_values
+from germane.jobs.run import evaluate_run, train_run
+from germane.jobs.train import cases_of, fit, judge, without_context
+from germane.models import ContextTransformer, Popular
+from germane.recommender import Recommender
+from germane.training import TrainingOptions
+from germane.worlds import MomentWorld
+
+WORLD = MomentWorld(users=30, items=20, events=900, words=0.4, seed=1)
+ALL = ("without context", "context shuffled", "context missing", "typos in words")
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[Dataset, Split, Recommender]:
+    dataset = WORLD.dataset()
+    split = ByTime().divide(dataset)
+    recommender = Recommender(ContextTransformer(width=16, blocks=1, length=10), text=HashedText(width=32), exclude_seen=False)
+    fit(recommender, dataset, split, TrainingOptions(epochs=1))
+    return dataset, split, recommender
+
+
+@pytest.fixture(scope="module")
+def cases(world: tuple[Dataset, Split, Recommender]) -> Cases:
+    dataset, split, recommender = world
+    return cases_of(recommender, dataset, split, "test", EvaluationOptions(exclude_seen=False))
+
+
+def test_shuffled_moments_are_the_same_moments_elsewhere(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
+    asked = shuffled(cases, world[2], 0)
+    assert asked is not None and asked.moments is not None
+    own = cases.table.moments[torch.from_numpy(cases.rows)]
+    assert not torch.equal(asked.moments.codes, own.codes)
+    assert sorted(map(tuple, asked.moments.codes.tolist())) == sorted(map(tuple, own.codes.tolist()))
+
+
+def test_one_value_in_ten_goes_missing_and_the_time_stays(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
+    asked = without_values(cases, world[2], 0)
+    assert asked is not None and asked.moments is not None
+    own = cases.table.moments[torch.from_numpy(cases.rows)]
+    gone = (asked.moments.codes == 0) & (own.codes != 0)
+    assert torch.equal(asked.moments.codes[~gone], own.codes[~gone])
+    assert torch.equal(asked.moments.dense, own.dense)  # the circles of hour and weekday
+    assert 0.05 < gone.sum().item() / (len(cases.rows) * len(world[2].features.names)) < 0.15
+
+
+def test_typos_reach_typed_words_only(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
+    asked = with_typos(cases, world[2], 0)
+    assert asked is not None and asked.words is not None
+    own = cases.table.word_vectors[torch.from_numpy(cases.table.word_rows[cases.rows])]
+    typed = own.abs().sum(1) > 0
+    assert 0 < typed.sum() < len(typed)
+    assert asked.words[~typed].abs().sum() == 0
+    assert (asked.words[typed] != own[typed]).any(1).float().mean() > 0.9
+
+
+def test_mistyped_leaves_short_words_and_changes_long_ones() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        first, short, last = mistyped("documentary of dancing", rng).split(" ")
+        assert short == "of"
+        assert first != "documentary" or last != "dancing"  # doubling or replacing by the same letter may leave one as it was
+        assert abs(len(first) - 11) <= 1 and abs(len(last) - 7) <= 1
+    assert mistyped("", rng) == ""
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_cannot_be_asked_has_no_row(variant: str) -> None:
+    dataset = WORLD.dataset()
+    split = ByTime().divide(dataset)
+    rival = Recommender(Popular(), features=())
+    fit(rival, dataset, split, TrainingOptions())
+    assert judge(rival, dataset, split, EvaluationOptions(), variant=variant).rows == []
+    assert without_context(rival) is None
+
+
+def test_blind_means_blind(world: tuple[Dataset, Split, Recommender]) -> None:
+    dataset, split, recommender = world
+    blind = without_context(recommender)
+    assert blind is not None
+    fit(blind, dataset, split, TrainingOptions(epochs=1))
+    assert blind.model.options.width == 16  # type: ignore[attr-defined]
+    one = judge(blind, dataset, split, EvaluationOptions(exclude_seen=False)).value()
+    table = cases_of(blind, dataset, split, "test", EvaluationOptions()).table
+    assert table.moments.codes.shape[1] == table.moments.dense.shape[1] == 0
+    assert 0 <= one <= 1
+
+
+def test_a_run_holds_the_rows_that_its_config_asks_for(tmp_path: Path) -> None:
+    events, items, _ = WORLD.frames()
+    events.write_csv(tmp_path / "events.csv")
+    items.write_csv(tmp_path / "items.csv")
+    (tmp_path / "shop.toml").write_text(f"""
+[data]
+events = "events.csv"
+items = "items.csv"
+[data.columns]
+user = "user"
+item = "item"
+time = "time"
+context = ["weather", "company"]
+words = "words"
+text = ["title"]
+[split]
+use = "ByTime"
+[text]
+use = "HashedText"
+[model]
+use = "ContextTransformer"
+width = 16
+blocks = 1
+[training]
+epochs = 1
+[evaluation]
+exclude_seen = false
+baselines = ["Popular"]
+segments = ["all"]
+variants = {list(ALL)}
+""")
+    folder, judged = train_run(tmp_path / "shop.toml", tmp_path / "run")
+    named = [("as trained", "ContextTransformer"), ("as trained", "Popular"), *((variant, "ContextTransformer") for variant in ALL)]
+    assert [(row["variant"], row["name"]) for row in judged.rows] == named
+    assert set(judged.rows[0]["p_against"]) == {"Popular", *ALL}
+    again = evaluate_run(folder, sets=['evaluation.variants=["context missing"]'])
+    assert [row["variant"] for row in again.rows] == ["as trained", "as trained", "context missing"]
+    assert [row["metrics"] for row in again.rows[:2]] == [row["metrics"] for row in judged.rows[:2]]
+    assert again.rows == read_json(folder, "metrics.json")["rows"]
+
+
+def test_an_unknown_variant_is_refused() -> None:
+    with pytest.raises(ValueError, match="without context"):
+        EvaluationOptions(variants=("upside down",))  # type: ignore[arg-type]
+    from germane.config import Config
+
+    with pytest.raises(ConfigError, match="variants"):
+        Config.of({"data": {"events": "x.csv"}, "evaluation": {"variants": ["upside down"]}}, Path())
