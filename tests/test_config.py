@@ -149,3 +149,13 @@ def test_files_that_are_no_config(tmp_path: Path) -> None:
     assert Config.read(tmp_path / "marked.toml").seed == 3
     with pytest.raises(ConfigError, match="Did you mean marked"):
         Config.read(tmp_path / "marke.toml")
+
+
+def test_a_baseline_has_options_and_its_faults_are_told_before_anything_is_trained(tmp_path: Path) -> None:
+    said = {"data": {"events": "e.csv"}, "evaluation": {"baselines": ["Popular", {"use": "PopularLately", "days": 7}]}}
+    assert [repr(part) for part in Config.of(said, tmp_path).baselines] == ["Popular()", "PopularLately(days=7.0)"]
+    said["evaluation"] = {"baselines": ["Populr", {"use": "PopularLately", "dais": 7}, {"days": 3}]}
+    with pytest.raises(ConfigError) as told:
+        Config.of(said, tmp_path)
+    assert len(told.value.faults) == 3 and all(fault.startswith("[evaluation] baselines") for fault in told.value.faults)
+    assert "Did you mean Popular?" in told.value.faults[0] and "Did you mean days?" in told.value.faults[1]

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,6 +53,8 @@ class Config:
     policy: Policy
     training: TrainingOptions
     evaluation: EvaluationOptions
+    baselines: tuple[Model, ...] = ()
+    """Those of ``[evaluation]``, made."""
 
     @classmethod
     def read(cls, path: str | Path, sets: Sequence[str] = ()) -> Config:
@@ -95,6 +98,7 @@ class Config:
         columns = attempt(lambda: _columns(readable) if readable else None, None)
         if columns is not None and not columns.text and text is not None and not isinstance(text, NoText | HashedText):
             found.append(_no_texts(text))
+        evaluation = attempt(lambda: _options(EvaluationOptions, section["evaluation"], "[evaluation]"), EvaluationOptions())
         made = cls(
             sections=sections,
             base=base,
@@ -106,7 +110,8 @@ class Config:
             model=attempt(lambda: build(section["model"], models, Model, "[model]", "ContextTransformer"), models.Popular()),
             policy=attempt(lambda: build(section["policy"], policies, Policy, "[policy]", "Greedy"), policies.Greedy()),
             training=attempt(lambda: _options(TrainingOptions, section["training"], "[training]"), TrainingOptions()),
-            evaluation=attempt(lambda: _options(EvaluationOptions, section["evaluation"], "[evaluation]"), EvaluationOptions()),
+            evaluation=evaluation,
+            baselines=tuple(m for m in (attempt(partial(_baseline, said), None) for said in evaluation.baselines) if m is not None),
         )
         if found:
             raise ConfigError(found)
@@ -191,6 +196,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return value.isoformat() if isinstance(value, date | time) else value
+
+
+def _baseline(said: str | Mapping[str, Any]) -> Model:
+    made: Model = build({"use": said} if isinstance(said, str) else said, models, Model, "[evaluation] baselines:")
+    return made
 
 
 def _options(kind: type[M], given: Mapping[str, Any], where: str) -> M:

@@ -1,22 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from germane import load
+from germane import Query, load
 from germane.bundle import read_json
 from germane.data import Dataset
 from germane.data.sources import MovieLens100K
-from germane.encoders import HashedText
 from germane.errors import RunError
 from germane.jobs import demo as job
 from germane.jobs.run import evaluate_run
 from germane.testing.model_contract import small_shop
 
+HASHED = {"use": "HashedText", "width": 32}
+SHORT: Mapping[str, Any] = {"PopularLately": {"days": 3.0}, "ItemNeighbours": {"shrink": 1.0}, "ContextTransformer": {}, "training": {"epochs": 1}}
 
-def films(dataset: Dataset) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+
+def shelves(dataset: Dataset) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The small shop in the columns of MovieLens."""
     users, items, events = dataset.users["id"], dataset.items["id"], dataset.events
     seen = pl.DataFrame(
@@ -31,27 +35,40 @@ def films(dataset: Dataset) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MovieLens100K, "read", lambda self, path: films(small_shop()))
-    short = {"epochs": 1}
-    monkeypatch.setattr(job, "SETTINGS", {"by-time": {"days": 3.0, "training": short}, "leave-last-out": {"days": 3.0, "training": short}})
+    monkeypatch.setattr(MovieLens100K, "read", lambda self, path: shelves(small_shop()))
+    monkeypatch.setattr(job, "CHOSEN", {"by-time": SHORT, "leave-last-out": SHORT})
+    monkeypatch.setattr(job, "WORLD", {"users": 40, "items": 30, "events": 1200, "words": 0.3})
+    monkeypatch.setattr(job, "WORLD_EPOCHS", 1)
+    monkeypatch.setattr(job, "KEPT_OUT_EPOCHS", 1)
 
 
 @pytest.mark.usefixtures("small")
-def test_both_runs_are_whole_and_can_be_judged_again(tmp_path: Path) -> None:
-    said: list[str] = []
-    rows = job.demo(tmp_path / "demo", text=HashedText(width=32), quiet=True, say=said.append)
-    assert {row["protocol"] for row in rows} == {"by-time", "leave-last-out"}
-    assert {"as trained", "without context", "context shuffled", "films kept out"} == {row["variant"] for row in rows}
-    for run, protocol in ((tmp_path / "demo", "by-time"), (tmp_path / "demo" / "leave-last-out", "leave-last-out")):
-        about = read_json(run, "about.json")
-        assert about["data"]["events"] == 480 and about["epochs"] == 1 and about["seconds"]["train"] > 0 and about["peak_mb"] > 0
-        assert load(run).histories.users()
-        before = next(r for r in rows if r["protocol"] == protocol and r["name"] == "ContextTransformer" and r["variant"] == "as trained")
+def test_every_run_is_whole_and_can_be_judged_again(tmp_path: Path) -> None:
+    target, said = tmp_path / "demo", []
+    rows = job.demo(target, text=HASHED, quiet=True, say=said.append)
+    variants = {"as trained", "without context", "context shuffled", "context missing", "typos in words", "films kept out"}
+    assert {row["variant"] for row in rows} == variants
+    names = {row["name"] for row in rows}
+    assert names == {"Popular", "PopularLately", "ItemNeighbours", "ContextTransformer"}
+    assert "Best possible with context" in said[-1]
+    held = read_json(target, "metrics.json")["rows"]
+    assert {row["protocol"] for row in held} == {"by-time", "leave-last-out"} and "films kept out" in {row["variant"] for row in held}
+    for run in (target, target / "leave-last-out", target / "world"):
+        before = next(r for r in read_json(run, "metrics.json")["rows"] if r["name"] == "ContextTransformer" and r["variant"] == "as trained")
         again = evaluate_run(run).rows[0]
-        assert again["protocol"] == protocol and again["metrics"]["ndcg@10"]["value"] == pytest.approx(
-            before["metrics"]["ndcg@10"]["value"], abs=1e-6
-        )
-    job.demo(tmp_path / "demo", text=HashedText(width=32), quiet=True, say=said.append)  # an earlier demo is replaced
+        assert again["metrics"] == before["metrics"] and set(again["p_against"]) == set(before["p_against"])
+        assert len(load(run).recommend(Query(words="something funny")).items) == 10
+    job.demo(target, text=HASHED, quiet=True, say=said.append)  # an earlier demo is replaced
+
+
+@pytest.mark.usefixtures("small")
+def test_the_table_shows_each_rival_and_its_p(tmp_path: Path) -> None:
+    rows = job.demo(tmp_path / "demo", text=HASHED, quiet=True, say=lambda text: None)
+    lines = job.table(rows).splitlines()
+    assert len(lines) == len(rows) + 1
+    own = next(row for row in rows if row["p_against"])
+    rival = next(line for line in lines if "PopularLately" in line)
+    assert rival.endswith(f"{own['p_against']['PopularLately']:.4f}")
 
 
 def test_a_folder_that_is_no_run_is_kept(tmp_path: Path) -> None:

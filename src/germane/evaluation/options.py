@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import field_validator
 
@@ -22,8 +22,8 @@ class EvaluationOptions(Options):
     """Whether what a user took before is left out of lists; or the kinds of events that count as seen."""
     history: Literal["rolling", "frozen"] = "rolling"
     """``rolling``: a case knows all that its user did before it; ``frozen``: only what training saw."""
-    baselines: tuple[str, ...] = ()
-    """Models that are fitted beside the run and reported as rows of their own, with their default options."""
+    baselines: tuple[str | dict[str, Any], ...] = ()
+    """Models that are fitted beside the run and reported as rows of their own: a name, or ``{use = "PopularLately", days = 7}``."""
     segments: tuple[Segment, ...] = SEGMENTS
     """Parts of the held-out events with rows of their own. New: without training events; sparse: with fewer than ten."""
     variants: tuple[Variant, ...] = ("context shuffled",)

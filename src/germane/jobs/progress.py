@@ -11,15 +11,22 @@ __all__ = ["training_bar"]
 
 
 @contextmanager
-def training_bar(quiet: bool) -> Iterator[Progress | None]:
-    """Steps of the running epoch, its loss, the last validation figure and the time; nothing when quiet."""
+def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
+    """``what`` is trained, steps of the running epoch, its loss, the last validation figure and the time; nothing when quiet."""
     if quiet:
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = (
+        TextColumn(what),
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", epoch=0)
         last = [""]

@@ -20,15 +20,21 @@ from ..recommender import Recommender
 from .memory import peak_mb
 from .train import NOTHING_JUDGED, Judged, Progress, fit, judge, without_context
 
-__all__ = ["about_run", "evaluate_run", "per_user", "train_run"]
+__all__ = ["evaluate_run", "train_run"]
 
 
 def train_run(
-    config: str | Path, run: str | Path, *, sets: Sequence[str] = (), replace: bool = False, resume: bool = False, progress: Progress | None = None
+    config: str | Path | Config,
+    run: str | Path,
+    *,
+    sets: Sequence[str] = (),
+    replace: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Path, Judged]:
     """Train what ``config`` says and write the run folder. Works in ``RUN.partial``, which a later ``resume`` goes on from."""
     target, work = Path(run), Path(f"{run}.partial")
-    read = Config.read(config, sets)
+    read = config if isinstance(config, Config) else Config.read(config, sets)
     if target.exists() and not replace:
         raise RunError(f"{target} exists: choose another folder, or add --replace.")
     if work.exists() and not (resume or replace):
@@ -48,17 +54,17 @@ def train_run(
     recommender = read.recommender(dataset)
     facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=progress)
     judged_from = time.perf_counter()
-    judged = _judge(recommender, dataset, split, read, "test" if len(split.test) else "validation")
+    judged = _judge(recommender, dataset, split, read, "test" if len(split.test) else "validation", progress)
     recommender.remember(dataset)
     done = time.perf_counter()
     seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
-    about = about_run(dataset, facts, seconds, read.base)
-    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=per_user(dataset, judged), about=about, replace=replace)
+    about = _about(dataset, facts, seconds, read.base)
+    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace)
     shutil.rmtree(work, ignore_errors=True)
     return target, judged
 
 
-def about_run(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, float], base: Path) -> dict[str, Any]:
+def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, float], base: Path) -> dict[str, Any]:
     """What ``about.json`` says of a training. ``facts``: what ``fit`` told; ``base``: the folder that the config's paths are relative to."""
     return {
         "data": {
@@ -78,28 +84,30 @@ def about_run(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, 
     }
 
 
-def per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
+def _per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
     """Each judged user's own figures, for paired tests."""
     frame = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
     return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
 
 
-def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Config, part: str) -> Judged:
+def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Config, part: str, progress: Progress | None = None) -> Judged:
     """Rows of the run, its baselines and its variants, with a paired test of the run against each."""
     if not len(getattr(split, part)):
         return Judged([], NOTHING_JUDGED)
     options = config.evaluation
     ours = judge(recommender, dataset, split, options, part=part)
     rivals: dict[str, Judged] = {}
-    for name in options.baselines:
-        rival = Recommender(_baseline(name), features=(), seed=config.seed, exclude_seen=options.exclude_seen)
-        fit(rival, dataset, split, config.training)
-        rivals[name] = judge(rival, dataset, split, options, part=part)
+    for baseline in config.baselines:
+        rival = Recommender(baseline, features=(), seed=config.seed, exclude_seen=options.exclude_seen)
+        fit(rival, dataset, split, config.training, evaluation=options, progress=progress)
+        name = type(baseline).__name__
+        name = repr(baseline) if name in rivals else name
+        rivals[name] = judge(rival, dataset, split, options, part=part, name=name)
     for variant in options.variants:
         if variant == "without context":
             blind = without_context(recommender)
             if blind is not None:
-                fit(blind, dataset, split, config.training, evaluation=options)
+                fit(blind, dataset, split, config.training, evaluation=options, progress=progress)
                 rivals[variant] = judge(blind, dataset, split, options, part=part, variant=variant)
         else:
             rivals[variant] = judge(recommender, dataset, split, options, part=part, variant=variant)
@@ -110,14 +118,6 @@ def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Con
                 name: paired(ours.cases, rival.cases, metric=metric, seed=config.seed) for name, rival in rivals.items() if rival.rows
             }
     return Judged(ours.rows + [row for rival in rivals.values() for row in rival.rows], ours.cases)
-
-
-def _baseline(name: str):  # type: ignore[no-untyped-def]
-    from .. import models
-    from ..component import find
-    from ..models import Model
-
-    return find(name, models, Model, "[evaluation] baselines:")()
 
 
 def evaluate_run(run: str | Path, *, config: str | Path | None = None, split: str = "test", sets: Sequence[str] = ()) -> Judged:

@@ -11,17 +11,16 @@ from .base import RankingLoss
 __all__ = ["full_softmax", "sampled"]
 
 
-def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor, allowed: Tensor) -> Tensor:
+def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy over the catalogue. Prefer it up to some 20,000 items; beyond, ``sampled`` costs less and loses little.
 
-    ``logits`` [positions, items], ``targets`` [positions], ``weights`` [positions], ``allowed`` [items]: items that may stand against the target.
+    ``logits`` [positions, items that may stand against each other], ``targets`` [positions] places among them, ``weights`` [positions].
 
     >>> import torch
-    >>> full_softmax(torch.zeros(1, 4), torch.tensor([0]), torch.ones(1), torch.ones(4, dtype=torch.bool)).item()  # ln 4
+    >>> full_softmax(torch.zeros(1, 4), torch.tensor([0]), torch.ones(1)).item()  # ln 4
     1.386294...
     """
-    masked = logits.masked_fill(~allowed, torch.finfo(logits.dtype).min)
-    return _mean(functional.cross_entropy(masked, targets, reduction="none"), weights)
+    return _mean(functional.cross_entropy(logits, targets, reduction="none"), weights)
 
 
 def sampled(loss: RankingLoss, positive: Tensor, negative: Tensor, clash: Tensor, weights: Tensor, log_q: Tensor, catalogue: int) -> Tensor:

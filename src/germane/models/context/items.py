@@ -9,6 +9,9 @@ from ...encoders import ItemContent, Whitening
 
 __all__ = ["ItemTower"]
 
+START = 0.02
+"""Standard deviation of every weight at the start, as in BERT (Devlin et al., 2019)."""
+
 
 class ItemTower(nn.Module):
     """``v = W z + identity + side features``, with z the whitened text; items without training events have no identity.
@@ -38,17 +41,18 @@ class ItemTower(nn.Module):
         self.identity = nn.Embedding(content.n_items, width) if identity else None
         self.side = nn.Embedding(content.n_side_codes, width, padding_idx=0) if side and content.side_codes.shape[1] else None
         self.side_numbers = nn.Linear(content.side_dense.shape[1], width, bias=False) if side and content.side_dense.shape[1] else None
-        self._start(width)
+        self._start()
 
-    def _start(self, width: int) -> None:
-        for table in (self.identity, self.side):
-            if table is not None:
-                nn.init.normal_(table.weight, std=width**-0.5)
-        if self.side is not None:
-            with torch.no_grad():
-                self.side.weight[0].zero_()
-        if self.identity is not None:
-            with torch.no_grad():
+    def _start(self) -> None:
+        # A query begins as the vector of what was taken last. Were vectors long at the start, it would put that very item first, and training
+        # would spend its first epochs on unlearning it.
+        for part in (self.identity, self.side, self.text, self.side_numbers):
+            if part is not None:
+                nn.init.normal_(part.weight, std=START)
+        with torch.no_grad():
+            if self.side is not None:
+                self.side.weight[0] = 0
+            if self.identity is not None:
                 self.identity.weight[~self.known] = 0
 
     def whiten(self, content: ItemContent) -> None:

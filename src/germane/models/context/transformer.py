@@ -183,11 +183,10 @@ class ContextTransformer(TwoSided):
         return torch.cat([*parts, self._prior(None)[items][:, None]], dim=-1)
 
     def _prior(self, snapshots: Tensor | None) -> Tensor:
-        """[items], or [snapshots, items]"""
-        known = self.items.known
-        bias = self.bias * known
+        """[items] as of now, or [snapshots, items]"""
+        bias = self.bias * self.items.known
         if self.recent is None or self.recent_weight is None:
-            return bias if snapshots is None else bias.expand(len(snapshots), -1)
+            return bias
         counts = self.recent.counts[-1] if snapshots is None else self.recent.counts[snapshots]
         return bias + counts @ self.recent_weight
 
@@ -214,13 +213,8 @@ class ContextTransformer(TwoSided):
                 out["content"] = _product(mean, z) * self.content_weight
             if self.words_weight is not None and bool((queries.words != 0).any()):
                 out["words"] = _product(q - no_words, vectors) * scale + _product(typed, z) * self.words_weight
-        if self.recent is None:
-            prior = self._prior(None)[codes]
-            out["popularity"] = prior.expand(len(h), -1) if prior.ndim == 1 else prior
-        else:
-            snapshots, row = torch.unique(self.recent.snapshot(queries.times), return_inverse=True)
-            prior = self._prior(snapshots)[row]
-            out["popularity"] = prior[:, codes] if codes.ndim == 1 else prior.gather(1, codes)
+        prior, row = self._priors(queries.times)
+        out["popularity"] = prior[row][:, codes] if codes.ndim == 1 else prior[row[:, None], codes]
         return out
 
     # -- training ------------------------------------------------------------------------------------------------
@@ -236,29 +230,28 @@ class ContextTransformer(TwoSided):
         _, c, typed = self._asked(queries.moment[here], queries.ages[here], history[here] < 0, queries.words[here])
         mean = self._similar(history)[here] if self.content_weight is not None else h.new_zeros(len(h), 0)
         vectors = self._parts(self.cross(h, c), mean, typed)
-        target, weights = targets[here], batch.weights[here]
+        target, weights, times = targets[here], batch.weights[here], batch.target_times[here]
         known = self.items.known
+        pool = known.nonzero().ravel()  # an item that training does not know is nobody's negative
+        prior, row = self._priors(times)
         if objective.loss == "softmax":
-            codes = torch.arange(self.n_items, device=h.device)
-            logits = vectors @ self._sides(codes).T + self._prior_at(batch.target_times[here])
-            return {"ranking": full_softmax(logits, target, weights, known)}
-        pool = known.nonzero().ravel()
+            logits = vectors @ self._sides(pool).T + functional.embedding(row, prior[:, pool])  # its gradient is cheaper than an index's
+            return {"ranking": full_softmax(logits, (known.cumsum(0) - 1)[target], weights)}
         negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device)]
-        prior = self._prior_at(batch.target_times[here])
-        positive = (vectors * self._sides(target)).sum(1) + prior.gather(1, target[:, None])[:, 0]
-        negative = vectors @ self._sides(negatives).T + prior[:, negatives]
+        positive = (vectors * self._sides(target)).sum(1) + prior[row, target]
+        negative = vectors @ self._sides(negatives).T + functional.embedding(row, prior[:, negatives])
         log_q = torch.full((len(negatives),), objective.negatives / max(len(pool), 1), device=h.device).log()
         return {"ranking": sampled(objective.loss, positive, negative, target[:, None] == negatives, weights, log_q, len(pool))}
 
     def _sides(self, items: Tensor) -> Tensor:
         return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)
 
-    def _prior_at(self, times: Tensor) -> Tensor:
-        """[P, items]"""
+    def _priors(self, times: Tensor) -> tuple[Tensor, Tensor]:
+        """[snapshots, items] of the popularity that these times [n] knew, and which snapshot each knew, [n]."""
         if self.recent is None:
-            return self._prior(None).expand(len(times), -1)
+            return self._prior(None)[None], torch.zeros(len(times), dtype=torch.int64, device=times.device)
         snapshots, row = torch.unique(self.recent.snapshot(times), return_inverse=True)
-        return self._prior(snapshots)[row]
+        return self._prior(snapshots), row
 
     def add_items(self, content: ItemContent) -> None:
         self.items.grow(content)
