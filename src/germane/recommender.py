@@ -24,7 +24,8 @@ from .features.base import TIME
 from .histories import Histories
 from .models import ContextTransformer, Model
 from .policies import Greedy, Policy, Scored
-from .types import Event, Feedback, Note, Query, Reason, Slate, SlateItem
+from .reasons import explained
+from .types import Event, Feedback, Note, Query, Slate, SlateItem
 
 __all__ = ["Recommender"]
 
@@ -217,7 +218,7 @@ class Recommender:
             if len(codes) < n:
                 notes[row].append(Note("short_list", f"{len(codes)} items are left where {n} were asked for."))
             chosen.append((codes, choice.propensities))
-        reasons = self._reasons(batch, [codes for codes, _ in chosen]) if explain else [[()] * len(codes) for codes, _ in chosen]
+        reasons = explained(self.model, batch, [codes for codes, _ in chosen]) if explain else [[()] * len(codes) for codes, _ in chosen]
         ids = self.items["id"]
         for row, query in enumerate(queries):
             codes, propensities = chosen[row]
@@ -318,23 +319,6 @@ class Recommender:
             mask[[self.item_codes[item] for item in seen if item in self.item_codes]] = False
         return np.flatnonzero(mask)
 
-    def _reasons(self, batch: QueryBatch, chosen: list[NDArray[np.int64]]) -> list[list[tuple[Reason, ...]]]:
-        width = max((len(codes) for codes in chosen), default=0)
-        if width == 0:
-            return [[] for _ in chosen]
-        items = torch.zeros(len(chosen), width, dtype=torch.int64)
-        for row, codes in enumerate(chosen):
-            items[row, : len(codes)] = torch.from_numpy(codes)
-        with torch.inference_mode():
-            parts = {kind: part.double().numpy() for kind, part in self.model.reasons(batch, items).items()}
-        return [
-            [
-                tuple(Reason(kind, _WHAT.get(kind, kind), float(part[row, place]), _TEXT.get(kind, kind)) for kind, part in parts.items())
-                for place in range(len(codes))
-            ]
-            for row, codes in enumerate(chosen)
-        ]
-
     def score(self, pairs: pl.DataFrame, head: str | None = None) -> NDArray[np.float64]:
         """Ranking scores of (user, item) rows, under the config's column names; context columns and the time are read where present."""
         if head is not None and head not in self.model.abilities.gives:
@@ -364,12 +348,10 @@ class Recommender:
         code = self.item_codes.get(item)
         if code is None:
             raise QueryError(f"item {item!r} is not in the catalogue.", "item")
-        vectors = self.content.text
-        if isinstance(self.model, ContextTransformer):
-            self._eval()
-            with torch.inference_mode():
-                vectors = self.model.items(torch.arange(len(self.items)))
-        vectors = torch.nn.functional.normalize(vectors, dim=-1)
+        self._eval()
+        with torch.inference_mode():
+            own = self.model.likeness()
+        vectors = torch.nn.functional.normalize(own if own is not None else self.content.text, dim=-1)
         scores = (vectors @ vectors[code]).double().numpy()
         scores[code] = -np.inf
         return self._top(scores, n, filter)
@@ -478,16 +460,6 @@ class Recommender:
         self._dataset()
         if isinstance(self.model, torch.nn.Module):
             self.model.eval()
-
-
-_WHAT = {"history": "what the user did", "moment": "time and context", "words": "typed words", "content": "similar texts", "popularity": "popularity"}
-_TEXT = {
-    "history": "fits what was taken before",
-    "moment": "fits the time and the context",
-    "words": "fits the typed words",
-    "content": "reads like what was taken before",
-    "popularity": "taken by many, also lately",
-}
 
 
 def _only(types: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:

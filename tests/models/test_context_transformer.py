@@ -161,3 +161,49 @@ def test_sampled_softmax_by_hand() -> None:
         "sampled_softmax", torch.zeros(1), torch.zeros(1, 3), torch.tensor([[False, False, True]]), torch.ones(1), torch.zeros(3), catalogue=10
     )
     assert loss.item() == pytest.approx(np.log(3))
+
+
+SWITCHES = ("identity", "text", "side", "profile", "context", "history_context", "words", "content", "popularity", "relative_time")
+
+
+@pytest.mark.parametrize("off", [*((name,) for name in SWITCHES), ("words", "content"), ("text", "popularity", "context"), SWITCHES[1:]])
+def test_any_part_can_be_switched_off_and_reasons_still_sum_to_the_score(off: tuple[str, ...]) -> None:
+    recommender = Recommender(ContextTransformer(**SMALL, **dict.fromkeys(off, False)), text=HashedText(width=32))
+    train(recommender, small_shop(), training=TrainingOptions(epochs=1))
+    queries = recommender.batch([Query(user="u0", context={"weather": "rain"}, words="umbrella"), Query()])
+    items = torch.arange(24).expand(2, -1)
+    with torch.inference_mode():
+        whole = recommender.model.score(queries)
+        reasons = recommender.model.reasons(queries, items)
+        np.testing.assert_allclose(torch.stack(list(reasons.values())).sum(0), whole, atol=1e-4)
+        np.testing.assert_allclose(recommender.model.score(queries, items), whole, atol=1e-5)
+        np.testing.assert_allclose(recommender.model.score(queries, items[0]), whole, atol=1e-5)
+
+
+def test_item_vectors_that_are_kept_follow_the_weights(shop: Recommender) -> None:
+    """Scores of the whole catalogue read vectors that were computed once: they must not outlive the weights they came from."""
+    model = shop.model
+    assert isinstance(model, ContextTransformer)
+    queries = shop.batch([Query(user="u0")])
+    before = {name: tensor.clone() for name, tensor in model.state().items()}
+    with torch.inference_mode():
+        first = model.score(queries)
+    changed = {name: tensor * 1.5 if name == "items.identity.weight" else tensor for name, tensor in before.items()}
+    model.load_state(changed)
+    with torch.inference_mode():
+        assert not torch.allclose(model.score(queries), first)
+    model.load_state(before)
+    with torch.inference_mode():
+        assert torch.equal(model.score(queries), first)
+    model.train()
+    with torch.no_grad():
+        for weight in model.items.parameters():
+            weight.mul_(1.5)
+    model.eval()
+    with torch.inference_mode():
+        assert not torch.allclose(model.score(queries), first)
+    model.load_state(before)
+    scores = model.score(queries)  # with gradients: nothing is kept that could not be learnt through
+    scores.sum().backward()
+    assert model.items.identity is not None and model.items.identity.weight.grad is not None
+    model.zero_grad()

@@ -16,7 +16,7 @@ from ..worlds import MomentWorld
 from .progress import training_bar
 from .run import train_run
 
-__all__ = ["demo", "films", "films_kept_out", "moments", "table"]
+__all__ = ["demo", "films", "films_kept_out", "moments", "table", "written"]
 
 CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "by-time": {
@@ -62,7 +62,7 @@ def demo(
     say("Seen films are left out of lists; where events are tied in time, the order of the file decides.\n")
     world = MomentWorld(**WORLD)
     say(f"{world}: the moment decides, and the truth is known. Films may be seen again.")
-    tables = _written(world, target / "world-tables")
+    tables = written(world, target / "world-tables")
     sections = moments(world, tables) | said
     worldly = _trained(sections, target / "world", "a generated world", quiet, say)
     say(table(worldly))
@@ -125,7 +125,7 @@ def _copy_rows(run: Path, rows: list[dict[str, Any]]) -> None:
     os.replace(new, run / "metrics.json")
 
 
-def _written(world: MomentWorld, folder: Path) -> dict[str, str]:
+def written(world: MomentWorld, folder: Path) -> dict[str, str]:
     """The world's tables as files, as a product team would bring them."""
     folder.mkdir(parents=True, exist_ok=True)
     names = {}

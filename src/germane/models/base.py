@@ -53,6 +53,10 @@ class Model(Component, ABC):
     def add_items(self, content: ItemContent) -> None:
         """Score these items too from now on: ``content`` holds the old items and, behind them, the new."""
 
+    def likeness(self) -> Tensor | None:
+        """[items, any width] vectors whose cosine tells how alike two items are to this model. None: it has none; texts tell it then."""
+        return None
+
     def without_context(self) -> Model | None:
         """The same model, untrained, blind to context: trained alike, it tells what context is worth. None: this one reads no context."""
         return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +44,9 @@ class ItemTower(nn.Module):
         self.identity = nn.Embedding(content.n_items, width) if identity else None
         self.side = nn.Embedding(content.n_side_codes, width, padding_idx=0) if side and content.side_codes.shape[1] else None
         self.side_numbers = nn.Linear(content.side_dense.shape[1], width, bias=False) if side and content.side_dense.shape[1] else None
+        self._kept: Tensor | None = None
         self._start()
+        self.register_load_state_dict_post_hook(lambda module, keys: self._forget())  # type: ignore[no-untyped-call]
 
     def _start(self) -> None:
         # A query begins as the vector of what was taken last. Were vectors long at the start, it would put that very item first, and training
@@ -73,6 +78,7 @@ class ItemTower(nn.Module):
 
     def grow(self, content: ItemContent) -> None:
         """Take added items: their z and side features; their identity is zero."""
+        self._forget()
         old = self.known.shape[0]
         self.known = content.known.to(self.known.device)
         if self.text_width:
@@ -84,6 +90,28 @@ class ItemTower(nn.Module):
             table = torch.zeros(content.n_items, self.identity.embedding_dim, device=self.identity.weight.device)
             table[:old] = self.identity.weight.detach()
             self.identity = nn.Embedding.from_pretrained(table, freeze=False)
+
+    def catalogue(self) -> Tensor:
+        """[items, width]; while nothing learns they are computed once and kept, so that a request costs no pass over the catalogue's contents."""
+        everything = torch.arange(self.known.shape[0], device=self.known.device)
+        if self.training or torch.is_grad_enabled():
+            out: Tensor = self(everything)
+            return out
+        if self._kept is None:
+            self._kept = self(everything)
+        return self._kept
+
+    def train(self, mode: bool = True) -> Self:
+        if mode:
+            self._forget()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        self._forget()  # to another device or type
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    def _forget(self) -> None:
+        self._kept = None
 
     def content_vectors(self, items: Tensor) -> Tensor:
         """[..., width] without identity."""

@@ -108,6 +108,9 @@ class ContextTransformer(TwoSided):
             with torch.no_grad():
                 self.gap.weight[32].zero_()
 
+    def likeness(self) -> Tensor:
+        return self.items.catalogue()
+
     def without_context(self) -> ContextTransformer:
         return ContextTransformer(**{**self.settings(), "context": False, "history_context": False})
 
@@ -159,17 +162,28 @@ class ContextTransformer(TwoSided):
         mean = self._similar(history)[:, -1] if self.content_weight is not None else h.new_zeros(len(h), 0)
         return h, self.cross(h, c), self.cross(h, with_words), mean, typed
 
-    def _parts(self, h: Tensor, mean: Tensor, typed: Tensor) -> Tensor:
-        """Concatenated query vector: [q, h̄, typed, 1]"""
-        parts = [h * self.scale.exp()]
-        if self.items.text_width:
-            z = torch.zeros(*h.shape[:-1], self.items.text_width, device=h.device)
-            if self.content_weight is not None:
-                z = z + self.content_weight * mean
-            if self.words_weight is not None:
-                z = z + self.words_weight * typed
-            parts.append(z)
-        return torch.cat(parts, dim=-1)
+    def _similarity(self, mean: Tensor, typed: Tensor) -> Tensor:
+        """[..., z] what is multiplied with the items' z: the history's texts and the typed words."""
+        total = mean.new_zeros(*mean.shape[:-1], self.items.text_width)
+        if self.content_weight is not None:
+            total = total + self.content_weight * mean
+        if self.words_weight is not None:
+            total = total + self.words_weight * typed
+        return total
+
+    def _parts(self, q: Tensor, mean: Tensor, typed: Tensor) -> Tensor:
+        """[..., width + z]: all that is multiplied with ``_sides`` of the items."""
+        own = q * self.scale.exp()
+        if not self.items.text_width:
+            return own
+        return torch.cat([own, self._similarity(mean, typed)], dim=-1)
+
+    def _popularity(self, times: Tensor, items: Tensor | None) -> Tensor:
+        """[B, items]"""
+        prior, row = self._priors(times)
+        if items is None or items.ndim == 1:
+            return (prior if items is None else prior[:, items])[row]
+        return prior[row[:, None], items]
 
     def query_vectors(self, queries: QueryBatch) -> Tensor:
         _, _, q, mean, typed = self._encode(queries)
@@ -191,31 +205,24 @@ class ContextTransformer(TwoSided):
         return bias + counts @ self.recent_weight
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
-        total: Tensor | None = None
-        for part in self._reasons(queries, items).values():
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+        _, _, q, mean, typed = self._encode(queries)
+        vectors, z = (self.items.catalogue(), self.items.z) if items is None else (self.items(items), self.items.z[items])
+        total = _product(q * self.scale.exp(), vectors) + self._popularity(queries.times, items)
+        return total + _product(self._similarity(mean, typed), z) if self.items.text_width else total
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
-        return self._reasons(queries, items)
-
-    def _reasons(self, queries: QueryBatch, items: Tensor | None) -> dict[str, Tensor]:
         h, no_words, q, mean, typed = self._encode(queries)
-        codes = torch.arange(self.n_items, device=h.device) if items is None else items
-        vectors, scale = self.items(codes), self.scale.exp()
+        vectors, scale = self.items(items), self.scale.exp()
         out = {"history": _product(h, vectors) * scale}
         if self.moment is not None or self.gap is not None:
             out["moment"] = _product(no_words - h, vectors) * scale
         if self.items.text_width:
-            z = self.items.z[codes]
+            z = self.items.z[items]
             if self.content_weight is not None:
                 out["content"] = _product(mean, z) * self.content_weight
             if self.words_weight is not None and bool((queries.words != 0).any()):
                 out["words"] = _product(q - no_words, vectors) * scale + _product(typed, z) * self.words_weight
-        prior, row = self._priors(queries.times)
-        out["popularity"] = prior[row][:, codes] if codes.ndim == 1 else prior[row[:, None], codes]
-        return out
+        return {**out, "popularity": self._popularity(queries.times, items)}
 
     # -- training ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,45 @@
+"""Why an item stands where it stands: the parts of its score, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .batches import QueryBatch
+from .models import Model
+from .types import Reason
+
+__all__ = ["explained"]
+
+TOLD: Mapping[str, tuple[str, str]] = {
+    "history": ("what the user did", "fits what was taken before"),
+    "moment": ("time and context", "fits the time and the context"),
+    "words": ("typed words", "fits the typed words"),
+    "content": ("similar texts", "reads like what was taken before"),
+    "popularity": ("popularity", "taken by many, also lately"),
+}
+"""Kind of a part: what it rests on, and how that is said to people."""
+
+
+def explained(model: Model, queries: QueryBatch, chosen: Sequence[NDArray[np.int64]]) -> list[list[tuple[Reason, ...]]]:
+    """For each query the reasons of each chosen item. Their weights sum to the item's score."""
+    width = max((len(codes) for codes in chosen), default=0)
+    if width == 0:
+        return [[] for _ in chosen]
+    items = torch.zeros(len(chosen), width, dtype=torch.int64)
+    for row, codes in enumerate(chosen):
+        items[row, : len(codes)] = torch.from_numpy(codes)
+    with torch.inference_mode():
+        parts = {kind: part.double().numpy() for kind, part in model.reasons(queries, items).items()}
+    return [
+        [tuple(_reason(kind, float(part[row, place])) for kind, part in parts.items()) for place in range(len(codes))]
+        for row, codes in enumerate(chosen)
+    ]
+
+
+def _reason(kind: str, weight: float) -> Reason:
+    what, text = TOLD.get(kind, (kind, kind))
+    return Reason(kind, what, weight, text)
