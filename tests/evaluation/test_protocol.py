@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import Tensor
+
+from germane.batches import QueryBatch
+from germane.data import Dataset, Split
+from germane.evaluation import EvaluationOptions, paired
+from germane.jobs.train import cases_of, judge
+from germane.models import Counted
+from germane.recommender import Recommender
+
+EVENTS = {
+    "user": ["a", "a", "a", "b", "b", "b", "c"],
+    "item": ["v", "w", "x", "v", "y", "v", "z"],
+    "time": [1, 2, 3, 1, 2, 3, 4],
+}
+
+
+class Alphabet(Counted):
+    """v before w before x before y before z, whoever asks; equal scores where ``flat``."""
+
+    flat = False
+
+    def prepare(self, dataset, content, features) -> None:  # type: ignore[no-untyped-def]
+        order = sorted(dataset.items["id"].to_list())
+        self.row = torch.tensor([0.0 if self.flat else -float(order.index(item)) for item in dataset.items["id"].to_list()])
+
+    def fit(self, dataset: Dataset) -> None: ...
+
+    def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
+        row = self.row.expand(len(queries), -1)
+        return row if items is None else row.gather(1, items)
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_state(self, state: dict[str, Tensor]) -> None: ...
+
+
+def judged(options: EvaluationOptions, flat: bool = False) -> tuple[dict[str, dict[str, dict[str, float]]], pl.DataFrame]:
+    dataset = Dataset.from_frames(EVENTS, columns={"time": "time"})
+    user, item = dataset.users["id"].to_list(), dataset.items["id"].to_list()
+    rows = [(user[u], item[i], t) for u, i, t in zip(dataset.user_codes, dataset.item_codes, dataset.times)]
+    train = np.array([n for n, (_, _, time) in enumerate(rows) if time < 3])
+    test = np.array([n for n, (_, _, time) in enumerate(rows) if time >= 3])
+    split = Split(train, np.zeros(0, dtype=np.int64), test, "by-time")
+    model = Alphabet()
+    model.flat = flat
+    recommender = Recommender(model, features=())
+    recommender.prepare(dataset.take(split.train))
+    told = judge(recommender, dataset, split, options)
+    return {row["segment"]: row["metrics"] for row in told.rows}, told.cases.with_columns(pl.col("item").map_elements(lambda n: item[n], pl.String))
+
+
+def test_each_case_by_hand() -> None:
+    """a asks for x with v and w taken: first of x, y, z. b's v was taken before: no case. c, unknown, asks for z: last of five."""
+    figures, cases = judged(EvaluationOptions())
+    assert dict(zip(cases["item"], cases["rank"])) == {"x": 1, "z": 5}
+    assert figures["all"]["ndcg@10"]["value"] == pytest.approx((1 + 1 / math.log2(6)) / 2)
+    assert figures["all"]["mrr@10"]["value"] == pytest.approx((1 + 1 / 5) / 2)
+    assert figures["all"]["hit@10"]["value"] == figures["all"]["recall@10"]["value"] == 1
+    assert "known items" not in figures  # x and z have no training events
+    assert figures["new items"]["ndcg@10"]["value"] == figures["all"]["ndcg@10"]["value"]
+    assert figures["new users"]["ndcg@10"]["value"] == pytest.approx(1 / math.log2(6))  # c
+    assert figures["sparse users"]["ndcg@10"]["value"] == 1  # a, with two training events
+
+
+def test_what_may_be_taken_again_stays_in_the_list() -> None:
+    figures, cases = judged(EvaluationOptions(exclude_seen=False))
+    assert sorted(zip(cases["item"], cases["rank"])) == [("v", 1), ("x", 3), ("z", 5)]
+    assert figures["known items"]["mrr@10"]["value"] == 1  # v
+
+
+def test_k_cuts_and_segments_choose() -> None:
+    figures, _ = judged(EvaluationOptions(k=(1, 2), segments=("all", "new users")))
+    assert set(figures) == {"all", "new users"}
+    assert figures["all"]["recall@1"]["value"] == 0.5 and figures["new users"]["recall@2"]["value"] == 0
+
+
+def test_who_scores_all_alike_earns_nothing() -> None:
+    """Ties count against the target: of three items left for a, x stands last."""
+    _, cases = judged(EvaluationOptions(), flat=True)
+    assert dict(zip(cases["item"], cases["rank"])) == {"x": 3, "z": 5}
+
+
+def test_a_frozen_history_holds_what_training_saw() -> None:
+    dataset = Dataset.from_frames({"user": list("aaaab"), "item": list("vwxyv"), "time": [1, 2, 3, 4, 5]}, columns={"time": "time"})
+    split = Split(np.array([0, 1]), np.zeros(0, dtype=np.int64), np.array([2, 3]), "by-time")
+    recommender = Recommender(Alphabet(), features=())
+    recommender.prepare(dataset.take(split.train))
+    lengths = {}
+    for history in ("rolling", "frozen"):
+        cases = cases_of(recommender, dataset, split, "test", EvaluationOptions(history=history))  # type: ignore[arg-type]
+        lengths[history] = (cases.table.queries(cases.rows, 10).history >= 0).sum(1).tolist()
+    assert lengths == {"rolling": [2, 3], "frozen": [2, 2]}
+
+
+def test_paired_compares_users_that_both_judged() -> None:
+    ours = pl.DataFrame({"user": list(range(40)), "ndcg@10": [1.0] * 40})
+    theirs = pl.DataFrame({"user": list(range(20, 60)), "ndcg@10": [0.0] * 20 + [5.0] * 20})
+    assert paired(ours, theirs) < 0.001
+    assert paired(ours, ours) == 1
