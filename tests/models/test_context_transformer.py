@@ -139,7 +139,7 @@ def test_shuffled_context_costs() -> None:
     dataset = small_shop()
     split = LeaveLastOut().divide(dataset)
     options = EvaluationOptions(exclude_seen=False, k=(10,))
-    recommender = Recommender(ContextTransformer(**SMALL, popularity=False), text=HashedText(width=32))
+    recommender = Recommender(ContextTransformer(**SMALL, popularity=False), text=HashedText(width=32), exclude_seen=False)
     fit(recommender, dataset, split, LONG)
     true = judge(recommender, dataset, split, options).value()
     shuffled = judge(recommender, dataset, split, options, variant="context shuffled").value()
@@ -207,3 +207,13 @@ def test_item_vectors_that_are_kept_follow_the_weights(shop: Recommender) -> Non
     scores.sum().backward()
     assert model.items.identity is not None and model.items.identity.weight.grad is not None
     model.zero_grad()
+
+
+@pytest.mark.parametrize(("exclude", "said", "stand"), [(True, None, False), (False, None, True), (("buy",), None, True), (True, True, True)])
+def test_what_lists_leave_out_is_no_negative(exclude: bool, said: bool | None, stand: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = small_shop()
+    heard = []
+    monkeypatch.setattr(ContextTransformer, "loss", lambda self, batch, objective: heard.append(objective) or {"ranking": self.scale * 0})
+    recommender = Recommender(ContextTransformer(**SMALL), exclude_seen=exclude)
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=1, seen_as_negatives=said))
+    assert {objective.seen_as_negatives for objective in heard} == {stand}

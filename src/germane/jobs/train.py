@@ -143,6 +143,8 @@ def _fit_learned(
         def validate() -> float:
             return validation_figure(judge_cases(model, cases, judged_by), options.metric)
 
+    if options.seen_as_negatives is None:
+        options = options.model_copy(update={"seen_as_negatives": recommender.exclude_seen is not True})
     return train_model(model, table, options, seed=recommender.seed, validate=validate, checkpoint=checkpoint, progress=progress, length=length)
 
 

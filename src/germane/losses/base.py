@@ -17,3 +17,5 @@ class Objective:
     loss: RankingLoss = "softmax"
     """``softmax`` compares with the whole catalogue, the others with ``negatives`` drawn items that the batch shares."""
     negatives: int = 1024
+    seen_as_negatives: bool = True
+    """Whether items of the history that led to a target stand against it."""

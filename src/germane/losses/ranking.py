@@ -11,22 +11,24 @@ from .base import RankingLoss
 __all__ = ["full_softmax", "sampled"]
 
 
-def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
     """Cross-entropy over the catalogue. Prefer it up to some 20,000 items; beyond, ``sampled`` costs less and loses little.
 
     ``logits`` [positions, items that may stand against each other], ``targets`` [positions] places among them, ``weights`` [positions].
+    ``out`` [positions, items]: which of them do not stand against this target.
 
     >>> import torch
     >>> full_softmax(torch.zeros(1, 4), torch.tensor([0]), torch.ones(1)).item()  # ln 4
     1.386294...
     """
+    logits = logits if out is None else logits.masked_fill(out, torch.finfo(logits.dtype).min)
     return _mean(functional.cross_entropy(logits, targets, reduction="none"), weights)
 
 
 def sampled(loss: RankingLoss, positive: Tensor, negative: Tensor, clash: Tensor, weights: Tensor, log_q: Tensor, catalogue: int) -> Tensor:
     """A loss over shared negatives.
 
-    ``positive`` [positions], ``negative`` [positions, n], ``clash`` [positions, n] marks negatives that are the target itself,
+    ``positive`` [positions], ``negative`` [positions, n], ``clash`` [positions, n] marks negatives that do not count, such as the target itself,
     ``log_q`` [n] the log of each negative's expected count among the n drawn: subtracted, it makes the sampled softmax
     consistent with the full one (Bengio and Senécal, 2008).
 

@@ -17,6 +17,9 @@ class TrainingOptions(Options):
     """``softmax`` over the whole catalogue; the others against shared negatives."""
     negatives: int = Field(default=1024, ge=1)
     """Negatives that a batch shares; read by every loss but ``softmax``."""
+    seen_as_negatives: bool | None = None
+    """Whether what the user took before stands against what was taken next. Absent: only where lists may show it again, which is
+    ``[evaluation] exclude_seen`` other than true."""
     optimiser: Literal["adamw", "adam", "sgd", "adafactor"] = "adamw"
     """The rule by which gradients change weights."""
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -47,4 +50,4 @@ class TrainingOptions(Options):
     """CPU threads; absent: torch's choice."""
 
     def objective(self) -> Objective:
-        return Objective(self.loss, self.negatives)
+        return Objective(self.loss, self.negatives, self.seen_as_negatives is not False)

@@ -12,7 +12,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet, Moments
-from ...losses import Objective, full_softmax, sampled
+from ...losses import Objective, full_softmax, sampled, taken_before
 from ..base import Abilities, TwoSided
 from .history import HistoryTransformer, time_buckets
 from .items import ItemTower
@@ -243,12 +243,16 @@ class ContextTransformer(TwoSided):
         prior, row = self._priors(times)
         if objective.loss == "softmax":
             logits = vectors @ self._sides(pool).T + functional.embedding(row, prior[:, pool])  # its gradient is cheaper than an index's
-            return {"ranking": full_softmax(logits, (known.cumsum(0) - 1)[target], weights)}
+            out = None if objective.seen_as_negatives else taken_before(history, here, target, pool, self.n_items)
+            return {"ranking": full_softmax(logits, (known.cumsum(0) - 1)[target], weights, out)}
         negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device)]
         positive = (vectors * self._sides(target)).sum(1) + prior[row, target]
         negative = vectors @ self._sides(negatives).T + functional.embedding(row, prior[:, negatives])
         log_q = torch.full((len(negatives),), objective.negatives / max(len(pool), 1), device=h.device).log()
-        return {"ranking": sampled(objective.loss, positive, negative, target[:, None] == negatives, weights, log_q, len(pool))}
+        clash = target[:, None] == negatives
+        if not objective.seen_as_negatives:
+            clash = clash | taken_before(history, here, target, negatives, self.n_items)
+        return {"ranking": sampled(objective.loss, positive, negative, clash, weights, log_q, len(pool))}
 
     def _sides(self, items: Tensor) -> Tensor:
         return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)
