@@ -28,9 +28,10 @@ GRID: dict[str, dict[str, list[Any]]] = {
     "PopularLately": {"days": [30, 1, 2, 3, 5, 7, 10, 14, 21, 45, 60, 90]},
     "ItemNeighbours": {"neighbours": [200, 20, 50, 100, 400], "shrink": [10.0, 0.0, 3.0, 30.0, 100.0], "fade": [0.95, 0.8, 0.9, 0.98, 1.0]},
     "ContextTransformer": {
-        "dropout": [0.2, 0.1, 0.3, 0.4],
+        "width": [64, 96],
         "blocks": [2, 1],
         "heads": [2, 1, 4],
+        "dropout": [0.2, 0.1, 0.3],
         "identity_dropout": [0.1, 0.0],
         "context_dropout": [0.1, 0.3],
         "learning_rate": [2e-3, 1e-3, 4e-3],

@@ -292,6 +292,14 @@ def profiles(features: FeatureSet, users: pl.DataFrame) -> Moments:
     return Moments(torch.cat([known.codes, nobody.codes]), torch.cat([known.dense, nobody.dense]))
 
 
+def put_profile(known: Moments, row: Moments, code: int | None) -> tuple[Moments, int]:
+    """``profiles`` with this row [1, ...] at ``code``, or as one more user; and the row's code."""
+    at = code if code is not None else len(known.codes) - 1
+    rest = at + (code is not None)
+    parts = (Moments(known.codes[:at], known.dense[:at]), row, Moments(known.codes[rest:], known.dense[rest:]))
+    return Moments(torch.cat([part.codes for part in parts]), torch.cat([part.dense for part in parts])), at
+
+
 def columns_of(values: Sequence[Mapping[str, Any]], types: Mapping[str, str], names: Sequence[str]) -> pl.DataFrame:
     """Contexts given as mappings, as a frame of the types that the features were fitted on."""
     frame: dict[str, pl.Series] = {}

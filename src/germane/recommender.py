@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import times
-from .batches import QueryBatch, columns_of, profiles, query_batch
+from .batches import QueryBatch, columns_of, profiles, put_profile, query_batch
 from .data import Dataset, Split
 from .data.filters import parse as parse_filter
 from .encoders import Encoder, ItemContent, NoText, VectorCache, prompts
@@ -99,6 +99,7 @@ class Recommender:
         self.counts = np.zeros(dataset.n_items)
         self.recent_counts = np.zeros(dataset.n_items)
         self._profiles = self.profiles_of(dataset)
+        self._people: dict[str, dict[str, Any]] = {}  # columns put since the training
 
     def remember(self, dataset: Dataset) -> None:
         """Take these events as what users did before now."""
@@ -266,7 +267,7 @@ class Recommender:
             columns_of(history_contexts, types, columns) if history_contexts else pl.DataFrame(),
             self._words(queries),
             self.features,
-            self._profiles[torch.tensor([u if u < len(self._profiles.codes) else -1 for u in users], dtype=torch.int64)],
+            self._profiles[torch.tensor(users, dtype=torch.int64)],
             length,
         )
 
@@ -405,6 +406,37 @@ class Recommender:
                 self.items = self.items.update(changed.select("id", *given), on="id", how="left", include_nulls=False) if given else self.items
             self.removed -= {self.item_codes[item] for item in rows["id"]}
             return fresh.height
+
+    def put_user(self, user: str, columns: Mapping[str, Any]) -> None:
+        """What is known of a user (``user_side``) counts from the next answer on; other columns are kept as they were, unknown ones not read."""
+        profile = self.features.profile
+        names = profile.names if profile is not None else []
+        if profile is None or not any(name in columns for name in names):
+            return
+        for name in names:
+            value = columns.get(name)
+            if value is not None and self.types.get(name) == "number" and (isinstance(value, bool) or not _is_number(value)):
+                raise QueryError(f"{name} = {value!r} is not a number.", name)
+        with self._lock:
+            code = self.user_ids.get(user)
+            said = self._people.get(user) or self._row_of_user(code, names)
+            self._people[user] = said = {**said, **{name: columns[name] for name in names if name in columns}}
+            row = profile.encode(columns_of([said], self.types, names))
+            self._profiles, at = put_profile(self._profiles, row, code)
+            self.user_ids[user] = at
+
+    def forget(self, user: str) -> None:
+        """Answers know nothing of this user from now on."""
+        with self._lock:
+            self.histories.forget(user)
+            self._people.pop(user, None)
+            code = self.user_ids.pop(user, None)
+            if code is not None:
+                self._profiles, _ = put_profile(self._profiles, self._profiles[-1:], code)
+
+    def _row_of_user(self, code: int | None, names: Sequence[str]) -> dict[str, Any]:
+        users = self._dataset().users
+        return {} if code is None or code >= users.height else {name: users[name][code] for name in names if name in users.columns}
 
     def remove_item(self, item: str) -> None:
         if item not in self.item_codes:

@@ -110,6 +110,13 @@ class FakeRecommender:
     def remove_item(self, item):
         self.gone.add(item)
 
+    def put_user(self, user, columns):
+        self.user_ids.setdefault(user, len(self.user_ids))
+
+    def forget(self, user):
+        self.histories.forget(user)
+        self.user_ids.pop(user, None)
+
     def observe(self, feedback):
         self.observed.extend(feedback)
 

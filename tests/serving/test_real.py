@@ -73,3 +73,36 @@ def test_strange_queries_are_answered_or_refused(client):
     ):
         response = client.post("/v1/recommendations", json=query)
         assert response.status_code == status, (query, response.text)
+
+
+def test_what_is_put_of_a_user_counts_at_once_and_after_a_restart(store):
+    from germane.worlds import MomentWorld
+
+    world = MomentWorld(users=40, items=20, events=800)
+    people = world.frames()[2]
+    shop = Recommender(ContextTransformer(width=16, blocks=1, length=10), text=HashedText(width=32), exclude_seen=False)
+    train(shop, world.dataset(), training=TrainingOptions(epochs=1))
+    segments = dict(zip(people["user"], people["segment"]))
+    twin = next(user for user in segments if segments[user] == "s3")
+    ask = {"explain": False, "history": [], "n": 20}
+
+    def scores(client, user):
+        slate = client.post("/v1/recommendations", json={**ask, "user": user}).json()
+        return {shown["item"]: round(shown["score"], 4) for shown in slate["items"]}
+
+    with TestClient(create_app(shop, store), base_url="http://127.0.0.1:8000") as client:
+        before = scores(client, "new")
+        assert client.put("/v1/users/new", json={"segment": "s3", "city": "Bath"}).status_code == 201
+        assert scores(client, "new") == scores(client, twin) != before
+        assert client.put("/v1/users/new", json={"city": "York"}).status_code == 200
+        assert scores(client, "new") == scores(client, twin)
+        other = next(user for user in segments if segments[user] == "s1")
+        assert client.put(f"/v1/users/{twin}", json={"segment": "s1"}).status_code == 200
+        assert scores(client, twin) == scores(client, other) != scores(client, "new")
+    train(shop, world.dataset(), training=TrainingOptions(epochs=1))  # the run as it was before anything was put
+    with TestClient(create_app(shop, store), base_url="http://127.0.0.1:8000") as client:
+        assert scores(client, twin) == scores(client, other) != scores(client, "new")
+        assert client.delete("/v1/users/new").status_code == 204
+        assert scores(client, "new") == before
+        assert client.delete(f"/v1/users/{other}").status_code == 204
+        assert scores(client, other) == before

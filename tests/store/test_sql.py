@@ -136,7 +136,7 @@ def test_erasing_leaves_no_byte_of_the_id(address: str, tmp_path: Path) -> None:
         )
         store.add_rewards([RewardLine("r1", "a", 1.0)])
         store.put_user(person, {"mail": f"{person}@example.org"})
-        assert store.held(person)["columns"] and person in set(store.users())
+        assert store.held(person)["columns"] and person in dict(store.users())
         assert store.erase(person) == 4
         assert not any(store.held(person).values())
         assert store.erased([person, "other"]) == {person}

@@ -127,9 +127,11 @@ class Service:
     # People.
 
     def put_user(self, user: str, columns: Flat) -> bool:
-        """Kept for the next training; answers before it know the user by events alone."""
+        """What the model reads of it counts from the next answer on; the rest is kept for the next training."""
         known = user in self._people or bool(self.recommender.histories.of(user))
-        new = self.store.put_user(user, columns) and not known
+        with self._changing:
+            self.recommender.put_user(user, columns)  # first: what it refuses is not stored
+            new = self.store.put_user(user, columns) and not known
         self._people.add(user)
         return new
 
@@ -151,7 +153,7 @@ class Service:
 
     def erase(self, user: str) -> None:
         self.store.erase(user)
-        self.recommender.histories.forget(user)
+        self.recommender.forget(user)
         self._people.discard(user)
 
     # Itself.
@@ -163,8 +165,8 @@ class Service:
     def _replay(self) -> None:
         """What happened since the run was trained, from the store: nothing acknowledged is lost by a restart."""
         histories = self.recommender.histories
-        for user in self.store.erased(histories.users()):
-            histories.forget(user)
+        for user in self.store.erased({*histories.users(), *self.recommender.user_ids}):
+            self.recommender.forget(user)
         changes = list(self.store.items())
         put = [(item, self._fitting(columns)) for item, columns in changes if columns is not None]
         if put:
@@ -181,7 +183,12 @@ class Service:
                 had[stored.user] = {(entry.item, entry.time) for entry in histories.of(stored.user)}
             if (stored.event.item, stored.event.time) not in had[stored.user]:
                 self._record(stored.user, stored.event)
-        self._people.update(self.store.users())
+        for user, columns in self.store.users():
+            self._people.add(user)
+            try:
+                self.recommender.put_user(user, columns)
+            except QueryError:  # put to another run, whose column of this name held something else
+                continue
 
     def _record(self, user: str, event: Event) -> None:
         """Of an event's context, what the model does not know stays in the store."""

@@ -71,8 +71,8 @@ class EventStore(ABC):
         """Set these columns, keep the user's others. True where the store did not hold the user."""
 
     @abstractmethod
-    def users(self) -> Iterator[str]:
-        """Users put, and users with events."""
+    def users(self) -> Iterator[tuple[str, Flat]]:
+        """Users put and users with events, and the columns that were put of each."""
 
     @abstractmethod
     def events_of(self, user: str) -> list[Event]:

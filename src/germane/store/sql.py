@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, Table, create_engine, event, make_url, select, union
+from sqlalchemy import Connection, Engine, Row, Table, create_engine, event, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import times
@@ -175,11 +175,15 @@ class SqlStore(EventStore):
 
         return self._write(work)
 
-    def users(self) -> Iterator[str]:
-        put = select(people.c.user).where(people.c.tenant == self.tenant)
-        active = select(event_log.c.user).where(event_log.c.tenant == self.tenant)
+    def users(self) -> Iterator[tuple[str, Flat]]:
+        put = select(people.c.user, people.c.columns).where(people.c.tenant == self.tenant)
+        known = select(people.c.user).where(people.c.tenant == self.tenant)
+        active = select(event_log.c.user).where((event_log.c.tenant == self.tenant) & event_log.c.user.not_in(known)).distinct()
         with self._reading() as connection:
-            yield from connection.execute(union(put, active)).scalars()
+            for user, columns in connection.execute(put):
+                yield user, msgspec.json.decode(columns)
+            for user in connection.execute(active).scalars():
+                yield user, {}
 
     # Reading events.
 
