@@ -69,7 +69,7 @@ def test_reasons_sum_to_scores(shop: Recommender) -> None:
 def test_items_come_and_go(shop: Recommender) -> None:
     assert shop.add_items(pl.DataFrame({"item": ["new"], "title": ["umbrella boots"]})) == 1
     assert shop.add_items(pl.DataFrame({"item": ["new"], "title": ["rubber boots"]})) == 0
-    assert shop.items.filter(pl.col("id") == "new")["title"].to_list() == ["rubber boots"]
+    assert shop.catalogue.items.filter(pl.col("id") == "new")["title"].to_list() == ["rubber boots"]
     assert shop.recommend(Query(candidates=("new",))).items
     shop.remove_item("new")
     assert not shop.recommend(Query(candidates=("new",))).items
@@ -105,9 +105,9 @@ def test_pairs_are_scored(shop: Recommender) -> None:
 
 def test_lists_without_a_person(shop: Recommender) -> None:
     assert len(shop.similar("i1", 3)) == 3 and "i1" not in dict(shop.similar("i1", 23))
-    assert shop.popular(1)[0][1] == max(shop.counts)
+    assert shop.popular(1)[0][1] == max(shop.catalogue.taken)
     assert len(shop.trending(4)) == 4
-    assert shop.latest(1)[0][0] == shop.items["id"][-1]
+    assert shop.latest(1)[0][0] == shop.catalogue.items["id"][-1]
 
 
 def test_it_tells_what_moments_it_knows(shop: Recommender) -> None:

@@ -287,17 +287,10 @@ def _blank(moments: Moments, empty: Tensor) -> Moments:
 
 def profiles(features: FeatureSet, users: pl.DataFrame) -> Moments:
     """One row a user, and a last, empty one that code -1 (unknown) finds."""
-    known = features.encode(users)
+    names = [name for name in features.names if name in users.columns]
+    known = features.encode(users.select(names) if names else pl.DataFrame({"": [None] * users.height}))
     nobody = Moments(known.codes.new_zeros(1, known.codes.shape[1]), known.dense.new_zeros(1, known.dense.shape[1]))
     return Moments(torch.cat([known.codes, nobody.codes]), torch.cat([known.dense, nobody.dense]))
-
-
-def put_profile(known: Moments, row: Moments, code: int | None) -> tuple[Moments, int]:
-    """``profiles`` with this row [1, ...] at ``code``, or as one more user; and the row's code."""
-    at = code if code is not None else len(known.codes) - 1
-    rest = at + (code is not None)
-    parts = (Moments(known.codes[:at], known.dense[:at]), row, Moments(known.codes[rest:], known.dense[rest:]))
-    return Moments(torch.cat([part.codes for part in parts]), torch.cat([part.dense for part in parts])), at
 
 
 def columns_of(values: Sequence[Mapping[str, Any]], types: Mapping[str, str], names: Sequence[str]) -> pl.DataFrame:

@@ -54,7 +54,7 @@ def save(
     target = Path(run)
     if target.exists() and not replace:
         raise RunError(f"{target} exists: choose another folder, or say replace.")
-    if recommender.catalogue is None:
+    if recommender.schema is None:
         raise RunError("this recommender is not trained: there is nothing to save.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,18 +82,20 @@ def save(
 def _write(
     recommender: Recommender, folder: Path, config: str | None, metrics: list[dict[str, Any]], per_user: pl.DataFrame | None, about: dict[str, Any]
 ) -> None:
-    dataset = recommender._dataset()
-    content = recommender.content
+    dataset = recommender.schema
+    assert dataset is not None
+    content, held = recommender.content, recommender.catalogue
     (folder / "config.toml").write_text(config if config is not None else _config_of(recommender), encoding="utf-8")
     save_file({name: tensor.contiguous().clone() for name, tensor in recommender.model.state().items()}, folder / "model.safetensors")
     vectors = pl.Series("vector", content.text.numpy(), dtype=pl.Array(pl.Float32, content.width)) if content.width else None
-    items = recommender.items.with_columns(
-        pl.Series("known", content.known.numpy()), pl.Series("removed", [c in recommender.removed for c in range(content.n_items)])
+    prefixed = held.items.rename({name: f"item:{name}" for name in held.items.columns}).with_columns(
+        known=pl.Series(content.known.numpy()),
+        removed=pl.Series([code in held.removed for code in range(len(held))]),
+        count=pl.Series(held.taken),
+        recent_count=pl.Series(held.taken_lately),
     )
-    items = items.with_columns(pl.Series("count", recommender.counts), pl.Series("recent_count", recommender.recent_counts))
-    prefixed = items.rename({name: f"item:{name}" for name in recommender.items.columns})
     (prefixed.with_columns(vectors) if vectors is not None else prefixed).write_parquet(folder / "items.parquet")
-    dataset.users.write_parquet(folder / "users.parquet")
+    recommender.people.users.write_parquet(folder / "users.parquet")
     _history_frame(recommender.histories).write_parquet(folder / "history.parquet")
     vocabulary = {
         "parts": {
@@ -200,8 +202,9 @@ def _read(folder: Path) -> Recommender:
     recommender.restore(catalogue, features, side, content, said["newest"])
     recommender.model.load_state(load_file(folder / "model.safetensors"))
     recommender.version = said["version"]
-    recommender.removed = set(np.flatnonzero(table["removed"].to_numpy()).tolist())
-    recommender.counts, recommender.recent_counts = table["count"].to_numpy().copy(), table["recent_count"].to_numpy().copy()
+    held = recommender.catalogue
+    held.removed = set(np.flatnonzero(table["removed"].to_numpy()).tolist())
+    held.taken, held.taken_lately = table["count"].to_numpy().copy(), table["recent_count"].to_numpy().copy()
     recommender.histories = _histories(pl.read_parquet(folder / "history.parquet"))
     return recommender
 

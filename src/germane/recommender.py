@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import times
-from .batches import QueryBatch, columns_of, profiles, put_profile, query_batch
+from .batches import QueryBatch, columns_of, profiles, query_batch
+from .catalogue import Catalogue
 from .data import Dataset, Split
-from .data.filters import parse as parse_filter
+from .data.tables import fitted
 from .encoders import Encoder, ItemContent, NoText, VectorCache, prompts
 from .errors import AbilityError, DataError, QueryError, nearest
 from .features import Categories, Feature, FeatureSet, Moments, Numbers, Place, Time
 from .features.base import TIME
 from .histories import Histories
 from .models import ContextTransformer, Model
+from .people import People
 from .policies import Greedy, Policy, Scored
 from .reasons import explained
 from .types import Event, Feedback, Note, Query, Slate, SlateItem
@@ -55,8 +57,8 @@ class Recommender:
         self.seed, self.exclude_seen = seed, exclude_seen
         self.version = "untrained"
         self.histories = Histories()
-        self.removed: set[int] = set()
-        self.catalogue: Dataset | None = None
+        self.schema: Dataset | None = None
+        """What the data's columns mean; no events. None: not trained yet."""
         self.newest = 0.0
         self.split: Split | None = None
         """How ``train`` divided the events it was given."""
@@ -89,25 +91,17 @@ class Recommender:
         self.newest = newest
 
     def _settle(self, dataset: Dataset, content: ItemContent) -> None:
-        self.catalogue = dataset.take(np.zeros(0, dtype=np.int64))
+        self.schema = dataset.take(np.zeros(0, dtype=np.int64))
         self.content = content
-        self.items = dataset.items
-        self.item_codes: dict[str, int] = dict(dataset.item_index)
-        self.user_ids: dict[str, int] = dict(dataset.user_index)
+        self.catalogue = Catalogue(dataset.items)
+        self.people = People(dataset.users, self.features.profile or FeatureSet([]))
         self.columns, self.types = dataset.columns, dict(dataset.types)
         self.model.prepare(dataset, content, self.features)
-        self.counts = np.zeros(dataset.n_items)
-        self.recent_counts = np.zeros(dataset.n_items)
-        self._profiles = self.profiles_of(dataset)
-        self._people: dict[str, dict[str, Any]] = {}  # columns put since the training
 
     def remember(self, dataset: Dataset) -> None:
         """Take these events as what users did before now."""
-        self.counts = np.bincount(dataset.item_codes, minlength=len(self.items)).astype(float)
-        if len(dataset):
-            late = dataset.times >= np.quantile(dataset.times, 0.9) if not dataset.has_times else dataset.times >= dataset.times.max() - 30 * 86_400
-            self.recent_counts = np.bincount(dataset.item_codes[late], minlength=len(self.items)).astype(float)
-            self.newest = float(dataset.times.max()) if dataset.has_times else 0.0
+        self.catalogue.count(dataset)
+        self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
         ids, items = dataset.users["id"].to_list(), dataset.items["id"].to_list()
         events = dataset.events
         names = [name for name in dataset.columns.moment if f"context:{name}" in events.columns]
@@ -142,13 +136,9 @@ class Recommender:
         place = dataset.columns.place
         return found | (dict.fromkeys(place, "place") if len(place) == 2 else dict.fromkeys(place, "category"))
 
-    def _profile_frame(self, users: pl.DataFrame) -> pl.DataFrame:
-        names = [n for n in (self.features.profile.names if self.features.profile else []) if n in users.columns]
-        return users.select(names) if names else pl.DataFrame({"": [None] * users.height})
-
     def profiles_of(self, dataset: Dataset) -> Moments:
         """What is known of each user of ``dataset``, as models read it."""
-        return profiles(self.features.profile or FeatureSet([]), self._profile_frame(dataset.users))
+        return profiles(self.features.profile or FeatureSet([]), dataset.users)
 
     def typed(self, dataset: Dataset) -> tuple[Tensor, NDArray[np.int64]] | None:
         """Vectors of the words typed at events, and each event's row among them; row 0 = none typed."""
@@ -195,8 +185,7 @@ class Recommender:
         explain: bool = False,
         now: float | None = None,
     ) -> list[Slate]:
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
-            raise QueryError(f"n = {n!r}: how many items to return lies between 1 and {MAX_N:,}.", "n")
+        _length(n)
         with self._lock:
             slates: list[Slate] = []
             for begin in range(0, len(queries), 64):
@@ -220,7 +209,7 @@ class Recommender:
                 notes[row].append(Note("short_list", f"{len(codes)} items are left where {n} were asked for."))
             chosen.append((codes, choice.propensities))
         reasons = explained(self.model, batch, [codes for codes, _ in chosen]) if explain else [[()] * len(codes) for codes, _ in chosen]
-        ids = self.items["id"]
+        ids = self.catalogue.items["id"]
         for row, query in enumerate(queries):
             codes, propensities = chosen[row]
             shown = tuple(
@@ -238,7 +227,7 @@ class Recommender:
         names = self.features.names
         users, moments, contexts, histories, history_contexts = [], [], [], [], []
         for query, told in zip(queries, notes, strict=True):
-            code = self.user_ids.get(query.user, -1) if query.user is not None else -1
+            code = self.people.codes.get(query.user, -1) if query.user is not None else -1
             stored = self.histories.of(query.user) if query.user is not None else []
             if query.user is not None and code < 0 and not stored:
                 told.append(Note("unknown_user", f"user {query.user!r} is not known: the answer rests on the query alone."))
@@ -248,7 +237,7 @@ class Recommender:
             contexts.append({TIME: moments[-1], **self._context(query.context, names, told)})
             kept = []
             for event in query.history if query.history is not None else stored:
-                item = self.item_codes.get(event.item)
+                item = self.catalogue.codes.get(event.item)
                 if item is None:
                     told.append(Note("unknown_item", f"item {event.item!r} in the history is not in the catalogue; left out."))
                     continue
@@ -267,7 +256,7 @@ class Recommender:
             columns_of(history_contexts, types, columns) if history_contexts else pl.DataFrame(),
             self._words(queries),
             self.features,
-            self._profiles[torch.tensor(users, dtype=torch.int64)],
+            self.people.moments[torch.tensor(users, dtype=torch.int64)],
             length,
         )
 
@@ -294,20 +283,7 @@ class Recommender:
 
     def _allowed(self, query: Query, notes: list[Note]) -> NDArray[np.int64]:
         """Codes that may be shown, ascending."""
-        mask = np.ones(len(self.items), dtype=bool)
-        if self.removed:
-            mask[list(self.removed)] = False
-        if query.candidates is not None:
-            mine = np.zeros_like(mask)
-            for item in query.candidates:
-                code = self.item_codes.get(item)
-                if code is None:
-                    notes.append(Note("unknown_candidate", f"candidate {item!r} is not in the catalogue; left out."))
-                else:
-                    mine[code] = True
-            mask &= mine
-        if query.filter is not None:
-            mask &= parse_filter(query.filter, self.items).mask(self.items)
+        mask = self.catalogue.candidates(query, notes)
         exclude = query.exclude_seen
         if exclude is None:
             exclude = self.exclude_seen if query.candidates is None else False
@@ -317,7 +293,8 @@ class Recommender:
                 seen = {event.item for event in query.history if kinds is None or event.kind in kinds}
             else:
                 seen = self.histories.seen(query.user, None if exclude is True else exclude) if query.user is not None else set()
-            mask[[self.item_codes[item] for item in seen if item in self.item_codes]] = False
+            codes = self.catalogue.codes
+            mask[[codes[item] for item in seen if item in codes]] = False
         return np.flatnonzero(mask)
 
     def score(self, pairs: pl.DataFrame, head: str | None = None) -> NDArray[np.float64]:
@@ -335,7 +312,7 @@ class Recommender:
         with self._lock, torch.inference_mode():
             for begin in range(0, pairs.height, 256):
                 rows = pairs[begin : begin + 256].to_dicts()
-                codes = [self.item_codes.get(str(row[item])) for row in rows]
+                codes = [self.catalogue.codes.get(str(row[item])) for row in rows]
                 queries = [
                     Query(user=str(row[user]), time=row[timed] if timed is not None else None, context={n: row[n] for n in names}) for row in rows
                 ]
@@ -346,38 +323,26 @@ class Recommender:
 
     def similar(self, item: str, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """Items whose vectors point the same way, by cosine."""
-        code = self.item_codes.get(item)
-        if code is None:
-            raise QueryError(f"item {item!r} is not in the catalogue.", "item")
+        code = self.catalogue.code(item)
         self._eval()
         with torch.inference_mode():
             own = self.model.likeness()
         vectors = torch.nn.functional.normalize(own if own is not None else self.content.text, dim=-1)
         scores = (vectors @ vectors[code]).double().numpy()
         scores[code] = -np.inf
-        return self._top(scores, n, filter)
+        return self.catalogue.top(scores, _length(n), filter)
 
     def popular(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """What was taken most."""
-        return self._top(self.counts, n, filter)
+        return self.catalogue.popular(_length(n), filter)
 
     def trending(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
-        """What was taken most in the newest thirty days, against how often it is taken at all."""
-        share = self.recent_counts / max(self.recent_counts.sum(), 1)
-        usual = (self.counts + 1) / (self.counts.sum() + len(self.counts))
-        return self._top(share * np.log1p(share / usual), n, filter)
+        """What is taken lately, against how often it is taken at all."""
+        return self.catalogue.trending(_length(n), filter)
 
     def latest(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
-        """The newest rows of the catalogue: added last, first."""
-        return self._top(np.arange(len(self.items), dtype=float), n, filter)
-
-    def _top(self, scores: NDArray[np.float64], n: int, filter: Mapping[str, Any] | None) -> list[tuple[str, float]]:
-        if not 1 <= n <= MAX_N:
-            raise QueryError(f"n = {n!r}: how many items to return lies between 1 and {MAX_N:,}.", "n")
-        allowed = self._allowed(Query(filter=filter, exclude_seen=False), [])
-        allowed = allowed[np.isfinite(scores[allowed])]
-        order = allowed[np.argsort(-scores[allowed], kind="stable")[:n]]
-        return [(self.items["id"][int(code)], float(scores[code])) for code in order]
+        """The newest rows of the catalogue."""
+        return self.catalogue.latest(_length(n), filter)
 
     # -- taking in -----------------------------------------------------------------------------------------------
 
@@ -388,71 +353,39 @@ class Recommender:
             raise DataError(f"the items have no column {self.columns.in_items()!r} (or 'id'); they have {', '.join(frame.columns)}.")
         frame = frame.with_columns(pl.col(name).cast(pl.String).alias("id")).unique("id", keep="last", maintain_order=True)
         with self._lock:
-            rows = pl.DataFrame({column: _fit(frame, column, dtype) for column, dtype in self.items.schema.items()})
-            known = rows["id"].is_in(list(self.item_codes))
+            held = self.catalogue
+            rows = pl.DataFrame([fitted(frame, column, dtype) for column, dtype in held.items.schema.items()])
+            known = rows["id"].is_in(list(held.codes))
             fresh, changed = rows.filter(~known), rows.filter(known)
-            dataset = self._dataset()
             if fresh.height:
-                content = self._content(fresh, dataset, torch.zeros(fresh.height, dtype=torch.bool))
+                content = self._content(fresh, self._dataset(), torch.zeros(fresh.height, dtype=torch.bool))
                 grown = self.content.extended(content.text, content.side_codes, content.side_dense)
                 self.model.add_items(grown)
-                self.content, self.items = grown, pl.concat([self.items, fresh])
-                for item in fresh["id"]:
-                    self.item_codes[item] = len(self.item_codes)
-                more = np.zeros(fresh.height)
-                self.counts, self.recent_counts = np.concatenate([self.counts, more]), np.concatenate([self.recent_counts, more])
-            if changed.height:
-                given = [c for c in self.items.columns if c in frame.columns and c != "id"]
-                self.items = self.items.update(changed.select("id", *given), on="id", how="left", include_nulls=False) if given else self.items
-            self.removed -= {self.item_codes[item] for item in rows["id"]}
+                self.content = grown
+            held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in frame.columns and c != "id")))
             return fresh.height
 
-    def put_user(self, user: str, columns: Mapping[str, Any]) -> None:
-        """What is known of a user (``user_side``) counts from the next answer on; other columns are kept as they were, unknown ones not read."""
-        profile = self.features.profile
-        names = profile.names if profile is not None else []
-        if profile is None or not any(name in columns for name in names):
-            return
-        for name in names:
-            value = columns.get(name)
-            if value is not None and self.types.get(name) == "number" and (isinstance(value, bool) or not _is_number(value)):
-                raise QueryError(f"{name} = {value!r} is not a number.", name)
+    def put_users(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Columns by user: those that the model reads (``user_side``) count from the next answer on; the others are not kept."""
         with self._lock:
-            code = self.user_ids.get(user)
-            said = self._people.get(user) or self._row_of_user(code, names)
-            self._people[user] = said = {**said, **{name: columns[name] for name in names if name in columns}}
-            row = profile.encode(columns_of([said], self.types, names))
-            self._profiles, at = put_profile(self._profiles, row, code)
-            self.user_ids[user] = at
+            self.people.put(rows)
 
     def forget(self, user: str) -> None:
         """Answers know nothing of this user from now on."""
         with self._lock:
             self.histories.forget(user)
-            self._people.pop(user, None)
-            code = self.user_ids.pop(user, None)
-            if code is not None:
-                self._profiles, _ = put_profile(self._profiles, self._profiles[-1:], code)
-
-    def _row_of_user(self, code: int | None, names: Sequence[str]) -> dict[str, Any]:
-        users = self._dataset().users
-        return {} if code is None or code >= users.height else {name: users[name][code] for name in names if name in users.columns}
+            self.people.forget(user)
 
     def remove_item(self, item: str) -> None:
-        if item not in self.item_codes:
-            raise QueryError(f"item {item!r} is not in the catalogue.", "item")
         with self._lock:
-            self.removed.add(self.item_codes[item])
+            self.catalogue.remove(item)
 
     def record(self, user: str, event: Event) -> None:
         """Something happened: the user's next answer knows it."""
         with self._lock:
             time = times.parse(event.time) if event.time is not None else times.now()
             self.histories.append(user, Event(event.item, time, event.kind, event.value, event.context))
-            code = self.item_codes.get(event.item)
-            if code is not None:
-                self.counts[code] += 1
-                self.recent_counts[code] += 1
+            self.catalogue.took(event.item)
 
     def observe(self, feedback: Feedback | Sequence[Feedback]) -> None:
         """What came back for shown items: the policy learns, if it is one that does."""
@@ -484,9 +417,9 @@ class Recommender:
         return {"total": sum(s for s, _ in sizes), "trainable": sum(s for s, learns in sizes if learns), "text_total": 0, "text_trainable": 0}
 
     def _dataset(self) -> Dataset:
-        if self.catalogue is None:
+        if self.schema is None:
             raise AbilityError("this recommender is not trained: call germane.train, or germane.load a run.")
-        return self.catalogue
+        return self.schema
 
     def _eval(self) -> None:
         self._dataset()
@@ -505,11 +438,7 @@ def _is_number(value: object) -> bool:
         return False
 
 
-def _fit(frame: pl.DataFrame, column: str, dtype: pl.DataType) -> pl.Series:
-    """A column as the catalogue holds it; missing where the frame has none."""
-    if column not in frame.columns:
-        return pl.Series(column, [None] * frame.height, dtype=dtype)
-    given = frame[column]
-    if isinstance(dtype, pl.List) and given.dtype == pl.String:
-        return given.str.split("|").alias(column)
-    return given.cast(dtype, strict=False)
+def _length(n: int) -> int:
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
+        raise QueryError(f"n = {n!r}: how many items to return lies between 1 and {MAX_N:,}.", "n")
+    return n

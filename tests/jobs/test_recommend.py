@@ -56,7 +56,7 @@ def test_a_bad_line_is_named_before_anything_is_answered(trained: Recommender, t
 
 def test_everyone_is_answered_once(trained: Recommender) -> None:
     slates = list(answer_all(trained, 2))
-    assert [slate.user for slate in slates] == list(trained.user_ids) and all(len(slate.items) == 2 for slate in slates)
+    assert [slate.user for slate in slates] == list(trained.people.codes) and all(len(slate.items) == 2 for slate in slates)
 
 
 @pytest.mark.parametrize("n", [0, -1, 10**9])

@@ -28,7 +28,7 @@ def shop() -> Recommender:
 def test_the_moment_leans_to_its_half(shop: Recommender) -> None:
     """Nobody known, nothing done: the weather alone moves the scores of the half of the shop that it goes with."""
     items = torch.arange(24)[None]
-    codes = np.array([int(name[1:]) % 2 for name in shop.items["id"][:24]])
+    codes = np.array([int(name[1:]) % 2 for name in shop.catalogue.items["id"][:24]])
     moved = {}
     for weather in ("rain", "sun"):
         with torch.inference_mode():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 
 from germane import times
+from germane.catalogue import Catalogue
 from germane.component import Component
 from germane.data.columns import Columns
 from germane.errors import QueryError, nearest
@@ -44,10 +46,10 @@ class FakeRecommender:
         self.model, self.policy = Count(), Best()
         self.columns = Columns(context=("weather", "temperature"), text=("title",), side=("genre",))
         names, films = list(FILMS), list(FILMS.values())
-        self.items = pl.DataFrame(
-            {"id": names, "title": [f[0] for f in films], "genre": [f[1] for f in films], "year": [1988, 1935, 1979, 1964, 1967]}
+        self.catalogue = Catalogue(
+            pl.DataFrame({"id": names, "title": [f[0] for f in films], "genre": [f[1] for f in films], "year": [1988, 1935, 1979, 1964, 1967]})
         )
-        self.user_ids = {"u1": 0, "u2": 1}
+        self.people = SimpleNamespace(codes={"u1": 0, "u2": 1})
         self.histories = Histories()
         self.counts = dict.fromkeys(names, 0)
         self.gone: set[str] = set()
@@ -72,7 +74,7 @@ class FakeRecommender:
         if query.user is not None and not history:
             notes.append(Note("unknown_user", query.user))
         seen = {e.item for e in history} if query.exclude_seen is not False else set()
-        rows = [row for row in self.items.iter_rows(named=True) if row["id"] not in seen | self.gone]
+        rows = [row for row in self.catalogue.items.iter_rows(named=True) if row["id"] not in seen | self.gone]
         parts = {row["id"]: self._parts(row, query) for row in rows}
         order = sorted(parts, key=lambda item: -sum(parts[item].values()))[:n]
         if len(order) < n:
@@ -97,11 +99,11 @@ class FakeRecommender:
         }
 
     def add_items(self, frame):
-        fresh = frame.filter(~pl.col("id").is_in(self.items["id"].to_list()))
-        changed = frame.filter(pl.col("id").is_in(self.items["id"].to_list()))
-        self.items = pl.concat([self.items, fresh], how="diagonal_relaxed")
+        fresh = frame.filter(~pl.col("id").is_in(self.catalogue.items["id"].to_list()))
+        changed = frame.filter(pl.col("id").is_in(self.catalogue.items["id"].to_list()))
+        self.catalogue.items = pl.concat([self.catalogue.items, fresh], how="diagonal_relaxed")
         if changed.width > 1:
-            self.items = self.items.update(changed, on="id")
+            self.catalogue.items = self.catalogue.items.update(changed, on="id")
         for item in frame["id"]:
             self.counts.setdefault(item, 0)
             self.gone.discard(item)
@@ -110,18 +112,19 @@ class FakeRecommender:
     def remove_item(self, item):
         self.gone.add(item)
 
-    def put_user(self, user, columns):
-        self.user_ids.setdefault(user, len(self.user_ids))
+    def put_users(self, rows):
+        for user in rows:
+            self.people.codes.setdefault(user, len(self.people.codes))
 
     def forget(self, user):
         self.histories.forget(user)
-        self.user_ids.pop(user, None)
+        self.people.codes.pop(user, None)
 
     def observe(self, feedback):
         self.observed.extend(feedback)
 
     def similar(self, item, n=10, filter=None):
-        genre = dict(self.items.select("id", "genre").iter_rows())
+        genre = dict(self.catalogue.items.select("id", "genre").iter_rows())
         return [(other, 1.0) for other in genre if other != item and genre[other] == genre[item]][:n]
 
     def popular(self, n=10, filter=None):

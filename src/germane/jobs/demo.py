@@ -36,7 +36,7 @@ CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 
 SPLITS: Mapping[str, Mapping[str, Any]] = {"by-time": {"use": "ByTime"}, "leave-last-out": {"use": "LeaveLastOut"}}
 WORLD: Mapping[str, Any] = {"users": 500, "items": 200, "events": 30_000, "words": 0.3}
-WORLD_EPOCHS = 8
+WORLD_EPOCHS = 14
 KEPT_OUT_EPOCHS = 6
 
 

@@ -62,7 +62,7 @@ def answer_all(recommender: Recommender, n: int = 10, *, seed: int | None = None
     """A slate for each known user, at the newest training time, without reasons."""
     check_length(n)
     rng = _rng(recommender, seed)
-    users = list(recommender.user_ids)
+    users = list(recommender.people.codes)
     done = 0
     for batch in _batches(users, BATCH):
         yield from recommender.recommend_many([Query(user=user) for user in batch], n, rng=rng, explore=explore, explain=False)

@@ -132,7 +132,7 @@ def evaluate_run(run: str | Path, *, config: str | Path | None = None, split: st
     facts = read_json(folder, "about.json")
     read = Config.read(config, sets) if config else Config.of(_sections(folder, sets), Path(facts.get("data", {}).get("folder") or "."))
     dataset = read.dataset()
-    if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.items["id"])[: dataset.n_items]:
+    if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.catalogue.items["id"])[: dataset.n_items]:
         raise RunError(f"{folder} was trained on another catalogue than this config reads: evaluate needs the same items in the same order.")
     parts = read.split.divide(dataset)
     judged = _judge(recommender, dataset, parts, read, split)

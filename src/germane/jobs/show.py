@@ -22,7 +22,7 @@ __all__ = ["bar", "show_guess", "show_moments", "show_slate"]
 def show_slate(slate: Slate, recommender: Recommender, console: Console | None = None) -> None:
     """A list as a table: place, item, its first text, score, its chance where the policy explores, and what speaks most for it."""
     console = console or Console()
-    title = next((name for name in recommender.columns.text if name in recommender.items.columns), None)
+    title = next((name for name in recommender.columns.text if name in recommender.catalogue.items.columns), None)
     explores = any(shown.propensity < 1 for shown in slate.items)
     table = Table(title=Text(f"for {slate.user or 'a visitor'}"), title_justify="left")
     table.add_column("", justify="right")
@@ -32,7 +32,7 @@ def show_slate(slate: Slate, recommender: Recommender, console: Console | None =
         table.add_column(name, justify="right")
     table.add_column("mostly because it …")
     for shown in slate.items:
-        said = [] if title is None else [_cell(recommender.items[recommender.item_codes[shown.item], title])]
+        said = [] if title is None else [_cell(recommender.catalogue.items[recommender.catalogue.codes[shown.item], title])]
         chance = [f"{shown.propensity:.3f}"] if explores else []
         best = sorted((reason for reason in shown.reasons if reason.weight > 0), key=lambda reason: -reason.weight)[:2]
         because = "; ".join(f"{reason.text} ({reason.weight:+.2f})" for reason in best)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from .. import times
+from ..data.tables import as_rows
 from ..errors import NotFoundError, QueryError, nearest
 from ..store import EventStore, Receipt
 from ..types import Event, Query, Slate
@@ -30,7 +31,7 @@ class Service:
         self.recommender = recommender
         self.store = store
         self._changing = threading.Lock()  # of the catalogue: the model and the store change together
-        self._present: set[str] = set(recommender.items["id"].to_list())
+        self._present: set[str] = set(recommender.catalogue.items["id"].to_list())
         self._rows: dict[str, int] = {}
         self._people: set[str] = set()
         self._replay()
@@ -111,7 +112,7 @@ class Service:
 
     def look_up(self, items: Sequence[str]) -> list[dict[str, Any]]:
         """A title and the plain columns of each of these items that is known."""
-        frame = self.recommender.items
+        frame = self.recommender.catalogue.items
         if len(self._rows) != frame.height:
             self._rows = {name: row for row, name in enumerate(frame["id"].to_list())}
         texts = [name for name in (*self.recommender.columns.text, *frame.columns) if name != "id" and frame.schema.get(name) == pl.String]
@@ -130,7 +131,7 @@ class Service:
         """What the model reads of it counts from the next answer on; the rest is kept for the next training."""
         known = user in self._people or bool(self.recommender.histories.of(user))
         with self._changing:
-            self.recommender.put_user(user, columns)  # first: what it refuses is not stored
+            self.recommender.put_users({user: columns})  # first: what it refuses is not stored
             new = self.store.put_user(user, columns) and not known
         self._people.add(user)
         return new
@@ -165,7 +166,7 @@ class Service:
     def _replay(self) -> None:
         """What happened since the run was trained, from the store: nothing acknowledged is lost by a restart."""
         histories = self.recommender.histories
-        for user in self.store.erased({*histories.users(), *self.recommender.user_ids}):
+        for user in self.store.erased({*histories.users(), *self.recommender.people.codes}):
             self.recommender.forget(user)
         changes = list(self.store.items())
         put = [(item, self._fitting(columns)) for item, columns in changes if columns is not None]
@@ -183,10 +184,11 @@ class Service:
                 had[stored.user] = {(entry.item, entry.time) for entry in histories.of(stored.user)}
             if (stored.event.item, stored.event.time) not in had[stored.user]:
                 self._record(stored.user, stored.event)
-        for user, columns in self.store.users():
-            self._people.add(user)
+        people = dict(self.store.users())
+        self._people.update(people)
+        for user, columns in people.items():
             try:
-                self.recommender.put_user(user, columns)
+                self.recommender.put_users({user: columns})
             except QueryError:  # put to another run, whose column of this name held something else
                 continue
 
@@ -211,7 +213,7 @@ class Service:
 
     def _cells(self, item: str, columns: Flat) -> Flat:
         """The columns of one item, checked against the catalogue's."""
-        schema = self.recommender.items.schema
+        schema = self.recommender.catalogue.items.schema
         cells = dict(columns)
         for name in {"id", self.recommender.columns.in_items()}:
             if cells.get(name, item) != item:
@@ -227,15 +229,13 @@ class Service:
 
     def _fitting(self, columns: Flat) -> Flat:
         """Stored columns that this run's catalogue can hold; it may differ from that of the run they were put to."""
-        schema = self.recommender.items.schema
+        schema = self.recommender.catalogue.items.schema
         return {name: value for name, value in columns.items() if name in schema and (value is None or not _wanted(value, schema[name]))}
 
     def _frame(self, rows: Sequence[tuple[str, Flat]]) -> pl.DataFrame:
-        schema = self.recommender.items.schema
-        given = [name for name in schema if name != "id" and any(name in cells for _, cells in rows)]
-        cells = {name: [_cell(columns.get(name), schema[name]) for _, columns in rows] for name in given}
-        series = [pl.Series(name, values, strict=False, dtype=_dtype(schema[name])) for name, values in cells.items()]
-        return pl.DataFrame([pl.Series("id", [item for item, _ in rows], dtype=pl.String), *series])
+        schema = self.recommender.catalogue.items.schema
+        given = {name: dtype for name, dtype in schema.items() if name == "id" or any(name in cells for _, cells in rows)}
+        return as_rows([{**cells, "id": item} for item, cells in rows], given)
 
 
 def _at(query: Query, now: float) -> Query:
@@ -256,17 +256,6 @@ def _wanted(value: Any, dtype: Any) -> str:
             return "" if isinstance(value, list) and all(not _wanted(one, dtype.inner) for one in inner) else "lists of numbers"
         return "" if all(isinstance(one, str) for one in inner) else "texts: a list, or one text with | between them"
     return "" if isinstance(value, str) else "text"
-
-
-def _cell(value: Any, dtype: pl.DataType) -> Any:
-    if isinstance(dtype, pl.List) and isinstance(value, str):
-        return [part.strip() for part in value.split("|") if part.strip()]
-    return value
-
-
-def _dtype(dtype: pl.DataType) -> Any:
-    """Dates and the like travel as text; the recommender reads them as it reads a file."""
-    return dtype if dtype.is_numeric() or dtype == pl.Boolean or isinstance(dtype, pl.List) else pl.String
 
 
 def _shown(value: Any) -> Any:

@@ -55,7 +55,7 @@ class ItemNeighbours(Counted):
             block = torch.arange(begin, min(begin + 512, self.n_items))
             dense = taken.index_select(0, block).to_dense()  # [block, users]
             together = torch.sparse.mm(taken, dense.T).T  # [block, items]
-            cosine = together / (norms[block, None] * norms[None] + self.options.shrink)
+            cosine = together / (norms[block, None] * norms[None] + self.options.shrink).clamp(min=1e-9)  # an item that nobody took: 0, not 0/0
             cosine[torch.arange(len(block)), block] = 0
             top = cosine.topk(k, dim=1)
             self.similarity[block], self.index[block] = top.values, top.indices

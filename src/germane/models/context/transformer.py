@@ -59,10 +59,6 @@ class ContextTransformerOptions(Options):
     """Popularity, overall and lately, as a learned prior."""
     relative_time: bool = True
     """Attention knows how long ago each event was."""
-    history_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Chance that a whole history goes missing in training, so that strangers are answered by their moment and what is known of them."""
-    popularity_lag: float = Field(default=0.0, ge=0)
-    """Recent popularity is up to so many days old in training, as it will be in service between two trainings."""
     context_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Chance that a context value goes missing in training, so that missing context is normal."""
     half_lives: tuple[float, ...] = (3.0, 30.0)
@@ -128,7 +124,7 @@ class ContextTransformer(TwoSided):
 
     def _events(self, history: Tensor, moments: Moments, profile: Moments) -> Tensor:
         empty = history < 0
-        x = self.items(history.clamp(min=0)) * self.options.width**0.5
+        x: Tensor = self.items(history.clamp(min=0)) * self.options.width**0.5
         if self.event_moment is not None:
             x = x + self.event_moment(moments)
         x = torch.where(empty[..., None], self.start, x)
@@ -237,17 +233,12 @@ class ContextTransformer(TwoSided):
         here = targets >= 0
         if not bool(here.any()):
             return {"ranking": self.scale * 0}
-        if self.options.history_dropout:
-            gone = torch.rand(len(history), 1, device=history.device) < self.options.history_dropout
-            history = history.masked_fill(gone, -1)
         states = self.history(self._events(history, queries.history_moments, queries.profile), history < 0, batch.history_times)
         h = states[here]  # [P, width]
         _, c, typed = self._asked(queries.moment[here], queries.ages[here], history[here] < 0, queries.words[here])
         mean = self._similar(history)[here] if self.content_weight is not None else h.new_zeros(len(h), 0)
         vectors = self._parts(self.cross(h, c), mean, typed)
         target, weights, times = targets[here], batch.weights[here], batch.target_times[here]
-        if self.options.popularity_lag:
-            times = times - torch.rand_like(times) * (self.options.popularity_lag * 86_400)
         known = self.items.known
         pool = known.nonzero().ravel()  # an item that training does not know is nobody's negative
         prior, row = self._priors(times)

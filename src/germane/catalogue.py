@@ -1,0 +1,108 @@
+"""What can be shown: items by id and code, what is in and out, and how often each was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from .data import Dataset
+from .data.filters import parse as parse_filter
+from .errors import QueryError
+from .types import Note, Query
+
+__all__ = ["Catalogue"]
+
+MONTH = 30 * 86_400.0
+
+
+class Catalogue:
+    """Items in the order of their codes. Grows at the end; what is taken out keeps its code."""
+
+    def __init__(self, items: pl.DataFrame) -> None:
+        self.items = items
+        """``id`` and the columns that the data brought."""
+        self.codes: dict[str, int] = {item: code for code, item in enumerate(items["id"])}
+        self.removed: set[int] = set()
+        self.taken = np.zeros(items.height)
+        """[items] how often each was taken."""
+        self.taken_lately = np.zeros(items.height)
+        """[items] of these, in the newest thirty days; without times, among the newest tenth."""
+
+    def __len__(self) -> int:
+        return self.items.height
+
+    def count(self, dataset: Dataset) -> None:
+        """Count these events instead of those so far."""
+        self.taken = np.bincount(dataset.item_codes, minlength=len(self)).astype(float)
+        self.taken_lately = np.zeros(len(self))
+        if len(dataset):
+            since = dataset.times.max() - MONTH if dataset.has_times else np.quantile(dataset.times, 0.9)
+            self.taken_lately = np.bincount(dataset.item_codes[dataset.times >= since], minlength=len(self)).astype(float)
+
+    def took(self, item: str) -> None:
+        code = self.codes.get(item)
+        if code is not None:
+            self.taken[code] += 1
+            self.taken_lately[code] += 1
+
+    def add(self, fresh: pl.DataFrame, changed: pl.DataFrame) -> None:
+        """``fresh`` rows go behind the others; ``changed`` rows hold ``id`` and the columns that known ids take. All are in from now on."""
+        for item in fresh["id"]:
+            self.codes[item] = len(self.codes)
+        self.items = pl.concat([self.items, fresh])
+        more = np.zeros(fresh.height)
+        self.taken, self.taken_lately = np.concatenate([self.taken, more]), np.concatenate([self.taken_lately, more])
+        if changed.width > 1:
+            self.items = self.items.update(changed, on="id", how="left", include_nulls=False)
+        self.removed -= {self.codes[item] for frame in (fresh, changed) for item in frame["id"]}
+
+    def remove(self, item: str) -> None:
+        self.removed.add(self.code(item))
+
+    def code(self, item: str) -> int:
+        code = self.codes.get(item)
+        if code is None:
+            raise QueryError(f"item {item!r} is not in the catalogue.", "item")
+        return code
+
+    def candidates(self, query: Query, notes: list[Note]) -> NDArray[np.bool_]:
+        """[items] whether the query's candidates and filter let an item in."""
+        mask = np.ones(len(self), dtype=bool)
+        if query.candidates is not None:
+            mask[:] = False
+            for item in query.candidates:
+                code = self.codes.get(item)
+                if code is None:
+                    notes.append(Note("unknown_candidate", f"candidate {item!r} is not in the catalogue; left out."))
+                else:
+                    mask[code] = True
+        if query.filter is not None:
+            mask &= parse_filter(query.filter, self.items).mask(self.items)
+        mask[list(self.removed)] = False
+        return mask
+
+    # Lists without a person. Each gives (item, score), best first.
+
+    def popular(self, n: int, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        return self.top(self.taken, n, filter)
+
+    def trending(self, n: int, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """What is taken lately, against how often it is taken at all."""
+        share = self.taken_lately / max(self.taken_lately.sum(), 1)
+        usual = (self.taken + 1) / (self.taken.sum() + len(self))
+        return self.top(share * np.log1p(share / usual), n, filter)
+
+    def latest(self, n: int, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """The newest rows: added last, first."""
+        return self.top(np.arange(len(self), dtype=float), n, filter)
+
+    def top(self, scores: NDArray[np.float64], n: int, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """Items by falling score; minus infinity is left out."""
+        allowed = np.flatnonzero(self.candidates(Query(filter=filter), []) & np.isfinite(scores))
+        order = allowed[np.argsort(-scores[allowed], kind="stable")[:n]]
+        ids = self.items["id"]
+        return [(ids[int(code)], float(scores[code])) for code in order]
