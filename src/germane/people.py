@@ -44,9 +44,8 @@ class People:
             return
         frame = as_rows(whole, self.users.schema)
         new = ~frame["id"].is_in(list(self.codes))
+        self.codes.update((user, self.users.height + place) for place, user in enumerate(frame["id"].filter(new)))
         self.users = pl.concat([self.users.update(frame.filter(~new), on="id", how="left", include_nulls=True), frame.filter(new)])
-        for user in frame["id"].filter(new):
-            self.codes[user] = len(self.codes)
         encoded = profiles(self.profile, frame)
         at = torch.tensor([self.codes[user] for user in frame["id"]])
         self.moments = Moments(_placed(self.moments.codes, at, encoded.codes), _placed(self.moments.dense, at, encoded.dense))
