@@ -18,6 +18,8 @@ __all__ = ["Catalogue"]
 
 MONTH = 30 * 86_400.0
 
+Counted = tuple[NDArray[np.float64], NDArray[np.float64]]
+
 
 class Catalogue:
     """Items in the order of their codes. Grows at the end; what is taken out keeps its code."""
@@ -85,20 +87,21 @@ class Catalogue:
         mask[list(self.removed)] = False
         return mask
 
-    # Lists without a person. Each gives (item, score), best first.
+    # Lists without a person. Each gives (item, score), best first; ``counted``: (all, lately) of certain moments instead of all events.
 
-    def popular(self, n: int, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
-        return self.top(self.taken, n, filter)
+    def popular(self, n: int, filter: Mapping[str, Any] | None = None, counted: Counted | None = None) -> list[tuple[str, float]]:
+        return self.top(self.taken if counted is None else _some(counted[0], counted), n, filter)
 
-    def trending(self, n: int, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+    def trending(self, n: int, filter: Mapping[str, Any] | None = None, counted: Counted | None = None) -> list[tuple[str, float]]:
         """What is taken lately, against how often it is taken at all."""
-        share = self.taken_lately / max(self.taken_lately.sum(), 1)
-        usual = (self.taken + 1) / (self.taken.sum() + len(self))
-        return self.top(share * np.log1p(share / usual), n, filter)
+        taken, lately = counted if counted is not None else (self.taken, self.taken_lately)
+        share = lately / max(lately.sum(), 1)
+        usual = (taken + 1) / (taken.sum() + len(self))
+        return self.top(_some(share * np.log1p(share / usual), counted), n, filter)
 
-    def latest(self, n: int, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+    def latest(self, n: int, filter: Mapping[str, Any] | None = None, counted: Counted | None = None) -> list[tuple[str, float]]:
         """The newest rows: added last, first."""
-        return self.top(np.arange(len(self), dtype=float), n, filter)
+        return self.top(_some(np.arange(len(self), dtype=float), counted), n, filter)
 
     def top(self, scores: NDArray[np.float64], n: int, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """Items by falling score; minus infinity is left out."""
@@ -106,3 +109,8 @@ class Catalogue:
         order = allowed[np.argsort(-scores[allowed], kind="stable")[:n]]
         ids = self.items["id"]
         return [(ids[int(code)], float(scores[code])) for code in order]
+
+
+def _some(scores: NDArray[np.float64], counted: Counted | None) -> NDArray[np.float64]:
+    """Where certain moments are asked about, only what was taken in them."""
+    return scores if counted is None else np.where(counted[0] > 0, scores, -np.inf)

@@ -24,6 +24,7 @@ from .features import Categories, Feature, FeatureSet, Moments, Numbers, Place, 
 from .features.base import TIME
 from .histories import Histories
 from .models import ContextTransformer, Model
+from .moment_counts import MomentCounts
 from .people import People
 from .policies import Greedy, Policy, Scored
 from .reasons import explained
@@ -60,6 +61,7 @@ class Recommender:
         self.schema: Dataset | None = None
         """What the data's columns mean; no events. None: not trained yet."""
         self.newest = 0.0
+        self._moments: MomentCounts | None = None
         self.split: Split | None = None
         """How ``train`` divided the events it was given."""
         self._lock = threading.RLock()
@@ -101,6 +103,7 @@ class Recommender:
     def remember(self, dataset: Dataset) -> None:
         """Take these events as what users did before now."""
         self.catalogue.count(dataset)
+        self._moments = None
         self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
         ids, items = dataset.users["id"].to_list(), dataset.items["id"].to_list()
         events = dataset.events
@@ -332,17 +335,31 @@ class Recommender:
         scores[code] = -np.inf
         return self.catalogue.top(scores, _length(n), filter)
 
-    def popular(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
-        """What was taken most."""
-        return self.catalogue.popular(_length(n), filter)
+    def popular(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """What was taken most; with ``context``, in such moments."""
+        return self.catalogue.popular(_length(n), filter, self._counted(context))
 
-    def trending(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
-        """What is taken lately, against how often it is taken at all."""
-        return self.catalogue.trending(_length(n), filter)
+    def trending(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """What is taken lately, against how often it is taken at all; with ``context``, in such moments."""
+        return self.catalogue.trending(_length(n), filter, self._counted(context))
 
-    def latest(self, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
-        """The newest rows of the catalogue."""
-        return self.catalogue.latest(_length(n), filter)
+    def latest(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+        """The newest rows of the catalogue; with ``context``, of those that were taken in such moments."""
+        return self.catalogue.latest(_length(n), filter, self._counted(context))
+
+    def _counted(self, context: Mapping[str, Any] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        if not context:
+            return None
+        place = self.columns.place if len(self.columns.place) == 2 else ()
+        for name in self._context(context, self.features.names, []):
+            if name in place or self.types.get(name) == "number":
+                raise QueryError(
+                    f"context {name} is a number: events can be counted by categories only; ask for recommendations instead.", f"context.{name}"
+                )
+        with self._lock:
+            if self._moments is None:
+                self._moments = MomentCounts(self.histories, self.columns.moment)
+            return self._moments.count(context, self.catalogue.codes, self.newest)
 
     # -- taking in -----------------------------------------------------------------------------------------------
 
@@ -374,6 +391,7 @@ class Recommender:
         """Answers know nothing of this user from now on."""
         with self._lock:
             self.histories.forget(user)
+            self._moments = None
             self.people.forget(user)
 
     def remove_item(self, item: str) -> None:
@@ -384,7 +402,10 @@ class Recommender:
         """Something happened: the user's next answer knows it."""
         with self._lock:
             time = times.parse(event.time) if event.time is not None else times.now()
-            self.histories.append(user, Event(event.item, time, event.kind, event.value, event.context))
+            kept = Event(event.item, time, event.kind, event.value, event.context)
+            self.histories.append(user, kept)
+            if self._moments is not None:
+                self._moments.add(kept)
             self.catalogue.took(event.item)
 
     def observe(self, feedback: Feedback | Sequence[Feedback]) -> None:

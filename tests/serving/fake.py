@@ -127,7 +127,7 @@ class FakeRecommender:
         genre = dict(self.catalogue.items.select("id", "genre").iter_rows())
         return [(other, 1.0) for other in genre if other != item and genre[other] == genre[item]][:n]
 
-    def popular(self, n=10, filter=None):
+    def popular(self, n=10, filter=None, context=None):
         return sorted(((i, float(c)) for i, c in self.counts.items()), key=lambda found: -found[1])[:n]
 
     trending = latest = popular

@@ -207,8 +207,12 @@ def test_readiness_needs_the_store(client, store, monkeypatch):
 
 def test_a_filter_travels_as_json(client, recommender, monkeypatch):
     got = []
-    monkeypatch.setattr(recommender, "popular", lambda n, filter: got.append((n, filter)) or [])
-    assert client.get("/v1/popular", params={"n": 3, "filter": json.dumps({"eq": ["genre", "Drama"]})}).status_code == 200
-    assert got == [(3, {"eq": ["genre", "Drama"]})]
+    monkeypatch.setattr(recommender, "popular", lambda n, filter, context: got.append((n, filter, context)) or [])
+    asked = {"n": 3, "filter": json.dumps({"eq": ["genre", "Drama"]}), "context": json.dumps({"weather": "rain"})}
+    assert client.get("/v1/popular", params=asked).status_code == 200
+    assert got == [(3, {"eq": ["genre", "Drama"]}, {"weather": "rain"})]
     for bad in ("{", "[1]", "3"):
-        assert client.get("/v1/popular", params={"filter": bad}).status_code == 422
+        for name in ("filter", "context"):
+            told = client.get("/v1/popular", params={name: bad})
+            assert told.status_code == 422 and name in told.json()["detail"]
+    assert client.get("/v1/similar/i1", params={"context": "{}"}).status_code == 422

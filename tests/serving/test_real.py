@@ -106,3 +106,27 @@ def test_what_is_put_of_a_user_counts_at_once_and_after_a_restart(store):
         assert scores(client, "new") == before
         assert client.delete(f"/v1/users/{other}").status_code == 204
         assert scores(client, other) == before
+
+
+def test_what_is_taken_in_the_rain(client):
+    """Odd items are taken in the rain, even ones in the sun."""
+
+    def items(call, **asked):
+        found = client.get(f"/v1/{call}", params={"n": 24, **asked})
+        assert found.status_code == 200, found.text
+        return [shown["item"] for shown in found.json()["items"]]
+
+    rain, sun = {"context": '{"weather": "rain"}'}, {"context": '{"weather": "sun"}'}
+    for call in ("popular", "trending", "latest"):
+        assert {int(item[1:]) % 2 for item in items(call, **rain)} == {1}
+        assert {int(item[1:]) % 2 for item in items(call, **sun)} == {0}
+        assert items(call, context='{"weather": "hail"}') == []
+        assert items(call, context="{}") == items(call)
+    wet = {"user": "someone", "item": "i2", "context": {"weather": "rain"}}
+    client.post("/v1/events", json={"events": [wet] * 1})
+    assert "i2" in items("popular", **rain)
+    assert client.delete("/v1/users/someone").status_code == 204
+    assert "i2" not in items("popular", **rain)
+    for bad, said in (('{"wether": "rain"}', "Did you mean weather"), ('{"degrees": 3}', "is a number")):
+        told = client.get("/v1/popular", params={"context": bad})
+        assert told.status_code == 422 and said in told.json()["detail"]

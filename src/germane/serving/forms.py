@@ -143,3 +143,9 @@ LISTING: Mapping[str, Mapping[str, Any]] = {
     "filter": {"type": "string", "contentMediaType": "application/json", "description": 'Such as {"eq": ["genre", "Comedy"]}.'},
 }
 """Parameters of the lists that are not personal."""
+
+IN_MOMENTS: Mapping[str, Mapping[str, Any]] = {
+    **LISTING,
+    "context": {"type": "string", "contentMediaType": "application/json", "description": 'Only events in such moments, as {"weather": "rain"}.'},
+}
+"""Parameters of those that can be counted in certain moments."""

@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from .. import wire
 from ..errors import QueryError, nearest
 from . import forms
-from .forms import LISTING, Call
+from .forms import IN_MOMENTS, LISTING, Call
 from .metrics import MEDIA_TYPE, Metrics
 from .problems import FormError
 from .service import Service
@@ -63,26 +63,26 @@ async def recommend_many(request: HTTP, service: Its, metrics: Measures) -> Resp
 
 @get("/v1/similar/{id:path}", opt=_documented(Call("Items like this one", "recommendations", {200: forms.Found}, (404, 422), parameters=LISTING)))
 async def similar(request: HTTP, service: Its) -> Response[bytes]:
-    item, (n, filter) = _id(request, "/v1/similar/"), _listing(request)
+    item, (n, filter, _) = _id(request, "/v1/similar/"), _listing(request, LISTING)
     return _json(_found(await _work(lambda: service.similar(item, n, filter))))
 
 
-@get("/v1/trending", opt=_documented(Call("Taken more lately than usual", "recommendations", {200: forms.Found}, (422,), parameters=LISTING)))
+@get("/v1/trending", opt=_documented(Call("Taken more lately than usual", "recommendations", {200: forms.Found}, (422,), parameters=IN_MOMENTS)))
 async def trending(request: HTTP, service: Its) -> Response[bytes]:
-    n, filter = _listing(request)
-    return _json(_found(await _work(lambda: service.recommender.trending(n, filter))))
+    n, filter, context = _listing(request, IN_MOMENTS)
+    return _json(_found(await _work(lambda: service.recommender.trending(n, filter, context))))
 
 
-@get("/v1/latest", opt=_documented(Call("Newest in the catalogue", "recommendations", {200: forms.Found}, (422,), parameters=LISTING)))
+@get("/v1/latest", opt=_documented(Call("Newest in the catalogue", "recommendations", {200: forms.Found}, (422,), parameters=IN_MOMENTS)))
 async def latest(request: HTTP, service: Its) -> Response[bytes]:
-    n, filter = _listing(request)
-    return _json(_found(await _work(lambda: service.recommender.latest(n, filter))))
+    n, filter, context = _listing(request, IN_MOMENTS)
+    return _json(_found(await _work(lambda: service.recommender.latest(n, filter, context))))
 
 
-@get("/v1/popular", opt=_documented(Call("Taken most", "recommendations", {200: forms.Found}, (422,), parameters=LISTING)))
+@get("/v1/popular", opt=_documented(Call("Taken most", "recommendations", {200: forms.Found}, (422,), parameters=IN_MOMENTS)))
 async def popular(request: HTTP, service: Its) -> Response[bytes]:
-    n, filter = _listing(request)
-    return _json(_found(await _work(lambda: service.recommender.popular(n, filter))))
+    n, filter, context = _listing(request, IN_MOMENTS)
+    return _json(_found(await _work(lambda: service.recommender.popular(n, filter, context))))
 
 
 @get("/v1/context", opt=_documented(Call("What moments the model knows", "recommendations", {200: forms.Moments}, (422,))))
@@ -267,16 +267,19 @@ def _one(request: HTTP, allowed: Mapping[str, Any], name: str) -> str | None:
     return given[-1] if given else None
 
 
-def _listing(request: HTTP) -> tuple[int, Mapping[str, Any] | None]:
-    given = _parameters(request, LISTING)
+def _listing(request: HTTP, allowed: Mapping[str, Any]) -> tuple[int, Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """n, filter and context."""
+    given = _parameters(request, allowed)
     n = _whole(given.get("n", ["10"])[-1], "n")
-    if "filter" not in given:
-        return n, None
-    try:
-        parsed = msgspec.json.decode(given["filter"][-1])
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise QueryError(f'filter is not JSON ({error}): write it as {{"eq": ["column", "value"]}}, percent-encoded.', "filter") from None
-    return n, wire.query_from_json({"filter": parsed})[0].filter
+    said: dict[str, Any] = {}
+    for name, example in (("filter", '{"eq": ["column", "value"]}'), ("context", '{"name": "value"}')):
+        if name in given:
+            try:
+                said[name] = msgspec.json.decode(given[name][-1])
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise QueryError(f"{name} is not JSON ({error}): write it as {example}, percent-encoded.", name) from None
+    query, _ = wire.query_from_json(said)
+    return n, query.filter, query.context
 
 
 def _whole(text: str, name: str) -> int:
