@@ -227,7 +227,7 @@ class Recommender:
     def batch(self, queries: Sequence[Query], now: float | None = None, notes: list[list[Note]] | None = None) -> QueryBatch:
         """Live queries as tensors; what is unknown is left out and noted."""
         notes = notes if notes is not None else [[] for _ in queries]
-        names = self.features.names
+        names, length = self.features.names, getattr(self.model.options, "length", 200)
         users, moments, contexts, histories, history_contexts = [], [], [], [], []
         for query, told in zip(queries, notes, strict=True):
             code = self.people.codes.get(query.user, -1) if query.user is not None else -1
@@ -238,19 +238,21 @@ class Recommender:
             time = query.time if query.time is not None else (now if now is not None else self.newest)
             moments.append(times.parse(time))
             contexts.append({TIME: moments[-1], **self._context(query.context, names, told)})
-            kept = []
+            known = []
             for event in query.history if query.history is not None else stored:
                 item = self.catalogue.codes.get(event.item)
                 if item is None:
                     told.append(Note("unknown_item", f"item {event.item!r} in the history is not in the catalogue; left out."))
-                    continue
+                else:
+                    known.append((item, event))
+            kept = []
+            for item, event in known[-length:]:
                 when = times.parse(event.time) if event.time is not None else moments[-1]
                 kept.append((item, when))
                 history_contexts.append({TIME: when, **{k: v for k, v in event.context.items() if k in names}})
             histories.append(kept)
         types = {TIME: "number", **self._moment_types(self._dataset())}
         columns = [TIME, *names] if self._dataset().has_times else names
-        length = getattr(self.model.options, "length", 200)
         return query_batch(
             users,
             moments,

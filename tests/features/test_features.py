@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import polars as pl
+import pytest
 
 from germane.features import Categories, FeatureSet, Numbers, Place, Time
 
@@ -82,3 +83,21 @@ def test_constant_and_empty_columns_do_no_harm() -> None:
 def test_known_tells_people() -> None:
     known = fitted().known()
     assert known["weather"]["values"][0]["count"] == 1 and known["degrees"] == {"type": "number", "low": 10.0, "high": 30.0}
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_few_rows_and_many_are_coded_alike(several: bool) -> None:
+    """A request is looked up value by value, a table in one sweep."""
+    rng = np.random.default_rng(0)
+    values = [None, "rain", "sun", "wind", "never seen"]
+    cells = [
+        [values[int(n)] for n in rng.integers(0, 5, int(rng.integers(0, 4)))] if several else values[int(rng.integers(0, 5))] for _ in range(2000)
+    ]
+    dtype = pl.List(pl.String) if several else pl.String
+    frame = pl.DataFrame({"sky": pl.Series("sky", cells, dtype=dtype), "sea": pl.Series("sea", ["calm", None] * 1000)})
+    part = Categories()
+    part.fit(frame.filter(pl.col("sky").cast(pl.String) != "never seen") if not several else frame, ["sky", "sea"], {})
+    whole = part.encode(frame).codes
+    few = np.concatenate([part.encode(frame[begin : begin + 100]).codes for begin in range(0, 2000, 100)])
+    np.testing.assert_array_equal(whole, few)
+    assert whole.max() > 3

@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ..component import Options
 from .base import Encoded, Feature
 
 __all__ = ["Categories", "CategoriesOptions"]
+
+FEW = 1024
+"""Rows up to which values are looked up one by one."""
 
 
 class CategoriesOptions(Options):
@@ -41,12 +45,14 @@ class Categories(Feature):
         self.values: dict[str, list[str]] = {}
         self.counts: dict[str, list[int]] = {}
         self.slots: dict[str, int] = {}
+        self._indices: dict[str, dict[str, int]] = {}
 
     @classmethod
     def columns(cls, types: Mapping[str, str]) -> list[str]:
         return [name for name, kind in types.items() if kind in ("category", "categories")]
 
     def fit(self, frame: pl.DataFrame, names: Sequence[str], separators: Mapping[str, str]) -> None:
+        self._indices = {}
         for name in names:
             column = frame[name]
             several = column.dtype == pl.List
@@ -66,25 +72,34 @@ class Categories(Feature):
         return sum(self.slots.values()), 0
 
     def encode(self, frame: pl.DataFrame) -> Encoded:
-        columns, offset = [], 1
+        codes = np.zeros((frame.height, self.shape[0]), dtype=np.int64)
+        place = offset = 0
         for name, values in self.values.items():
             slots = self.slots[name]
             if name in frame.columns and values and frame[name].dtype != pl.Null:
-                column = frame[name]
-                index = pl.DataFrame({"value": values, "code": np.arange(offset, offset + len(values))})
-                if column.dtype == pl.List:
-                    parts = [column.list.get(slot, null_on_oob=True) for slot in range(slots)]
-                else:
-                    parts = [column]
-                for part in parts:
-                    coded = part.cast(pl.String).replace_strict(index["value"], index["code"], default=0, return_dtype=pl.Int64)
-                    columns.append(coded.fill_null(0).to_numpy())
-                columns += [np.zeros(frame.height, dtype=np.int64)] * (slots - len(parts))
-            else:
-                columns += [np.zeros(frame.height, dtype=np.int64)] * slots
-            offset += len(values)
-        codes = np.stack(columns, axis=1) if columns else np.zeros((frame.height, 0), dtype=np.int64)
+                own = self._coded(name, frame[name], slots)
+                codes[:, place : place + slots] = np.where(own > 0, own + offset, 0)
+            place, offset = place + slots, offset + len(values)
         return Encoded(codes, np.zeros((frame.height, 0), dtype=np.float32))
+
+    def _coded(self, name: str, column: pl.Series, slots: int) -> NDArray[np.int64]:
+        """[rows, slots] the place of each value in the vocabulary, from 1; 0 = missing or never seen."""
+        index, codes = self._index(name), np.zeros((len(column), slots), dtype=np.int64)
+        if len(column) <= FEW and column.dtype in (pl.String, pl.List(pl.String)):  # a request: a look-up costs less than a query plan
+            for row, cell in enumerate(column.to_list()):
+                for slot, value in enumerate(cell[:slots] if isinstance(cell, list) else [cell]):
+                    codes[row, slot] = index.get(value, 0)
+            return codes
+        parts = [column.list.get(slot, null_on_oob=True) for slot in range(slots)] if column.dtype == pl.List else [column]
+        for slot, part in enumerate(parts):
+            coded = part.cast(pl.String).replace_strict(list(index), list(index.values()), default=0, return_dtype=pl.Int64)
+            codes[:, slot] = coded.fill_null(0).to_numpy()
+        return codes
+
+    def _index(self, name: str) -> dict[str, int]:
+        if name not in self._indices:
+            self._indices[name] = {value: code for code, value in enumerate(self.values[name], 1)}
+        return self._indices[name]
 
     def known(self) -> dict[str, dict[str, Any]]:
         return {
@@ -94,10 +109,11 @@ class Categories(Feature):
 
     def unknown(self, name: str, value: object) -> bool:
         given = value if isinstance(value, list | tuple) else [value]
-        return any(v is not None and str(v) not in self.values[name] for v in given)
+        return any(v is not None and str(v) not in self._index(name) for v in given)
 
     def vocabulary(self) -> dict[str, Any]:
         return {"values": self.values, "counts": self.counts, "slots": self.slots}
 
     def load_vocabulary(self, vocabulary: Mapping[str, Any]) -> None:
+        self._indices = {}
         self.values, self.counts, self.slots = dict(vocabulary["values"]), dict(vocabulary["counts"]), dict(vocabulary["slots"])

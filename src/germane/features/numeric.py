@@ -64,7 +64,7 @@ class Numbers(Feature):
         dense = np.zeros((frame.height, 2 * len(self.scales)), dtype=np.float32)
         for place, (name, scale) in enumerate(self.scales.items()):
             if name in frame.columns:
-                values = frame[name].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+                values = frame[name].cast(pl.Float64, strict=False).to_numpy()
                 there = np.isfinite(values)
                 standard = (np.where(there, values, 0.0) - scale["mean"]) / scale["deviation"]
                 dense[:, 2 * place] = np.where(there, np.clip(standard, -self.options.clip, self.options.clip), 0.0)

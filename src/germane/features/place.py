@@ -94,8 +94,7 @@ class Place(Feature):
 
     def _points(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         columns = [
-            frame[name].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy() if name in frame.columns else np.full(frame.height, np.nan)
-            for name in self.names
+            frame[name].cast(pl.Float64, strict=False).to_numpy() if name in frame.columns else np.full(frame.height, np.nan) for name in self.names
         ]
         return np.stack(columns, axis=1)
 

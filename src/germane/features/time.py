@@ -69,7 +69,7 @@ class Time(Feature):
     def encode(self, frame: pl.DataFrame) -> Encoded:
         if TIME not in frame.columns:
             return Encoded(np.zeros((frame.height, self.shape[0]), dtype=np.int64), np.zeros((frame.height, self.shape[1]), dtype=np.float32))
-        seconds = frame[TIME].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        seconds = frame[TIME].cast(pl.Float64).to_numpy()
         there = np.isfinite(seconds)
         seconds = np.where(there, seconds, 0.0)
         hour = seconds % DAY / 3600
