@@ -20,16 +20,16 @@ __all__ = ["demo", "films", "films_kept_out", "moments", "table", "written"]
 
 CHOSEN: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "by-time": {
-        "PopularLately": {"days": 7.0},
-        "ItemNeighbours": {},
-        "ContextTransformer": {},
-        "training": {"epochs": 10},
+        "PopularLately": {"days": 14},
+        "ItemNeighbours": {"neighbours": 200, "shrink": 3.0, "fade": 0.6},
+        "ContextTransformer": {"width": 64, "blocks": 2, "heads": 1, "dropout": 0.2, "identity_dropout": 0.0, "context_dropout": 0.1},
+        "training": {"epochs": 12, "learning_rate": 0.002},
     },
     "leave-last-out": {
-        "PopularLately": {"days": 30.0},
-        "ItemNeighbours": {},
-        "ContextTransformer": {},
-        "training": {"epochs": 15},
+        "PopularLately": {"days": 60},
+        "ItemNeighbours": {"neighbours": 200, "shrink": 3.0, "fade": 0.6},
+        "ContextTransformer": {"width": 64, "blocks": 1, "heads": 1, "dropout": 0.2, "identity_dropout": 0.1, "context_dropout": 0.3},
+        "training": {"epochs": 20, "learning_rate": 0.001},
     },
 }
 """Options for each protocol, chosen on validation by benchmarks/demo_tuning.py, which gave every model as many trials."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -15,6 +17,9 @@ from ...features import FeatureSet
 from ..base import Abilities, Counted
 
 __all__ = ["ItemNeighbours", "ItemNeighboursOptions"]
+
+FAINT = 1e-7
+"""Events whose weight has faded below this are not read."""
 
 
 class ItemNeighboursOptions(Options):
@@ -61,10 +66,12 @@ class ItemNeighbours(Counted):
             self.similarity[block], self.index[block] = top.values, top.indices
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
-        b, t = queries.history.shape
-        here = queries.history >= 0
-        history = queries.history.clamp(min=0)
-        weight = self.options.fade ** torch.arange(t - 1, -1, -1, dtype=torch.float32) * here  # [B, T]
+        fade = self.options.fade
+        reach = queries.history.shape[1] if fade == 1 else 1 + int(math.log(FAINT) / math.log(fade))
+        history = queries.history[:, -reach:]
+        b, t = history.shape
+        here, history = history >= 0, history.clamp(min=0)
+        weight = fade ** torch.arange(t - 1, -1, -1, dtype=torch.float32) * here  # [B, T]
         scores = torch.zeros(b, self.n_items)
         known = history < len(self.index)
         history = history.clamp(max=len(self.index) - 1)
