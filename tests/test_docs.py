@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import pkgutil
 import re
 import shlex
@@ -107,8 +108,8 @@ def test_every_command_and_option_is_documented(name: str) -> None:
         assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", page), f"{name} {option}"
 
 
-def option_page():  # type: ignore[no-untyped-def]
-    spec = importlib.util.spec_from_file_location("document_options", ROOT / "scripts" / "document_options.py")
+def script(name: str):  # type: ignore[no-untyped-def]
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -116,7 +117,24 @@ def option_page():  # type: ignore[no-untyped-def]
 
 
 def test_the_page_of_options_is_the_codes() -> None:
-    assert (ROOT / "docs" / "options.md").read_text(encoding="utf-8") == option_page().page(), "run python scripts/document_options.py"
+    assert (ROOT / "docs" / "options.md").read_text(encoding="utf-8") == script("document_options").page(), "run python scripts/document_options.py"
+
+
+def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == script("document_figures").page(), "run python scripts/document_figures.py"
+
+
+def test_the_demo_takes_what_tuning_chose() -> None:
+    from germane.jobs.demo import CHOSEN
+
+    chosen = json.loads((ROOT / "benchmarks" / "results" / "demo_tuning.json").read_text())["choice"]
+    for protocol, models in chosen.items():
+        for name, choice in models.items():
+            options = {key: value for key, value in choice["options"].items() if key not in ("use", "learning_rate")}
+            assert CHOSEN[protocol][name] == options, f"{protocol}: {name}"
+        own = models["ContextTransformer"]
+        training = {key: value for key, value in own["options"].items() if key == "learning_rate"}
+        assert CHOSEN[protocol]["training"] == {"epochs": own["epochs"], **training}
 
 
 def every_options_class() -> list[type[Options]]:
