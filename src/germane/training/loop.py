@@ -114,7 +114,7 @@ def _run(
             optimiser.step()
             total, done = total + loss_now, done + 1
             if progress is not None:
-                progress(epoch + 1, done, steps, loss_now, None)
+                progress(epoch + 1, done, max(steps, done), loss_now, None)  # random cuts may make a few more batches
         figure = None
         if validate is not None:
             model.eval()
@@ -124,7 +124,7 @@ def _run(
             trained.best_epoch, trained.best = epoch + 1, figure if figure is not None else trained.best
             best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if figure is not None else None
         if progress is not None:
-            progress(epoch + 1, done, steps, total / max(done, 1), figure)
+            progress(epoch + 1, done, max(steps, done), total / max(done, 1), figure)
         if checkpoint is not None:
             _save(checkpoint, epoch + 1, model, optimiser, trained, best_state)
     if best_state is not None:
