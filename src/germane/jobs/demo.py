@@ -149,11 +149,18 @@ def _best(world: MomentWorld, sections: Mapping[str, Any], base: Path, rows: lis
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Rows of one or more runs as text. The last column is the p of a paired test of the run's model against the row."""
+    """Rows of one or more runs as text: of the rivals what all cases say, of the model each segment too.
+
+    The last column is the p of a paired test of the run's model against the row.
+    """
     lines = [f"{'protocol':<16}{'model':<20}{'variant':<18}{'segment':<14}{'users':>6}  {'NDCG@10 (95 %)':<24}p against"]
     against: dict[str, float] = {}
+    model = ""
     for row in rows:
-        against = row["p_against"] or against
+        if row["p_against"]:
+            against, model = row["p_against"], row["name"]
+        if row["segment"] != "all" and (row["name"] != model or row["variant"] not in ("as trained", "films kept out")):
+            continue
         figure = row["metrics"]["ndcg@10"]
         shown = f"{figure['value']:.4f} ({figure['low']:.4f}–{figure['high']:.4f})"
         rival = row["name"] if row["variant"] == "as trained" else row["variant"]
