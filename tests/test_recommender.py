@@ -116,3 +116,10 @@ def test_it_tells_what_moments_it_knows(shop: Recommender) -> None:
     assert names == {"time", "weather", "degrees"} and told["words"]
     example = {k: v for k, v in told["example"].items() if k != "n"}
     assert shop.recommend(Query(**example), n=told["example"]["n"]).items
+
+
+def test_nobody_is_told_of_a_history_that_is_not_there(shop: Recommender) -> None:
+    """A stranger's list rests on what strangers take, not on "what was taken before"."""
+    for query, said in ((Query(), "fits those who are new here"), (Query(history=("i1",)), "fits what was taken before")):
+        reasons = shop.recommend(query, n=1).items[0].reasons
+        assert [reason.text for reason in reasons if reason.kind == "history"] == [said]

@@ -22,6 +22,8 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "popularity": ("popularity", "taken by many, also lately"),
 }
 """Kind of a part: what it rests on, and how that is said to people."""
+STRANGER = ("no history yet", "fits those who are new here")
+"""The same of ``history`` where there is none."""
 
 
 def explained(model: Model, queries: QueryBatch, chosen: Sequence[NDArray[np.int64]]) -> list[list[tuple[Reason, ...]]]:
@@ -34,12 +36,13 @@ def explained(model: Model, queries: QueryBatch, chosen: Sequence[NDArray[np.int
         items[row, : len(codes)] = torch.from_numpy(codes)
     with torch.inference_mode():
         parts = {kind: part.double().numpy() for kind, part in model.reasons(queries, items).items()}
+    strange = (queries.history < 0).all(1).tolist()
     return [
-        [tuple(_reason(kind, float(part[row, place])) for kind, part in parts.items()) for place in range(len(codes))]
+        [tuple(_reason(kind, float(part[row, place]), strange[row]) for kind, part in parts.items()) for place in range(len(codes))]
         for row, codes in enumerate(chosen)
     ]
 
 
-def _reason(kind: str, weight: float) -> Reason:
-    what, text = TOLD.get(kind, (kind, kind))
+def _reason(kind: str, weight: float, strange: bool) -> Reason:
+    what, text = STRANGER if strange and kind == "history" else TOLD.get(kind, (kind, kind))
     return Reason(kind, what, weight, text)
