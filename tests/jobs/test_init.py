@@ -51,6 +51,20 @@ def test_without_times_the_last_events_are_held_out(tmp_path: Path) -> None:
     assert "PopularLately" not in path.read_text()
 
 
+@pytest.mark.parametrize(("times", "said"), [(1, None), (3, False)])
+def test_what_is_taken_again_and_again_may_be_shown_again(tmp_path: Path, times: int, said: bool | None) -> None:
+    pairs = [(f"u{user}", f"i{item}") for user in range(12) for item in range(9)]
+    rows = [(*pair, 1_700_000_000 + 977 * n + step, "tv" if n % 3 else "phone") for step in range(times) for n, pair in enumerate(pairs)]
+    pl.DataFrame(rows, schema=["user", "item", "time", "device"], orient="row").write_csv(tmp_path / "events.csv")
+    path, _ = init(str(tmp_path / "events.csv"), out=tmp_path / "c.toml")
+    config = Config.read(path)
+    assert config.sections["evaluation"].get("exclude_seen") is said
+    assert ("67% of the events" in path.read_text()) == (times == 3)
+    asked = path.read_text().replace("# variants", "variants")
+    path.write_text(asked)
+    assert Config.read(path).evaluation.variants == ("without context", "context shuffled")
+
+
 def test_nothing_is_written_over_or_half(tmp_path: Path) -> None:
     tables(tmp_path)
     (tmp_path / "c.toml").write_text("mine")

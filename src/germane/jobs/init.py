@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from ..data.readers import read_files
 from ..errors import ConfigError
 from .guess import Guess, guess
@@ -15,6 +17,8 @@ from .output import write_text
 
 __all__ = ["init"]
 
+OFTEN = 0.1
+"""Share of events that take something again, from which on it is the rule."""
 WHY = {
     "user": "who did it",
     "item": "what it was done to",
@@ -45,12 +49,13 @@ def init(
     files = {name: os.path.expanduser(path) for name, path in given.items() if path is not None}
     tables = {name: read_files(path, Path()).frame for name, path in files.items()}
     found = guess(tables["events"], tables.get("items"), tables.get("users"))
-    write_text(as_toml(found, {name: _relative(path, target) for name, path in files.items()}), target)
+    again = _taken_again(found, tables["events"])
+    write_text(as_toml(found, {name: _relative(path, target) for name, path in files.items()}, again), target)
     return target, found
 
 
-def as_toml(found: Guess, files: dict[str, str]) -> str:
-    """The config, each guess with what it stands for."""
+def as_toml(found: Guess, files: dict[str, str], again: float = 0.0) -> str:
+    """The config, each guess with what it stands for. ``again``: the share of events in which a user takes an item once more."""
     lines = ["# Written by germane init: mend what was guessed wrong, then germane check and germane train.", "seed = 0", "", "[data]"]
     lines += [f"{name} = {_toml(path)}" for name, path in files.items()]
     if found.columns.get("text"):
@@ -76,8 +81,21 @@ def as_toml(found: Guess, files: dict[str, str]) -> str:
     lines += ["", "[model]", 'use = "ContextTransformer"', "width = 64", "", "[policy]", 'use = "Greedy"  # EpsilonGreedy and PlackettLuce explore']
     lines += ["", "[training]", "epochs = 30  # at most: validation decides", "", "[evaluation]"]
     rivals = ["Popular", *(["PopularLately"] if "time" in found.columns else []), "ItemNeighbours"]
-    lines += [f"baselines = {_toml(rivals)}  # judged beside the model", ""]
+    lines.append(f"baselines = {_toml(rivals)}  # judged beside the model")
+    if again >= OFTEN:
+        lines.append(f"exclude_seen = false  # {again:.0%} of the events take again what the same user took before, so lists may show it again")
+    if found.columns.get("context"):
+        lines.append('# variants = ["without context", "context shuffled"]  # the first trains a second time: what is context worth?')
+    lines.append("")
     return "\n".join(lines)
+
+
+def _taken_again(found: Guess, events: pl.DataFrame) -> float:
+    """Share of events whose user had that item before; 0 where kinds differ, since who views and then buys takes once."""
+    pair = [name["events"] if isinstance(name, dict) else name for name in (found.columns.get("user"), found.columns.get("item"))]
+    if len(found.kinds) > 1 or not events.height or not all(isinstance(name, str) and name in events.columns for name in pair):
+        return 0.0
+    return 1 - events.select(pair).n_unique() / events.height
 
 
 def _relative(path: str, target: Path) -> str:
