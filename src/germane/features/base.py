@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -130,16 +131,25 @@ class FeatureSet:
         shapes = [part.shape for part in self.parts]
         return sum(s[0] for s in shapes), sum(s[1] for s in shapes)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """Columns that are read, without the time."""
-        return [name for part in self.parts for name in part.known() if name != TIME]
+        return [name for name in self._readers if name != TIME]
+
+    @cached_property
+    def _readers(self) -> dict[str, list[Feature]]:
+        """The fitted parts that read each column: asked with every request, so not worked out again."""
+        found: dict[str, list[Feature]] = {}
+        for part in self.parts:
+            for name in part.known():
+                found.setdefault(name, []).append(part)
+        return found
 
     def known(self) -> dict[str, dict[str, Any]]:
         return {name: facts for part in self.parts for name, facts in part.known().items()}
 
     def unknown(self, name: str, value: object) -> bool:
-        return any(part.unknown(name, value) for part in self.parts if name in part.known())
+        return any(part.unknown(name, value) for part in self._readers.get(name, ()))
 
     def encode(self, frame: pl.DataFrame) -> Moments:
         """[rows, C] and [rows, D]"""
