@@ -113,7 +113,8 @@ def main() -> None:
             keep(rows, row, said.quick)
     for protocol, best in choices(rows).items():
         found = best["ContextTransformer"]
-        if not said.quick and found["epochs"] == EPOCHS[protocol]:
+        went_on = any(row["protocol"] == protocol and len(row["curve"]) > EPOCHS[protocol] for row in rows)
+        if not said.quick and not went_on and found["epochs"] == EPOCHS[protocol]:
             options = {key: value for key, value in found["options"].items() if key != "use"}
             row = run(protocol, "ContextTransformer", options, False, longer=True)
             rows.append(row)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .data.dataset import Dataset
+from .data.tables import spelled
 from .features import FeatureSet, Moments
 from .features.base import TIME
 
@@ -305,9 +306,5 @@ def columns_of(values: Sequence[Mapping[str, Any]], types: Mapping[str, str], na
         elif kind in ("number", "place"):
             frame[name] = pl.Series(name, [None if g is None else float(g) for g in given], dtype=pl.Float64)
         else:
-            frame[name] = pl.Series(name, [None if g is None else _text(g) for g in given], dtype=pl.String)
+            frame[name] = pl.Series(name, [None if g is None else spelled(g) for g in given], dtype=pl.String)
     return pl.DataFrame(frame) if frame else pl.DataFrame({"": [None] * len(values)})
-
-
-def _text(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

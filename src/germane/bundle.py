@@ -32,7 +32,7 @@ from .policies import Policy
 from .recommender import Recommender
 from .types import Event
 
-__all__ = ["FORMAT", "load", "read_json", "save"]
+__all__ = ["FORMAT", "load", "read_json", "save", "write_metrics"]
 
 FORMAT = 1
 
@@ -79,6 +79,13 @@ def save(
     return target
 
 
+def write_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """``metrics.json`` of a run, whole or not at all. It is no part of what is hashed, since a run may be judged again."""
+    new = folder / ".metrics.json.new"
+    _json(new, {"format": FORMAT, "rows": rows})
+    os.replace(new, folder / "metrics.json")
+
+
 def _write(
     recommender: Recommender, folder: Path, config: str | None, metrics: list[dict[str, Any]], per_user: pl.DataFrame | None, about: dict[str, Any]
 ) -> None:
@@ -118,7 +125,7 @@ def _write(
     }
     _json(folder / "vocabulary.json", vocabulary)
     _json(folder / "policy.json", {"use": _name(recommender.policy, policies), "options": recommender.policy.settings()})
-    _json(folder / "metrics.json", {"format": FORMAT, "rows": metrics})
+    write_metrics(folder, metrics)
     (per_user if per_user is not None else pl.DataFrame({"user": pl.Series([], dtype=pl.String)})).write_parquet(folder / "per_user.parquet")
     text = (folder / "config.toml").read_bytes()
     facts = {

@@ -14,9 +14,10 @@ from .data.filters import parse as parse_filter
 from .errors import QueryError
 from .types import Note, Query
 
-__all__ = ["Catalogue"]
+__all__ = ["MONTH", "Catalogue"]
 
 MONTH = 30 * 86_400.0
+"""Seconds; what was taken since is lately."""
 
 Counted = tuple[NDArray[np.float64], NDArray[np.float64]]
 

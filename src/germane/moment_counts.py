@@ -9,43 +9,42 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from .data.tables import spelled
 from .histories import Histories
 from .types import Event
 
 __all__ = ["MomentCounts"]
 
-MONTH = 30 * 86_400.0
-
 
 class MomentCounts:
-    """The newest 200 events of every user with their context, as columns. Contextual pre-filtering (Adomavicius and Tuzhilin, 2005).
+    """The newest 200 events of every user and what came since, with their context, as columns.
 
-    Prefer a model's ``recommend`` for a person: this counts, and where few events agree it has little to count. Made in one pass over the
-    histories; a question costs one pass over the columns.
+    Contextual pre-filtering (Adomavicius and Tuzhilin, 2005). Prefer a model's ``recommend`` for a person: this counts, and where few events
+    agree it has little to count. Made in one pass over the histories; a question costs one pass over the columns.
     """
 
     def __init__(self, histories: Histories, names: Sequence[str]) -> None:
         self.names = list(names)
-        self._parts = [self._frame([event for user in histories.users() for event in histories.of(user)])]
+        self._events = self._frame([event for user in histories.users() for event in histories.of(user)])
         self._waiting: list[Event] = []
 
     def add(self, event: Event) -> None:
         self._waiting.append(event)
 
-    def count(self, context: Mapping[str, Any], codes: Mapping[str, int], newest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """[items] how often each was taken in such moments, and how often of these in the thirty days before ``newest``.
+    def count(self, context: Mapping[str, Any], codes: Mapping[str, int], since: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """[items] how often each was taken in such moments, and how often of these in the time from ``since`` on.
 
         A column of several values agrees where it holds the one that is asked for.
         """
         if self._waiting:
-            self._parts = [pl.concat([*self._parts, self._frame(self._waiting)])]
+            self._events = pl.concat([self._events, self._frame(self._waiting)])
             self._waiting = []
-        frame = self._parts[0]
+        frame = self._events
         for name, value in context.items():
             if value is not None:
-                frame = frame.filter(pl.col(name).list.contains(_text(value)))
+                frame = frame.filter(pl.col(name).list.contains(spelled(value)))
         rows = np.array([codes.get(item, -1) for item in frame["item"].to_list()], dtype=np.int64)
-        late = (frame["time"].to_numpy() >= newest - MONTH)[rows >= 0]
+        late = (frame["time"].to_numpy() >= since)[rows >= 0]
         rows = rows[rows >= 0]
         return np.bincount(rows, minlength=len(codes)).astype(float), np.bincount(rows[late], minlength=len(codes)).astype(float)
 
@@ -58,8 +57,4 @@ class MomentCounts:
 def _texts(value: Any) -> list[str] | None:
     if value is None:
         return None
-    return [_text(one) for one in value] if isinstance(value, list | tuple) else [_text(value)]
-
-
-def _text(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return [spelled(one) for one in value] if isinstance(value, list | tuple) else [spelled(value)]

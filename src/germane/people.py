@@ -43,7 +43,7 @@ class People:
         if not whole:
             return
         frame = as_rows(whole, self.users.schema)
-        new = ~frame["id"].is_in(list(self.codes))
+        new = pl.Series([user not in self.codes for user in frame["id"]])
         self.codes.update((user, self.users.height + place) for place, user in enumerate(frame["id"].filter(new)))
         self.users = pl.concat([self.users.update(frame.filter(~new), on="id", how="left", include_nulls=True), frame.filter(new)])
         encoded = profiles(self.profile, frame)

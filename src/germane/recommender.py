@@ -15,7 +15,7 @@ from torch import Tensor
 
 from . import times
 from .batches import QueryBatch, columns_of, profiles, query_batch
-from .catalogue import Catalogue
+from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.tables import fitted
 from .encoders import Encoder, ItemContent, NoText, VectorCache, prompts
@@ -361,7 +361,7 @@ class Recommender:
         with self._lock:
             if self._moments is None:
                 self._moments = MomentCounts(self.histories, self.columns.moment)
-            return self._moments.count(context, self.catalogue.codes, self.newest)
+            return self._moments.count(context, self.catalogue.codes, self.newest - MONTH)
 
     # -- taking in -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import DataError
 
-__all__ = ["Table", "as_rows", "as_table", "fitted", "refuse_doubled"]
+__all__ = ["Table", "as_rows", "as_table", "fitted", "refuse_doubled", "spelled"]
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,19 @@ def fitted(frame: pl.DataFrame, column: str, dtype: pl.DataType) -> pl.Series:
     return given.cast(dtype, strict=False)
 
 
+def spelled(value: object) -> str:
+    """A value as the text that a file would hold: a whole number has no point.
+
+    >>> spelled(12345.0), spelled(1.5), spelled("007")
+    ('12345', '1.5', '007')
+    """
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def _column(name: str, cells: list[Any], dtype: pl.DataType) -> pl.Series:
     if isinstance(dtype, pl.List):
         return pl.Series(name, [[part.strip() for part in c.split("|") if part.strip()] if isinstance(c, str) else c for c in cells], dtype=dtype)
     if dtype.is_numeric() or dtype == pl.Boolean:
         return pl.Series(name, cells, dtype=dtype, strict=False)
-    text = [str(int(c)) if isinstance(c, float) and c.is_integer() else None if c is None else str(c) for c in cells]
+    text = [None if cell is None else spelled(cell) for cell in cells]
     return pl.Series(name, text, dtype=pl.String).cast(dtype, strict=False)

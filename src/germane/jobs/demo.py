@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..bundle import read_json
+from ..bundle import read_json, write_metrics
 from ..config import Config
 from ..errors import RunError
 from ..worlds import MomentWorld
@@ -57,7 +55,7 @@ def demo(
     with tempfile.TemporaryDirectory() as scratch:
         for row in _trained(films_kept_out() | said, Path(scratch) / "run", "films kept out of training", quiet, say):
             rows.append({**row, "variant": "films kept out"})
-    _copy_rows(target, rows)
+    write_metrics(target, rows)
     say(table(rows))
     say("Seen films are left out of lists; where events are tied in time, the order of the file decides.\n")
     world = MomentWorld(**WORLD)
@@ -117,12 +115,6 @@ def _trained(sections: Mapping[str, Any], run: Path, what: str, quiet: bool, say
     seconds = read_json(run, "about.json")["seconds"]["total"]
     say(f"{what}: {seconds:.0f} s")
     return judged.rows
-
-
-def _copy_rows(run: Path, rows: list[dict[str, Any]]) -> None:
-    new = run / ".metrics.json.new"
-    new.write_text(json.dumps({"format": 1, "rows": rows}, indent=1), encoding="utf-8")
-    os.replace(new, run / "metrics.json")
 
 
 def written(world: MomentWorld, folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from .. import times
-from ..bundle import load, read_json, save
+from ..bundle import load, read_json, save, write_metrics
 from ..config import Config
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
@@ -122,9 +122,6 @@ def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Con
 
 def evaluate_run(run: str | Path, *, config: str | Path | None = None, split: str = "test", sets: Sequence[str] = ()) -> Judged:
     """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite its ``metrics.json``."""
-    import json
-    import os
-
     folder = Path(run)
     if split not in ("test", "validation"):
         raise ConfigError(f"--split {split!r}: choose test or validation.")
@@ -136,9 +133,7 @@ def evaluate_run(run: str | Path, *, config: str | Path | None = None, split: st
         raise RunError(f"{folder} was trained on another catalogue than this config reads: evaluate needs the same items in the same order.")
     parts = read.split.divide(dataset)
     judged = _judge(recommender, dataset, parts, read, split)
-    new = folder / ".metrics.json.new"
-    new.write_text(json.dumps({"format": 1, "rows": judged.rows}, indent=1), encoding="utf-8")
-    os.replace(new, folder / "metrics.json")
+    write_metrics(folder, judged.rows)
     return judged
 
 

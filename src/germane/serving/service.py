@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -186,11 +187,12 @@ class Service:
                 self._record(stored.user, stored.event)
         people = dict(self.store.users())
         self._people.update(people)
-        for user, columns in people.items():
-            try:
-                self.recommender.put_users({user: columns})
-            except QueryError:  # put to another run, whose column of this name held something else
-                continue
+        try:
+            self.recommender.put_users(people)  # all at once: each call copies what is known of everybody
+        except QueryError:  # some were put to another run, whose column of that name held something else: leave those out
+            for user, columns in people.items():
+                with contextlib.suppress(QueryError):
+                    self.recommender.put_users({user: columns})
 
     def _record(self, user: str, event: Event) -> None:
         """Of an event's context, what the model does not know stays in the store."""

@@ -192,10 +192,7 @@ class ContextTransformer(TwoSided):
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
-        parts = [self.items(items)]
-        if self.items.text_width:
-            parts.append(self.items.z[items])
-        return torch.cat([*parts, self._prior(None)[items][:, None]], dim=-1)
+        return torch.cat([self._sides(items), self._prior(None)[items][:, None]], dim=-1)
 
     def _prior(self, snapshots: Tensor | None) -> Tensor:
         """[items] as of now, or [snapshots, items]"""
