@@ -131,3 +131,26 @@ def test_what_is_taken_in_the_rain(client):
     for bad, said in (('{"wether": "rain"}', "Did you mean weather"), ('{"degrees": 3}', "is a number")):
         told = client.get("/v1/popular", params={"context": bad})
         assert told.status_code == 422 and said in told.json()["detail"]
+
+
+def test_a_column_that_held_something_else_keeps_no_run_from_starting(store):
+    """The store outlives the run: what was put of x does not fit this run's column, what was put of y does."""
+    import polars as pl
+
+    from germane.data import Dataset
+
+    dataset = small_shop()
+    ids = dataset.users["id"]
+    events = dataset.events.select(
+        user=pl.Series(ids.gather(dataset.events["user"])), item=dataset.items["id"].gather(dataset.events["item"]), time="time"
+    )
+    people = pl.DataFrame({"user": ids, "age": [20.0 + n for n in range(len(ids))]})
+    known = Dataset.from_frames(events, users=people, columns={"time": "time", "user_side": ["age"]})
+    store.put_user("x", {"age": "old"})
+    store.put_user("y", {"age": 30})
+    shop = Recommender(ContextTransformer(width=16, blocks=1, length=10))
+    train(shop, known, training=TrainingOptions(epochs=1))
+    create_app(shop, store)
+    assert "x" not in shop.people.codes
+    twin = shop.people.codes[people.filter(pl.col("age") == 30)["user"][0]]
+    assert shop.people.moments.dense[shop.people.codes["y"]].tolist() == shop.people.moments.dense[twin].tolist()
