@@ -55,7 +55,7 @@ def measure(folder: Path, length: int = 50, size: int = 256) -> dict[str, object
     begin = time.perf_counter()
     import numpy as np
 
-    from germane.batches import EventTable, event_frame, profiles
+    from germane.batches import EventTable, Timelines, event_frame, profiles
     from germane.data import ByTime, Dataset, LeaveLastOut, check_no_leak
     from germane.features import Categories, FeatureSet, Time
 
@@ -78,7 +78,7 @@ def measure(folder: Path, length: int = 50, size: int = 256) -> dict[str, object
     nobody = FeatureSet([])
     table = EventTable(dataset, features, profile=profiles(nobody, dataset.users), visible=splits[0].train)
     batches = targets = 0
-    for batch in table.batches(length, size, np.random.default_rng(0)):
+    for batch in Timelines(table, length, size).draw(np.random.default_rng(0)):
         batches += 1
         targets += int((batch.targets >= 0).sum())
     lap("batch")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import times
-from .batches import QueryBatch, columns_of, profiles, query_batch
+from .batches import QueryBatch, columns_of, event_frame, profiles, query_batch
 from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.tables import fitted
@@ -71,8 +71,6 @@ class Recommender:
 
     def prepare(self, dataset: Dataset, *, bar: Callable[[int, int], None] | None = None) -> None:
         """Fit features, encode the catalogue, give the model its sizes. ``dataset`` holds the training events only."""
-        from .batches import event_frame
-
         self.features = FeatureSet.fit(self.parts, event_frame(dataset), self._moment_types(dataset), dataset.separators)
         sides = [name for name in dataset.columns.side if name in dataset.items.columns]
         self.side = FeatureSet.fit([Categories(), Numbers()], dataset.items.select(sides) if sides else pl.DataFrame(), _only(dataset.types, sides))

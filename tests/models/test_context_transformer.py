@@ -66,12 +66,12 @@ def test_unknown_items_are_never_negatives() -> None:
     model = recommender.model
     assert isinstance(model, ContextTransformer)
     model.items.known[5] = False
-    from germane.batches import EventTable
+    from germane.batches import EventTable, Timelines
 
     table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=recommender.typed(dataset))
     for loss in ("softmax", "sampled_softmax", "bce", "gbce", "bpr"):
         model.zero_grad()
-        for batch in table.batches(10, 16, np.random.default_rng(0)):
+        for batch in Timelines(table, 10, 16).draw(np.random.default_rng(0)):
             keep = (batch.targets != 5) & (batch.queries.history != 5).all(1, keepdim=True)
             from dataclasses import replace
 

@@ -163,7 +163,7 @@ def paired(ours: pl.DataFrame, theirs: pl.DataFrame, metric: str = "ndcg@10", se
 
 
 def _of_kinds(table: EventTable, rows: NDArray[np.int64], chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    begin, end = table._stretch(rows)
+    begin, end = table.stretch(rows)
     counts = end - begin
     query = np.repeat(np.arange(len(rows)), counts)
     place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(begin, counts)

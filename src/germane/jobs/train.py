@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from ..batches import EventTable
+from ..batches import EventTable, Timelines
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import TrainingError
 from ..evaluation import VARIANTS, Cases, EvaluationOptions, judge_cases, rows_of, validation_figure
@@ -133,9 +133,8 @@ def _fit_learned(
     if typed is not None and share and dataset.columns.text:
         own, phrases = recommender.phrases(train, len(typed[0]))
         typed = torch.cat([typed[0], own]), typed[1]
-    table = EventTable(
-        dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=typed, phrases=phrases, phrase_share=share
-    )
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=typed)
+    feed = Timelines(table, length, options.batch, phrases=phrases, phrase_share=share)
     validate = None
     if len(split.validation):
         cases = cases_of(recommender, dataset, split, "validation", judged_by)
@@ -145,7 +144,7 @@ def _fit_learned(
 
     if options.seen_as_negatives is None:
         options = options.model_copy(update={"seen_as_negatives": recommender.exclude_seen is not True})
-    return train_model(model, table, options, seed=recommender.seed, validate=validate, checkpoint=checkpoint, progress=progress, length=length)
+    return train_model(model, feed, options, seed=recommender.seed, validate=validate, checkpoint=checkpoint, progress=progress)
 
 
 def without_context(recommender: Recommender) -> Recommender | None:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..batches import Batch, EventTable
+from ..batches import Batch, Timelines
 from ..errors import TrainingError
 from ..models import Learned
 from .options import TrainingOptions
@@ -46,16 +46,15 @@ def choose_device(name: str) -> torch.device:
 
 def train_model(
     model: Learned,
-    table: EventTable,
+    feed: Timelines,
     options: TrainingOptions,
     *,
     seed: int = 0,
     validate: Callable[[], float] | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int, int, float, float | None], None] | None = None,
-    length: int = 100,
 ) -> Trained:
-    """Fit ``model`` on the visible events of ``table``.
+    """Fit ``model`` on the batches of ``feed``.
 
     ``validate`` gives the figure that decides (larger is better); without it all ``epochs`` are run. ``checkpoint`` is a folder that holds the
     state after each epoch: an interrupted training goes on from there and ends with the same weights, since every epoch draws from a
@@ -65,20 +64,19 @@ def train_model(
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     try:
-        return _run(model, table, options, seed, validate, checkpoint, progress, length)
+        return _run(model, feed, options, seed, validate, checkpoint, progress)
     finally:
         torch.set_flush_denormal(False)  # the caller's numbers keep their smallest values
 
 
 def _run(
     model: Learned,
-    table: EventTable,
+    feed: Timelines,
     options: TrainingOptions,
     seed: int,
     validate: Callable[[], float] | None,
     checkpoint: Path | None,
     progress: Callable[[int, int, int, float, float | None], None] | None,
-    length: int,
 ) -> Trained:
     device = choose_device(options.device)
     model.to(device)
@@ -87,7 +85,7 @@ def _run(
     begin = 0
     if checkpoint is not None and (checkpoint / "progress.json").exists():
         begin, trained, best_state = _resume(checkpoint, model, optimiser)
-    steps = math.ceil(table.n_batches(length, options.batch) / options.accumulate)
+    steps = math.ceil(len(feed) / options.accumulate)
     for epoch in range(begin, options.epochs):
         if epoch - trained.best_epoch >= options.patience and validate is not None and trained.best_epoch:
             break
@@ -95,7 +93,7 @@ def _run(
         rng = np.random.default_rng([seed, epoch])
         model.train()
         total, done = 0.0, 0
-        for group in _groups(table.batches(length, options.batch, rng), options.accumulate):
+        for group in _groups(feed.draw(rng), options.accumulate):
             rate = options.learning_rate * _schedule(options, epoch * steps + done, steps)
             for parameters in optimiser.param_groups:
                 parameters["lr"] = rate

@@ -1,0 +1,8 @@
+"""The one place where events and queries become tensors, for training, evaluation and serving alike."""
+
+from .batch import Batch, QueryBatch
+from .event_table import EventTable, event_frame
+from .live import columns_of, profiles, query_batch
+from .timelines import Timelines
+
+__all__ = ["Batch", "EventTable", "QueryBatch", "Timelines", "columns_of", "event_frame", "profiles", "query_batch"]

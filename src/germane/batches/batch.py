@@ -1,0 +1,81 @@
+"""Queries and stretches of timelines as tensors: all that models see of the outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..features import Moments
+
+__all__ = ["PAD", "Batch", "QueryBatch", "blank"]
+
+PAD = -1
+"""In ``history``: no event here."""
+
+
+@dataclass(frozen=True)
+class QueryBatch:
+    """Queries as tensors: all that a model sees of the outside. B queries, T places of history (newest last, padded on the left)."""
+
+    users: Tensor
+    """[B] codes; -1 = unknown."""
+    times: Tensor
+    """[B] float64 seconds of the wall clock."""
+    history: Tensor
+    """[B, T] item codes; -1 = no event."""
+    ages: Tensor
+    """[B, T] float32 seconds from the event to the moment asked about; 0 where padded."""
+    history_moments: Moments
+    """[B, T, ...] context of each event."""
+    moment: Moments
+    """[B, ...] context of the moment asked about."""
+    profile: Moments
+    """[B, ...] what is known of the user (``user_side``)."""
+    words: Tensor
+    """[B, W] the encoder's vector of the typed words; zero = none typed."""
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def to(self, device: torch.device | str) -> QueryBatch:
+        return QueryBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+    def __getitem__(self, index: Any) -> QueryBatch:
+        return QueryBatch(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    def without_words(self) -> QueryBatch:
+        return replace(self, words=torch.zeros_like(self.words))
+
+    def with_moments_of(self, order: Tensor) -> QueryBatch:
+        """The same queries, each in the context of another one: what a model loses by it is what context is worth to it."""
+        return replace(self, moment=self.moment[order])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stretches of users' timelines for training: each event is predicted from those before it and its own moment.
+
+    Place t of ``queries.history`` precedes place t of ``targets``; ages are to be taken between ``times`` and ``target_times``.
+    """
+
+    queries: QueryBatch
+    """Its ``moment`` and ``words`` are [B, T, ...]: one moment for each target."""
+    history_times: Tensor
+    """[B, T] float64"""
+    targets: Tensor
+    """[B, T] item codes; -1 = nothing to predict here."""
+    target_times: Tensor
+    """[B, T] float64"""
+    weights: Tensor
+    """[B, T] of the targets."""
+
+    def to(self, device: torch.device | str) -> Batch:
+        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+def blank(moments: Moments, empty: Tensor) -> Moments:
+    """Nothing where there is no event."""
+    return Moments(moments.codes.masked_fill(empty[..., None], 0), moments.dense.masked_fill(empty[..., None], 0))

@@ -1,0 +1,101 @@
+"""A dataset's events as arrays, of which queries are cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data.dataset import Dataset
+from ..features import FeatureSet, Moments
+from ..features.base import TIME
+from .batch import PAD, QueryBatch, blank
+
+__all__ = ["EventTable", "event_frame"]
+
+
+def event_frame(dataset: Dataset, rows: NDArray[np.int64] | None = None) -> pl.DataFrame:
+    """What features read: ``time`` and the context columns under their own names."""
+    events = dataset.events if rows is None else dataset.events[rows]
+    names = [name for name in dataset.columns.moment if f"context:{name}" in events.columns]
+    time = [pl.col("time").alias(TIME)] if dataset.has_times else []
+    columns = [*time, *(pl.col(f"context:{name}").alias(name) for name in names)]
+    return events.select(columns) if columns else pl.DataFrame({"": [None] * events.height})  # a row for each event all the same
+
+
+class EventTable:
+    """A dataset's events as arrays in the order of users' timelines, ready to be cut into batches.
+
+    ``visible`` (rows of the event table) are what histories may hold; queries may be asked at any row.
+    Memory: 20 bytes an event and 8 C + 4 D for C code and D dense columns.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        features: FeatureSet,
+        *,
+        profile: Moments,
+        visible: NDArray[np.int64] | None = None,
+        words: tuple[Tensor, NDArray[np.int64]] | None = None,
+    ) -> None:
+        """``words``: vectors [distinct, W] with row 0 zero, and each event's row among them."""
+        self.dataset, self.profile = dataset, profile
+        lines = dataset.timelines
+        self.order, self.place = lines.order, lines.place
+        seen = np.ones(len(dataset), dtype=bool)
+        if visible is not None:
+            seen[:] = False
+            seen[visible] = True
+        along = seen[self.order]  # in order of timelines
+        self.before = np.concatenate([[0], np.cumsum(along)])  # visible events before each place
+        self.rows = self.order[along]
+        self.offsets = self.before[lines.offsets]  # [users + 1] within the visible events
+        self.items = torch.tensor(dataset.item_codes)
+        self.times = torch.tensor(dataset.times)
+        self.users = dataset.user_codes
+        self.moments = features.encode(event_frame(dataset))
+        self.weights = torch.from_numpy(np.array(dataset.events["weight"].to_numpy(), dtype=np.float32))
+        self.positive = dataset.events["positive"].to_numpy()
+        self.word_vectors, self.word_rows = words if words is not None else (torch.zeros(1, 0), np.zeros(len(dataset), dtype=np.int64))
+
+    def seen(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(query number, item code) pairs of all that each query's user did before it."""
+        begin, end = self.stretch(rows)
+        counts = end - begin
+        query = np.repeat(np.arange(len(rows)), counts)
+        place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(begin, counts)
+        return query, self.dataset.item_codes[self.rows[place]]
+
+    def queries(self, rows: NDArray[np.int64], length: int) -> QueryBatch:
+        """The moments of these events, each with at most ``length`` visible events before it."""
+        begin, end = self.stretch(rows)
+        history, padded = self.window(begin, end, length)  # [B, T] rows of the event table
+        at = torch.from_numpy(rows)
+        empty = torch.from_numpy(padded)
+        source = torch.from_numpy(history)
+        times = self.times[at]
+        return QueryBatch(
+            users=torch.from_numpy(self.users[rows]),
+            times=times,
+            history=self.items[source].masked_fill(empty, PAD),
+            ages=(times[:, None] - self.times[source]).clamp(min=0).float().masked_fill(empty, 0),
+            history_moments=blank(self.moments[source], empty),
+            moment=self.moments[at],
+            profile=self.profile[torch.from_numpy(self.users[rows])],
+            words=self.word_vectors[torch.from_numpy(self.word_rows[rows])],
+        )
+
+    def stretch(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self.offsets[self.users[rows]], self.before[self.place[rows]]
+
+    def window(self, begin: NDArray[np.int64], end: NDArray[np.int64], length: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """[B, T] rows of the event table and where there is none; T is the longest needed, at most ``length``."""
+        width = max(1, min(length, int((end - begin).max(initial=0))))
+        place = end[:, None] - width + np.arange(width)
+        padded = place < begin[:, None]
+        if not len(self.rows):
+            return np.zeros_like(place), np.ones_like(padded)
+        return np.where(padded, 0, self.rows[np.clip(place, 0, len(self.rows) - 1)]), padded

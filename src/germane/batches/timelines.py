@@ -1,0 +1,95 @@
+"""Users' timelines, cut into stretches: each event is predicted from those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .batch import PAD, Batch, QueryBatch, blank
+from .event_table import EventTable
+
+__all__ = ["Timelines"]
+
+
+class Timelines:
+    """Every visible timeline in stretches of at most ``length`` targets, ``size`` stretches a batch, like lengths together.
+
+    Each positive event is a target once; a stretch sees up to ``length`` events before its first target's successor. For models that
+    learn from order; a model that scores rows one at a time takes ``Rows``.
+
+    ``phrases`` [items, K]: rows of the table's word vectors that hold each item's own texts; ``phrase_share`` of the targets without typed
+    words are asked for in one of them, and a fifth of the typed words go missing, so that queries with words and without both work.
+    """
+
+    def __init__(self, table: EventTable, length: int, size: int, *, phrases: NDArray[np.int64] | None = None, phrase_share: float = 0.0) -> None:
+        self.table, self.length, self.size = table, length, size
+        self.phrases, self.phrase_share = phrases, phrase_share
+
+    def __len__(self) -> int:
+        """Batches of an epoch; random cuts may make a few more."""
+        return -(-len(self._cuts(None)[0]) // self.size)
+
+    def draw(self, rng: np.random.Generator | None) -> Iterator[Batch]:
+        """One epoch. With ``rng``, cuts and order are drawn anew."""
+        begins, ends = self._cuts(rng)
+        lengths = ends - begins
+        order = np.argsort(lengths + (rng.random(len(lengths)) if rng is not None else 0), kind="stable")
+        groups = [order[i : i + self.size] for i in range(0, len(order), self.size)]
+        if rng is not None:
+            rng.shuffle(groups)
+        for group in groups:
+            yield self._batch(begins[group], ends[group], rng)
+
+    def _cuts(self, rng: np.random.Generator | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        length, offsets = self.length, self.table.offsets
+        counts = np.diff(offsets)
+        shift = rng.integers(0, length, len(counts)) if rng is not None else np.zeros(len(counts), dtype=np.int64)
+        shift = np.where(counts > length, shift, 0)  # short timelines stay whole
+        pieces = np.maximum(-(-(counts + shift) // length), counts > 0)
+        user = np.repeat(np.arange(len(counts)), pieces)
+        number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        begin = np.maximum(number * length - shift[user], 0) + offsets[user]
+        end = np.minimum((number + 1) * length - shift[user], counts[user]) + offsets[user]
+        return begin, end
+
+    def _batch(self, begins: NDArray[np.int64], ends: NDArray[np.int64], rng: np.random.Generator | None) -> Batch:
+        table = self.table
+        width = int((ends - begins).max())
+        events, padded = table.window(begins, ends, width)  # rows of the targets
+        user = table.users[table.rows[begins]]
+        place = ends[:, None] - width + np.arange(width) - 1  # the event before each target, within table.rows
+        lacking = (place < table.offsets[user][:, None]) | padded
+        source = torch.from_numpy(np.where(lacking, 0, table.rows[np.clip(place, 0, None)]))
+        empty, at = torch.from_numpy(lacking), torch.from_numpy(events)
+        hidden = torch.from_numpy(padded | ~table.positive[events])
+        queries = QueryBatch(
+            users=torch.from_numpy(user),
+            times=table.times[at[:, -1]],
+            history=table.items[source].masked_fill(empty, PAD),
+            ages=(table.times[at] - table.times[source]).clamp(min=0).float().masked_fill(empty, 0),
+            history_moments=blank(table.moments[source], empty),
+            moment=table.moments[at],
+            profile=table.profile[torch.from_numpy(user)],
+            words=table.word_vectors[torch.from_numpy(self._words(events, rng))],
+        )
+        return Batch(
+            queries,
+            history_times=torch.where(empty, table.times[at], table.times[source]),
+            targets=table.items[at].masked_fill(hidden, PAD),
+            target_times=table.times[at],
+            weights=table.weights[at].masked_fill(hidden, 0),
+        )
+
+    def _words(self, events: NDArray[np.int64], rng: np.random.Generator | None) -> NDArray[np.int64]:
+        table = self.table
+        rows = table.word_rows[events]
+        if rng is None or len(table.word_vectors) < 2:
+            return rows
+        rows = np.where(rng.random(rows.shape) < 0.2, 0, rows)
+        if self.phrases is not None and self.phrase_share:
+            own = self.phrases[table.dataset.item_codes[events], rng.integers(0, self.phrases.shape[1], events.shape)]
+            rows = np.where((table.word_rows[events] == 0) & (rng.random(rows.shape) < self.phrase_share), own, rows)
+        return rows
