@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,7 @@ from .encoders import Encoder, ItemContent
 from .errors import GermaneError, RunError
 from .features import FeatureSet
 from .histories import Histories
+from .losses import Objective
 from .models import Model
 from .policies import Policy
 from .recommender import Recommender
@@ -122,6 +124,7 @@ def _write(
         "version": recommender.version,
         "seed": recommender.seed,
         "exclude_seen": recommender.exclude_seen,
+        "objective": asdict(recommender.model.objective),
     }
     _json(folder / "vocabulary.json", vocabulary)
     _json(folder / "policy.json", {"use": _name(recommender.policy, policies), "options": recommender.policy.settings()})
@@ -187,6 +190,7 @@ def _read(folder: Path) -> Recommender:
         seed=said["seed"],
         exclude_seen=tuple(said["exclude_seen"]) if isinstance(said["exclude_seen"], list) else said["exclude_seen"],
     )
+    recommender.model.objective = Objective(**said.get("objective", {}))
     table = pl.read_parquet(folder / "items.parquet")
     items = table.select(pl.col(c).alias(c.removeprefix("item:")) for c in table.columns if c.startswith("item:"))
     features = FeatureSet.from_vocabulary(said["features"])

@@ -75,7 +75,7 @@ class Component:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.settings().items())})"
 
 
-def exported(package: ModuleType, base: type) -> dict[str, type]:
+def exported(package: ModuleType, base: type) -> dict[str, type[Any]]:
     """The parts that a package registers: name -> class, abstract ones left out."""
     found = {name: getattr(package, name) for name in package.__all__}
     return {n: c for n, c in found.items() if inspect.isclass(c) and issubclass(c, base) and not inspect.isabstract(c) and c is not base}

@@ -113,6 +113,10 @@ class Config:
             evaluation=evaluation,
             baselines=tuple(m for m in (attempt(partial(_baseline, said), None) for said in evaluation.baselines) if m is not None),
         )
+        attempt(lambda: made.training.objective(made.model), None)
+        for baseline in made.baselines:
+            if not evaluation.k and made.training.suited(baseline).objective(baseline).first() == "ranking":
+                found.append(f"[evaluation] baselines: {type(baseline).__name__} only ranks, and k = [] judges no lists: say k, or leave it out.")
         if found:
             raise ConfigError(found)
         return made

@@ -19,6 +19,7 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "moment": ("time and context", "fits the time and the context"),
     "words": ("typed words", "fits the typed words"),
     "content": ("similar texts", "reads like what was taken before"),
+    "taste": ("user and item", "fits this user, as far as known"),
     "popularity": ("popularity", "taken by many, also lately"),
 }
 """Kind of a part: what it rests on, and how that is said to people."""

@@ -225,7 +225,7 @@ class Recommender:
     def batch(self, queries: Sequence[Query], now: float | None = None, notes: list[list[Note]] | None = None) -> QueryBatch:
         """Live queries as tensors; what is unknown is left out and noted."""
         notes = notes if notes is not None else [[] for _ in queries]
-        names, length = self.features.names, getattr(self.model.options, "length", 200)
+        names, length = self.features.names, self.model.length
         users, moments, contexts, histories, history_contexts = [], [], [], [], []
         for query, told in zip(queries, notes, strict=True):
             code = self.people.codes.get(query.user, -1) if query.user is not None else -1
@@ -301,9 +301,14 @@ class Recommender:
         return np.flatnonzero(mask)
 
     def score(self, pairs: pl.DataFrame, head: str | None = None) -> NDArray[np.float64]:
-        """Ranking scores of (user, item) rows, under the config's column names; context columns and the time are read where present."""
-        if head is not None and head not in self.model.abilities.gives:
-            raise AbilityError(f"{type(self.model).__name__} has no {head} head; it gives {', '.join(sorted(self.model.abilities.gives))}.")
+        """What a head says of (user, item) rows, under the config's column names; context columns and the time are read where present.
+
+        ``head``: ``click`` (a probability), ``rating`` or ``ranking`` (a score); absent, the first of these that was trained.
+        """
+        trained = self.model.objective.heads
+        head = head or self.model.objective.first()
+        if head != "ranking" and head not in trained:
+            raise AbilityError(f"this {type(self.model).__name__} has no {head} head; it was trained for {' and '.join(trained)}.")
         user, item = self.columns.in_events("user"), self.columns.in_events("item")
         for column in (user, item):
             if column not in pairs.columns:
@@ -320,7 +325,7 @@ class Recommender:
                     Query(user=str(row[user]), time=row[timed] if timed is not None else None, context={n: row[n] for n in names}) for row in rows
                 ]
                 asked = torch.tensor([[c if c is not None else 0] for c in codes])
-                scores = self.model.score(self.batch(queries), asked)[:, 0].double().numpy()
+                scores = self.model.predict(self.batch(queries), asked, head)[:, 0].double().numpy()
                 out[begin : begin + len(rows)] = np.where([c is not None for c in codes], scores, np.nan)
         return out
 

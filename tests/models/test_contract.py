@@ -2,8 +2,21 @@ from __future__ import annotations
 
 from germane import models
 from germane.component import exported
-from germane.models import ContextTransformer, ItemNeighbours, Model, Popular, PopularLately
+from germane.models import (
+    NCF,
+    BiasedMF,
+    ContextTransformer,
+    DCNv2,
+    FactorisationMachine,
+    ItemNeighbours,
+    Model,
+    Popular,
+    PopularLately,
+    TensorFactorisation,
+    TwoEmbeddings,
+)
 from germane.testing.model_contract import ModelContract
+from germane.training import TrainingOptions
 
 
 class TestPopular(ModelContract):
@@ -40,6 +53,44 @@ class TestBareContextTransformer(ModelContract):
         popularity=False,
         relative_time=False,
     )
+
+
+ROWS = TrainingOptions(epochs=2, batch=64, warmup=2)
+
+
+class TestTwoEmbeddings(ModelContract):
+    model = TwoEmbeddings(width=4, hidden=8)
+    training = ROWS
+
+
+class TestBiasedMF(ModelContract):
+    model = BiasedMF(width=4)
+    training = ROWS
+
+
+class TestFactorisationMachine(ModelContract):
+    model = FactorisationMachine(width=4)
+    training = ROWS
+
+
+class TestNCF(ModelContract):
+    model = NCF(width=4, layers=(8, 4))
+    training = ROWS
+
+
+class TestTensorFactorisation(ModelContract):
+    model = TensorFactorisation(width=4)
+    training = ROWS
+
+
+class TestTensorTrain(ModelContract):
+    model = TensorFactorisation(width=3, form="train")
+    training = ROWS
+
+
+class TestDCNv2(ModelContract):
+    model = DCNv2(width=4, crosses=2, layers=(8,))
+    training = ROWS
 
 
 def test_every_model_has_a_contract() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..features import Moments
 
-__all__ = ["PAD", "Batch", "QueryBatch", "blank"]
+__all__ = ["PAD", "Batch", "QueryBatch", "RowBatch", "blank"]
 
 PAD = -1
 """In ``history``: no event here."""
@@ -46,6 +46,9 @@ class QueryBatch:
     def __getitem__(self, index: Any) -> QueryBatch:
         return QueryBatch(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
+    def without_moment(self) -> QueryBatch:
+        return replace(self, moment=Moments(torch.zeros_like(self.moment.codes), torch.zeros_like(self.moment.dense)))
+
     def without_words(self) -> QueryBatch:
         return replace(self, words=torch.zeros_like(self.words))
 
@@ -70,10 +73,35 @@ class Batch:
     target_times: Tensor
     """[B, T] float64"""
     weights: Tensor
-    """[B, T] of the targets."""
+    """[B, T] of the events; zero where there is none."""
+    items: Tensor
+    """[B, T] codes of all events, also of those that are no targets; -1 = none."""
+    values: Tensor
+    """[B, T] what each event was worth to its user, such as a rating; NaN = unknown."""
 
     def to(self, device: torch.device | str) -> Batch:
         return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """One item for each query: what models learn that score a row at a time, and what clicks and ratings are judged on."""
+
+    queries: QueryBatch
+    items: Tensor
+    """[B] codes"""
+    labels: Tensor
+    """[B] 0 or 1; NaN = unknown."""
+    values: Tensor
+    """[B] NaN = unknown."""
+    weights: Tensor
+    """[B]"""
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def to(self, device: torch.device | str) -> RowBatch:
+        return RowBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 def blank(moments: Moments, empty: Tensor) -> Moments:

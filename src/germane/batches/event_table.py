@@ -11,7 +11,7 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..features import FeatureSet, Moments
 from ..features.base import TIME
-from .batch import PAD, QueryBatch, blank
+from .batch import PAD, QueryBatch, RowBatch, blank
 
 __all__ = ["EventTable", "event_frame"]
 
@@ -28,8 +28,9 @@ def event_frame(dataset: Dataset, rows: NDArray[np.int64] | None = None) -> pl.D
 class EventTable:
     """A dataset's events as arrays in the order of users' timelines, ready to be cut into batches.
 
-    ``visible`` (rows of the event table) are what histories may hold; queries may be asked at any row.
-    Memory: 20 bytes an event and 8 C + 4 D for C code and D dense columns.
+    ``visible`` (rows of the event table) are what histories may hold; queries may be asked at any row. A row with the label 0 is in no history:
+    it says what was shown and not taken.
+    Memory: 28 bytes an event and 8 C + 4 D for C code and D dense columns.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class EventTable:
         if visible is not None:
             seen[:] = False
             seen[visible] = True
-        along = seen[self.order]  # in order of timelines
+        self.labels = _numbers(dataset, "label")
+        along = (seen & (self.labels.numpy() != 0))[self.order]  # in order of timelines
         self.before = np.concatenate([[0], np.cumsum(along)])  # visible events before each place
         self.rows = self.order[along]
         self.offsets = self.before[lines.offsets]  # [users + 1] within the visible events
@@ -58,6 +60,7 @@ class EventTable:
         self.users = dataset.user_codes
         self.moments = features.encode(event_frame(dataset))
         self.weights = torch.from_numpy(np.array(dataset.events["weight"].to_numpy(), dtype=np.float32))
+        self.values = _numbers(dataset, "value")
         self.positive = dataset.events["positive"].to_numpy()
         self.word_vectors, self.word_rows = words if words is not None else (torch.zeros(1, 0), np.zeros(len(dataset), dtype=np.int64))
 
@@ -88,6 +91,11 @@ class EventTable:
             words=self.word_vectors[torch.from_numpy(self.word_rows[rows])],
         )
 
+    def rows_of(self, rows: NDArray[np.int64], length: int) -> RowBatch:
+        """These events, each with the item, label and value that it has."""
+        at = torch.from_numpy(rows)
+        return RowBatch(self.queries(rows, length), self.items[at], self.labels[at], self.values[at], self.weights[at])
+
     def stretch(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self.offsets[self.users[rows]], self.before[self.place[rows]]
 
@@ -99,3 +107,10 @@ class EventTable:
         if not len(self.rows):
             return np.zeros_like(place), np.ones_like(padded)
         return np.where(padded, 0, self.rows[np.clip(place, 0, len(self.rows) - 1)]), padded
+
+
+def _numbers(dataset: Dataset, column: str) -> Tensor:
+    """[events] float32, NaN where it says nothing."""
+    if column not in dataset.events.columns:
+        return torch.full((len(dataset),), torch.nan)
+    return torch.from_numpy(np.array(dataset.events[column].cast(pl.Float32).fill_null(torch.nan).to_numpy()))

@@ -64,7 +64,7 @@ class Timelines:
         lacking = (place < table.offsets[user][:, None]) | padded
         source = torch.from_numpy(np.where(lacking, 0, table.rows[np.clip(place, 0, None)]))
         empty, at = torch.from_numpy(lacking), torch.from_numpy(events)
-        hidden = torch.from_numpy(padded | ~table.positive[events])
+        nothing = torch.from_numpy(padded)
         queries = QueryBatch(
             users=torch.from_numpy(user),
             times=table.times[at[:, -1]],
@@ -78,9 +78,11 @@ class Timelines:
         return Batch(
             queries,
             history_times=torch.where(empty, table.times[at], table.times[source]),
-            targets=table.items[at].masked_fill(hidden, PAD),
+            targets=table.items[at].masked_fill(nothing | ~torch.from_numpy(table.positive)[at], PAD),
             target_times=table.times[at],
-            weights=table.weights[at].masked_fill(hidden, 0),
+            weights=table.weights[at].masked_fill(nothing, 0),
+            items=table.items[at].masked_fill(nothing, PAD),
+            values=table.values[at].masked_fill(nothing, torch.nan),
         )
 
     def _words(self, events: NDArray[np.int64], rng: np.random.Generator | None) -> NDArray[np.int64]:

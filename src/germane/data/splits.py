@@ -1,6 +1,7 @@
 """Which events train, which choose between models, which judge. Each split is a part: ``[split] use = …``.
 
-Held-out rows are positive events only. An event that is no target trains where it stands before what its user is asked, and is history everywhere.
+Held-out rows are positive events, and rows with a label where the data tells labels (not in ``LeaveLastOut``).
+An event that is no target trains where it stands before what its user is asked, and is history everywhere.
 Items held out by ``[data.rules] hold_out_items`` have no training and no validation rows; their test rows stay.
 """
 
@@ -166,8 +167,8 @@ class ByTime(Splitter):
         o, n, row = self.options, len(dataset), np.arange(len(dataset))
         cut_test = self._cut(dataset.times, n, o.test, o.test_from)
         cut_validation = self._cut(dataset.times, cut_test, min(o.validation * n / max(cut_test, 1), 1.0), o.validation_from)
-        positive = dataset.events["positive"].to_numpy()
-        return row < cut_validation, positive & (row >= cut_validation) & (row < cut_test), positive & (row >= cut_test)
+        judged = _judged(dataset)
+        return row < cut_validation, judged & (row >= cut_validation) & (row < cut_test), judged & (row >= cut_test)
 
     @staticmethod
     def _cut(moments: NDArray[np.float64], end: int, share: float, begin: str | float | None) -> int:
@@ -215,8 +216,7 @@ class Random(Splitter):
     name = "random"
 
     def parts(self, dataset: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-        positive = np.flatnonzero(dataset.events["positive"].to_numpy())
-        drawn = np.random.default_rng(self.options.seed).permutation(positive)
+        drawn = np.random.default_rng(self.options.seed).permutation(np.flatnonzero(_judged(dataset)))
         n_test, n_validation = round(self.options.test * len(drawn)), round(self.options.validation * len(drawn))
         part = np.zeros(len(dataset), dtype=np.int8)
         part[drawn[:n_test]] = 2
@@ -243,8 +243,8 @@ class Given(Splitter):
             raise DataError(
                 "Given needs to be told the parts: name their column by split = … in [data.columns], or files by validation and test in [data]."
             )
-        part, positive = dataset.events["split"].to_numpy(), dataset.events["positive"].to_numpy()
-        return part == "train", (part == "validation") & positive, (part == "test") & positive
+        part, judged = dataset.events["split"].to_numpy(), _judged(dataset)
+        return part == "train", (part == "validation") & judged, (part == "test") & judged
 
 
 class NoSplit(Splitter):
@@ -260,6 +260,12 @@ class NoSplit(Splitter):
     def parts(self, dataset: Dataset) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         nothing = np.zeros(len(dataset), dtype=bool)
         return ~nothing, nothing, nothing
+
+
+def _judged(dataset: Dataset) -> NDArray[np.bool_]:
+    """[events] whether a row may be asked: it was taken, or a label says that it was not."""
+    positive: NDArray[np.bool_] = dataset.events["positive"].to_numpy()
+    return positive | dataset.events["label"].is_not_null().to_numpy() if "label" in dataset.events.columns else positive
 
 
 def held_out_items(dataset: Dataset) -> NDArray[np.bool_]:

@@ -1,7 +1,22 @@
 """Judging recommenders."""
 
+from .cases import Cases
 from .options import SEGMENTS, EvaluationOptions
-from .protocol import Cases, judge_cases, paired, rows_of, validation_figure
+from .pairs import judge_pairs
+from .protocol import judge_cases
+from .rows import paired, rows_of
+from .validation import Validation
 from .variants import VARIANTS, mistyped
 
-__all__ = ["SEGMENTS", "VARIANTS", "Cases", "EvaluationOptions", "judge_cases", "mistyped", "paired", "rows_of", "validation_figure"]
+__all__ = [
+    "Cases",
+    "EvaluationOptions",
+    "SEGMENTS",
+    "VARIANTS",
+    "Validation",
+    "judge_cases",
+    "judge_pairs",
+    "mistyped",
+    "paired",
+    "rows_of",
+]

@@ -10,14 +10,14 @@ from ..component import Options
 
 __all__ = ["SEGMENTS", "EvaluationOptions"]
 
-Segment = Literal["all", "known items", "new items", "new users", "sparse users"]
+Segment = Literal["all", "known items", "new items", "new users", "sparse users", "new pairs"]
 Variant = Literal["without context", "context shuffled", "context missing", "typos in words"]
-SEGMENTS: tuple[Segment, ...] = ("all", "known items", "new items", "new users", "sparse users")
+SEGMENTS: tuple[Segment, ...] = ("all", "known items", "new items", "new users", "sparse users", "new pairs")
 
 
 class EvaluationOptions(Options):
     k: tuple[int, ...] = (10,)
-    """Lengths of the lists that are judged."""
+    """Lengths of the lists that are judged. ``[]``: no lists are judged, only what the click and rating heads say of held-out rows."""
     exclude_seen: bool | tuple[str, ...] = True
     """Whether what a user took before is left out of lists; or the kinds of events that count as seen."""
     history: Literal["rolling", "frozen"] = "rolling"
@@ -25,7 +25,8 @@ class EvaluationOptions(Options):
     baselines: tuple[str | dict[str, Any], ...] = ()
     """Models that are fitted beside the run and reported as rows of their own: a name, or ``{use = "PopularLately", days = 7}``."""
     segments: tuple[Segment, ...] = SEGMENTS
-    """Parts of the held-out events with rows of their own. New: without training events; sparse: with fewer than ten."""
+    """Parts of the held-out events with rows of their own. New: without training events; sparse: with fewer than ten.
+    New pairs: of a user with an item that it did not take in training, where other held-out events repeat."""
     variants: tuple[Variant, ...] = ("context shuffled",)
     """Rows that tell what the model owes to what: trained again blind to context; asked in the moments of others; with one context value in
     ten missing; with a typing error in each longer word. Left out where the data or the model have nothing of the kind."""
@@ -38,6 +39,6 @@ class EvaluationOptions(Options):
     @field_validator("k")
     @classmethod
     def _in_range(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value or any(not 1 <= k <= 1000 for k in value):
+        if any(not 1 <= k <= 1000 for k in value):
             raise ValueError("each k should lie between 1 and 1,000")
         return value

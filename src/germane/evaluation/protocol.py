@@ -1,47 +1,23 @@
-"""The protocol: every held-out event is a case, the whole catalogue is ranked, figures are means per user and then over users."""
+"""Lists judged: every held-out event is a case, and the whole catalogue is ranked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..batches import EventTable
-from ..features import Moments
-from ..metrics import bootstrap_interval, paired_test
 from ..metrics import ranking as measures
 from ..models import Model
-from .options import SEGMENTS, EvaluationOptions
+from .cases import Cases
+from .options import EvaluationOptions
 
-__all__ = ["Cases", "judge_cases", "paired", "rows_of", "validation_figure"]
+__all__ = ["judge_cases"]
 
 BATCH = 128
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Held-out events and what is needed to judge a model on them."""
-
-    table: EventTable
-    """Its visible events are what histories may hold."""
-    rows: NDArray[np.int64]
-    """Rows of the event table."""
-    known_items: NDArray[np.bool_]
-    """[items] has training events."""
-    training_counts: NDArray[np.int64]
-    """[users] training events of each."""
-    item_counts: NDArray[np.int64]
-    """[items] training events of each."""
-    moments: Moments | None = None
-    """[rows, ...] asked instead of the events' own; see ``variants``."""
-    words: Tensor | None = None
-    """[rows, W] asked instead of the events' own."""
 
 
 def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.DataFrame:
@@ -49,15 +25,15 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.Da
 
     Cases whose target is excluded because its user took it before are left out. Cost: cases × catalogue.
     """
-    length = getattr(model.options, "length", 200)
-    out: list[dict[str, Any]] = []
+    cases = cases.only(cases.table.positive[cases.rows])
+    out: list[NDArray[np.int64]] = []
     taken = np.zeros(cases.table.dataset.n_items)
     if isinstance(model, torch.nn.Module):
         model.eval()
     with torch.inference_mode():
         for begin in range(0, len(cases.rows), BATCH):
             rows = cases.rows[begin : begin + BATCH]
-            queries = cases.table.queries(rows, length)
+            queries = cases.table.queries(rows, model.length)
             part = slice(begin, begin + BATCH)
             if cases.moments is not None:
                 queries = replace(queries, moment=cases.moments[part])
@@ -76,10 +52,9 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.Da
             ranks = measures.rank_of(scores, targets)
             top = np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10]
             taken += np.bincount(top.ravel(), minlength=len(taken))
-            for row, rank, target, gone in zip(rows, ranks, targets, lost, strict=True):
-                if not gone:
-                    out.append({"row": int(row), "user": int(cases.table.users[row]), "item": int(target), "rank": int(rank)})
-    frame = pl.DataFrame(out, schema={"row": pl.Int64, "user": pl.Int64, "item": pl.Int64, "rank": pl.Int64})
+            out.append(np.stack([rows, cases.table.users[rows], targets, ranks], axis=1)[~lost])
+    ranks_of = np.concatenate(out) if out else np.zeros((0, 4), dtype=np.int64)
+    frame = pl.DataFrame(ranks_of, schema=dict.fromkeys(("row", "user", "item", "rank"), pl.Int64))
     rank = frame["rank"].to_numpy().astype(float)
     figures = []
     for k in options.k:
@@ -98,68 +73,6 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.Da
     return frame.with_columns(
         pl.lit(float((taken > 0).mean())).alias("coverage@10"), pl.lit(float(-(shown * np.log2(share)).sum())).alias("novelty@10")
     )
-
-
-def validation_figure(frame: pl.DataFrame, metric: str) -> float:
-    """Mean per user, then over users."""
-    return float(frame.group_by("user").agg(pl.col(metric).mean())[metric].mean() or 0.0)  # type: ignore[arg-type]
-
-
-def rows_of(
-    frame: pl.DataFrame,
-    cases: Cases,
-    *,
-    name: str,
-    protocol: str,
-    split: str,
-    variant: str = "as trained",
-    seed: int = 0,
-    p_against: dict[str, float] | None = None,
-    segments: Sequence[str] = SEGMENTS,
-) -> list[dict[str, Any]]:
-    """Rows of ``metrics.json``: each segment that has cases, each figure with a 95 % bootstrap interval over users."""
-    known = cases.known_items[frame["item"].to_numpy()]
-    counts = cases.training_counts[frame["user"].to_numpy()]
-    masks = {
-        "all": np.ones(len(known), dtype=bool),
-        "known items": known,
-        "new items": ~known,
-        "new users": counts == 0,
-        "sparse users": (counts > 0) & (counts < 10),
-    }
-    rows = []
-    for segment in segments:
-        part = frame.filter(pl.Series(masks[segment], dtype=pl.Boolean))
-        if not part.height:
-            continue
-        users = part.group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
-        figures = {}
-        for metric in users.columns[1:]:
-            values = users[metric].to_numpy()
-            low, high = bootstrap_interval(values, seed=seed)
-            figures[metric] = {"value": float(values.mean()), "low": float(low), "high": float(high)}
-        rows.append(
-            {
-                "name": name,
-                "protocol": protocol,
-                "split": split,
-                "segment": segment,
-                "variant": variant,
-                "n": users.height,
-                "seed": seed,
-                "metrics": figures,
-            }
-            | {"p_against": p_against if p_against and segment == "all" else {}}
-        )
-    return rows
-
-
-def paired(ours: pl.DataFrame, theirs: pl.DataFrame, metric: str = "ndcg@10", seed: int = 0) -> float:
-    """p of a paired permutation test over the users that both were judged on."""
-    mine = ours.group_by("user").agg(pl.col(metric).mean().alias("a"))
-    other = theirs.group_by("user").agg(pl.col(metric).mean().alias("b"))
-    both = mine.join(other, on="user").sort("user")
-    return float(paired_test(both["a"].to_numpy(), both["b"].to_numpy(), seed=seed))
 
 
 def _of_kinds(table: EventTable, rows: NDArray[np.int64], chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

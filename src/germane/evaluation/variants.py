@@ -11,7 +11,7 @@ import torch
 
 from ..batches import event_frame
 from ..recommender import Recommender
-from .protocol import Cases
+from .cases import Cases
 
 __all__ = ["VARIANTS", "mistyped", "with_typos", "without_values", "shuffled"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..bundle import load, read_json, save, write_metrics
 from ..config import Config
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
-from ..evaluation import paired
+from ..evaluation import EvaluationOptions, paired
 from ..recommender import Recommender
 from .memory import peak_mb
 from .train import NOTHING_JUDGED, Judged, Progress, fit, judge, without_context
@@ -86,7 +87,11 @@ def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, flo
 
 def _per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
     """Each judged user's own figures, for paired tests."""
-    frame = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
+    frame = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean())
+    if judged.pairs.height:
+        pairs = judged.pairs.group_by("user").agg(pl.col("log_loss", "squared_error").mean())
+        frame = frame.join(pairs, on="user", how="full", coalesce=True)
+    frame = frame.sort("user")
     return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
 
 
@@ -99,7 +104,7 @@ def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Con
     rivals: dict[str, Judged] = {}
     for baseline in config.baselines:
         rival = Recommender(baseline, features=(), seed=config.seed, exclude_seen=options.exclude_seen)
-        fit(rival, dataset, split, config.training, evaluation=options, progress=progress)
+        fit(rival, dataset, split, config.training.suited(baseline), evaluation=options, progress=progress)
         name = type(baseline).__name__
         name = repr(baseline) if name in rivals else name
         rivals[name] = judge(rival, dataset, split, options, part=part, name=name)
@@ -113,11 +118,15 @@ def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Con
             rivals[variant] = judge(recommender, dataset, split, options, part=part, variant=variant)
     for row in ours.rows:
         if row["segment"] == "all":
-            metric = f"ndcg@{options.k[0]}"
-            row["p_against"] = {
-                name: paired(ours.cases, rival.cases, metric=metric, seed=config.seed) for name, rival in rivals.items() if rival.rows
-            }
-    return Judged(ours.rows + [row for rival in rivals.values() for row in rival.rows], ours.cases)
+            row["p_against"] = {name: _p(ours, rival, options, config.seed) for name, rival in rivals.items() if rival.rows}
+    return replace(ours, rows=ours.rows + [row for rival in rivals.values() for row in rival.rows])
+
+
+def _p(ours: Judged, theirs: Judged, options: EvaluationOptions, seed: int) -> float:
+    """Of the lists; where none are judged, of what single rows cost."""
+    if options.k:
+        return paired(ours.cases, theirs.cases, metric=f"ndcg@{options.k[0]}", seed=seed)
+    return paired(ours.pairs, theirs.pairs, metric="log_loss" if ours.pairs["log_loss"].count() else "squared_error", seed=seed)
 
 
 def evaluate_run(run: str | Path, *, config: str | Path | None = None, split: str = "test", sets: Sequence[str] = ()) -> Judged:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from ..batches import EventTable, Timelines
+from ..batches import EventTable, Rows, Timelines
 from ..data import Dataset, LeaveLastOut, Split, Splitter
-from ..errors import TrainingError
-from ..evaluation import VARIANTS, Cases, EvaluationOptions, judge_cases, rows_of, validation_figure
+from ..errors import DataError, TrainingError
+from ..evaluation import VARIANTS, Cases, EvaluationOptions, Validation, judge_cases, judge_pairs, rows_of
+from ..losses import Objective
 from ..models import Counted, Learned
 from ..recommender import Recommender
 from ..training import Trained, TrainingOptions, train_model
@@ -33,6 +36,9 @@ class Judged:
 
     rows: list[dict[str, Any]]
     cases: pl.DataFrame = field(repr=False)
+    """Of lists."""
+    pairs: pl.DataFrame = field(repr=False, default_factory=pl.DataFrame)
+    """Of clicks and ratings."""
 
     def value(self, metric: str = "ndcg@10", segment: str = "all") -> float:
         return float(next(row["metrics"][metric]["value"] for row in self.rows if row["segment"] == segment))
@@ -40,10 +46,10 @@ class Judged:
     def __str__(self) -> str:
         if not self.rows:
             return "no held-out events to judge"
-        shown = [m for m in self.rows[0]["metrics"] if m.split("@")[0] in ("ndcg", "recall", "mrr", "coverage")]
+        shown = [m for m in self.rows[0]["metrics"] if m.split("@")[0] in ("ndcg", "recall", "mrr", "coverage", "auc", "log_loss", "rmse", "mae")]
         lines = [f"{'model':<20}{'variant':<18}{'segment':<14}{'users':>6}  " + "  ".join(f"{m:>11}" for m in shown)]
         for row in self.rows:
-            figures = "  ".join(f"{row['metrics'][m]['value']:>11.4f}" for m in shown)
+            figures = "  ".join(f"{row['metrics'][m]['value']:>11.4f}" if m in row["metrics"] else f"{'':>11}" for m in shown)
             lines.append(f"{row['name']:<20}{row['variant']:<18}{row['segment']:<14}{row['n']:>6}  {figures}")
         against = self.rows[0]["p_against"]
         return "\n".join([*lines, *(f"p against {name}: {p:.4f}" for name, p in against.items())])
@@ -90,10 +96,12 @@ def fit(
     """Fit on the training part, stop on the validation part; with ``refit`` once more on both. Returns ``seconds``, ``epochs`` and the ``curve``."""
     judged_by = evaluation or EvaluationOptions(exclude_seen=recommender.exclude_seen)
     started = time.perf_counter()
+    model = recommender.model
+    model.objective = options.objective(model)
+    _check(model.objective, dataset)
     torch.manual_seed(recommender.seed)
     recommender.prepare(dataset.take(split.train))
     encoded = time.perf_counter()
-    model = recommender.model
     trained = Trained()
     if isinstance(model, Counted):
         with_validation = np.concatenate([split.train, split.validation]) if options.refit else split.train
@@ -115,6 +123,11 @@ def fit(
     return {"seconds": {"encode": encoded - started, "train": done - encoded}, "epochs": trained.best_epoch, "curve": trained.curve}
 
 
+def _check(objective: Objective, dataset: Dataset) -> None:
+    if "rating" in objective.heads and ("value" not in dataset.events.columns or dataset.events["value"].null_count() == len(dataset)):
+        raise DataError("a rating head learns from values, and no event has one: name their column by value = … in [data.columns].")
+
+
 def _fit_learned(
     recommender: Recommender,
     dataset: Dataset,
@@ -128,23 +141,36 @@ def _fit_learned(
     assert isinstance(model, Learned)
     train = dataset.take(split.train)
     model.warm(train, recommender.content)
-    length = getattr(model.options, "length", 100)
     typed, phrases, share = recommender.typed(dataset), None, getattr(model.options, "words_share", 0.0)
     if typed is not None and share and dataset.columns.text:
         own, phrases = recommender.phrases(train, len(typed[0]))
         typed = torch.cat([typed[0], own]), typed[1]
     table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=typed)
-    feed = Timelines(table, length, options.batch, phrases=phrases, phrase_share=share)
+    feed: Timelines | Rows
+    if model.learns_from == "rows":
+        feed = _rows(model, table, split.train, recommender.content.known, options, recommender.seed)
+    else:
+        feed = Timelines(table, model.length, options.batch or 32, phrases=phrases, phrase_share=share)
+    if options.seen_as_negatives is None:
+        model.objective = replace(model.objective, seen_as_negatives=recommender.exclude_seen is not True)
     validate = None
     if len(split.validation):
         cases = cases_of(recommender, dataset, split, "validation", judged_by)
-
-        def validate() -> float:
-            return validation_figure(judge_cases(model, cases, judged_by), options.metric)
-
-    if options.seen_as_negatives is None:
-        options = options.model_copy(update={"seen_as_negatives": recommender.exclude_seen is not True})
+        validate = Validation(model, cases, judged_by, options.metric)
     return train_model(model, feed, options, seed=recommender.seed, validate=validate, checkpoint=checkpoint, progress=progress)
+
+
+def _rows(model: Learned, table: EventTable, train: NDArray[np.int64], known: Tensor, options: TrainingOptions, seed: int) -> Rows:
+    """Rows of the head that learns: those with a value; or those with labels, with negatives beside the positives where no label is 0."""
+    size = options.batch or 1024
+    if model.objective.first() == "rating":
+        return Rows(table, train[~torch.isnan(table.values[torch.from_numpy(train)]).numpy()], size, length=model.length)
+    labels = table.labels[torch.from_numpy(train)].numpy()
+    if (labels == 0).any():
+        return Rows(table, train[~np.isnan(labels)], size, length=model.length)
+    pool = np.arange(len(known)) if options.unknown_as_negatives else np.flatnonzero(known.numpy())
+    negatives, redraw = options.drawn("click"), options.redraw_negatives
+    return Rows(table, train[table.positive[train]], size, length=model.length, negatives=negatives, pool=pool, redraw=redraw, seed=seed)
 
 
 def without_context(recommender: Recommender) -> Recommender | None:
@@ -166,7 +192,9 @@ def cases_of(recommender: Recommender, dataset: Dataset, split: Split, part: str
     table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=visible, words=recommender.typed(dataset))
     items = np.bincount(dataset.item_codes[split.train], minlength=dataset.n_items)
     users = np.bincount(dataset.user_codes[split.train], minlength=dataset.n_users)
-    return Cases(table, rows, items > 0, users, items)
+    took = split.train[table.positive[split.train]]
+    pairs = np.unique(dataset.user_codes[took].astype(np.int64) * dataset.n_items + dataset.item_codes[took])
+    return Cases(table, rows, items > 0, users, items, pairs)
 
 
 def judge(
@@ -186,7 +214,8 @@ def judge(
         if asked is None:
             return Judged([], NOTHING_JUDGED)
         cases = asked
-    frame = judge_cases(recommender.model, cases, options)
-    label = name or type(recommender.model).__name__
-    rows = rows_of(frame, cases, name=label, protocol=split.name, split=part, variant=variant, seed=recommender.seed, segments=options.segments)
-    return Judged(rows, frame)
+    model = recommender.model
+    lists = judge_cases(model, cases, options) if options.k else NOTHING_JUDGED
+    pairs = judge_pairs(model, cases) if {"click", "rating"} & set(model.objective.heads) else pl.DataFrame()
+    about = {"name": name or type(model).__name__, "protocol": split.name, "split": part, "variant": variant, "seed": recommender.seed}
+    return Judged(rows_of(lists, pairs, cases, options.segments, **about), lists, pairs)

@@ -1,7 +1,21 @@
 """Scores to losses."""
 
-from .base import Objective, RankingLoss
+from .base import HEADS, Head, Objective, RankingLoss, RatingLoss
+from .click import click_loss
 from .negatives import taken_before
 from .ranking import full_softmax, sampled
+from .rating import as_rating, rating_loss
 
-__all__ = ["Objective", "RankingLoss", "full_softmax", "sampled", "taken_before"]
+__all__ = [
+    "HEADS",
+    "Head",
+    "Objective",
+    "RankingLoss",
+    "RatingLoss",
+    "as_rating",
+    "click_loss",
+    "full_softmax",
+    "rating_loss",
+    "sampled",
+    "taken_before",
+]

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
-__all__ = ["Objective", "RankingLoss"]
+__all__ = ["HEADS", "Head", "Objective", "RankingLoss", "RatingLoss"]
 
+Head = Literal["click", "rating", "ranking"]
+HEADS: tuple[Head, ...] = get_args(Head)
+"""In the order in which ``score`` looks for one."""
 RankingLoss = Literal["softmax", "sampled_softmax", "bce", "gbce", "bpr"]
+RatingLoss = Literal["mse", "bce", "ordinal"]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The ranking loss and how many shared negatives it draws."""
+    """Which heads learn, with which losses and against which negatives."""
 
     loss: RankingLoss = "softmax"
-    """``softmax`` compares with the whole catalogue, the others with ``negatives`` drawn items that the batch shares."""
+    """Of the ranking head. ``softmax`` compares with the whole catalogue, the others with ``negatives`` drawn items that the batch shares."""
     negatives: int = 1024
+    """Of the ranking head."""
     seen_as_negatives: bool = True
     """Whether items of the history that led to a target stand against it."""
+    heads: Mapping[Head, float] = field(default_factory=lambda: {"ranking": 1.0})
+    """What a model gives, and the weight of its loss."""
+    rating_loss: RatingLoss = "mse"
+
+    def first(self) -> Head:
+        """The head that answers where none is named: the one that says most."""
+        return next(head for head in HEADS if head in self.heads)
+
+    def only(self, heads: Iterable[Head]) -> Objective:
+        """The same, of what a model can give; ``ranking`` where nothing is left."""
+        return replace(self, heads={head: weight for head, weight in self.heads.items() if head in set(heads)} or {"ranking": 1.0})

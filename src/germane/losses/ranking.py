@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from .base import RankingLoss
 
-__all__ = ["full_softmax", "sampled"]
+__all__ = ["full_softmax", "sampled", "weighted_mean"]
 
 
 def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor, out: Tensor | None = None) -> Tensor:
@@ -22,7 +22,7 @@ def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor, out: Tensor |
     1.386294...
     """
     logits = logits if out is None else logits.masked_fill(out, torch.finfo(logits.dtype).min)
-    return _mean(functional.cross_entropy(logits, targets, reduction="none"), weights)
+    return weighted_mean(functional.cross_entropy(logits, targets, reduction="none"), weights)
 
 
 def sampled(loss: RankingLoss, positive: Tensor, negative: Tensor, clash: Tensor, weights: Tensor, log_q: Tensor, catalogue: int) -> Tensor:
@@ -38,17 +38,17 @@ def sampled(loss: RankingLoss, positive: Tensor, negative: Tensor, clash: Tensor
     out = torch.finfo(negative.dtype).min
     if loss == "sampled_softmax":
         logits = torch.cat([positive[:, None], (negative - log_q).masked_fill(clash, out)], dim=1)
-        return _mean(-functional.log_softmax(logits, dim=1)[:, 0], weights)
+        return weighted_mean(-functional.log_softmax(logits, dim=1)[:, 0], weights)
     count = (~clash).sum(1).clamp(min=1)
     if loss == "bpr":
-        return _mean((functional.softplus(negative - positive[:, None]).masked_fill(clash, 0).sum(1) / count), weights)
+        return weighted_mean((functional.softplus(negative - positive[:, None]).masked_fill(clash, 0).sum(1) / count), weights)
     against = functional.softplus(negative).masked_fill(clash, 0).sum(1)
     if loss == "bce":
-        return _mean(functional.softplus(-positive) + against / count, weights)
+        return weighted_mean(functional.softplus(-positive) + against / count, weights)
     rate = negative.shape[1] / max(catalogue - 1, 1)
     power = rate * (0.75 * (1 - 1 / rate) + 1 / rate) if rate < 1 else 1.0
-    return _mean(power * functional.softplus(-positive) + against, weights)
+    return weighted_mean(power * functional.softplus(-positive) + against, weights)
 
 
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1e-12)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ..component import Component
+from ..errors import AbilityError
+from ..losses import Objective
 
 if TYPE_CHECKING:
-    from ..batches import Batch, QueryBatch
+    from ..batches import QueryBatch
     from ..data import Dataset
     from ..encoders import ItemContent
     from ..features import FeatureSet
-    from ..losses import Objective
 
 __all__ = ["Abilities", "Counted", "Learned", "Model", "TwoSided"]
 
@@ -37,6 +38,13 @@ class Model(Component, ABC):
     """A part that scores items for queries. Knows nothing of files, policies or HTTP."""
 
     abilities: Abilities = Abilities()
+    objective: Objective = Objective()
+    """What training asks for; told before ``prepare``."""
+
+    @property
+    def length(self) -> int:
+        """How many of the newest events it reads."""
+        return int(getattr(self.options, "length", 200)) if "history" in self.abilities.reads else 1
 
     @abstractmethod
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
@@ -45,6 +53,12 @@ class Model(Component, ABC):
     @abstractmethod
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         """[queries, n] scores of the ranking head. ``items``: None = the whole catalogue, [n] shared, [queries, n] own rows."""
+
+    def predict(self, queries: QueryBatch, items: Tensor, head: str) -> Tensor:
+        """[queries, n] what a head says of items [queries, n]: a probability (``click``), a rating in its own unit, or the ranking score."""
+        if head == "ranking":
+            return self.score(queries, items)
+        raise AbilityError(f"{type(self).__name__} has no {head} head; it was trained for {', '.join(self.objective.heads)}.")
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         """Parts of the score by kind, each [queries, n], for items [queries, n]; they sum to ``score``."""
@@ -81,12 +95,15 @@ class Counted(Model):
 class Learned(Model, nn.Module):
     """Fitted by gradients: the training loop calls ``loss`` and nothing else."""
 
+    learns_from: ClassVar[Literal["timelines", "rows"]] = "timelines"
+    """What ``loss`` takes: stretches of timelines (``Batch``) or single rows (``RowBatch``)."""
+
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Take constants from the training events, such as counts; once, before the first step."""
 
     @abstractmethod
-    def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
-        """Losses by head, each a scalar; the objective weighs them."""
+    def loss(self, batch: Any, objective: Objective) -> dict[str, Tensor]:
+        """Losses by head, each a scalar; the objective weighs them. ``batch``: see ``learns_from``."""
 
     def state(self) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}

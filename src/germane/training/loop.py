@@ -8,18 +8,27 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..batches import Batch, Timelines
+from ..batches import Batch, RowBatch, Rows, Timelines
 from ..errors import TrainingError
 from ..models import Learned
 from .options import TrainingOptions
 
 __all__ = ["Trained", "choose_device", "train_model"]
+
+
+class Validation(Protocol):
+    """Judges the model as it stands."""
+
+    smaller_is_better: bool
+
+    def __call__(self) -> float: ...
 
 
 @dataclass
@@ -28,7 +37,8 @@ class Trained:
 
     best_epoch: int = 0
     """From 1."""
-    best: float = -math.inf
+    best: float | None = None
+    """The validation figure of that epoch."""
     curve: list[dict[str, float]] = field(default_factory=list)
     """Per epoch: loss and validation figure."""
 
@@ -46,17 +56,17 @@ def choose_device(name: str) -> torch.device:
 
 def train_model(
     model: Learned,
-    feed: Timelines,
+    feed: Timelines | Rows,
     options: TrainingOptions,
     *,
     seed: int = 0,
-    validate: Callable[[], float] | None = None,
+    validate: Validation | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[int, int, int, float, float | None], None] | None = None,
 ) -> Trained:
     """Fit ``model`` on the batches of ``feed``.
 
-    ``validate`` gives the figure that decides (larger is better); without it all ``epochs`` are run. ``checkpoint`` is a folder that holds the
+    ``validate`` gives the figure that decides; without it all ``epochs`` are run. ``checkpoint`` is a folder that holds the
     state after each epoch: an interrupted training goes on from there and ends with the same weights, since every epoch draws from a
     generator seeded with (seed, epoch). ``progress`` hears (epoch, step, steps, loss, figure).
     """
@@ -71,10 +81,10 @@ def train_model(
 
 def _run(
     model: Learned,
-    feed: Timelines,
+    feed: Timelines | Rows,
     options: TrainingOptions,
     seed: int,
-    validate: Callable[[], float] | None,
+    validate: Validation | None,
     checkpoint: Path | None,
     progress: Callable[[int, int, int, float, float | None], None] | None,
 ) -> Trained:
@@ -82,9 +92,11 @@ def _run(
     model.to(device)
     optimiser = _optimiser(model, options)
     trained, best_state = Trained(), None
+    smaller = validate is not None and validate.smaller_is_better
     begin = 0
     if checkpoint is not None and (checkpoint / "progress.json").exists():
         begin, trained, best_state = _resume(checkpoint, model, optimiser)
+    weights: dict[str, float] = dict(model.objective.heads)  # type: ignore[arg-type]
     steps = math.ceil(len(feed) / options.accumulate)
     for epoch in range(begin, options.epochs):
         if epoch - trained.best_epoch >= options.patience and validate is not None and trained.best_epoch:
@@ -101,7 +113,8 @@ def _run(
             loss_now = 0.0
             weight = sum(float(batch.weights.sum()) for batch in group) or 1.0
             for batch in group:
-                loss = sum(model.loss(batch.to(device), options.objective()).values(), torch.zeros((), device=device))
+                told = model.loss(batch.to(device), model.objective)
+                loss = sum((weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=device))
                 (loss * (float(batch.weights.sum()) / weight)).backward()
                 loss_now += loss.item() * float(batch.weights.sum()) / weight
             if not math.isfinite(loss_now):
@@ -118,8 +131,8 @@ def _run(
             model.eval()
             figure = validate()
         trained.curve.append({"epoch": epoch + 1, "loss": total / max(done, 1)} | ({"validation": figure} if figure is not None else {}))
-        if figure is None or figure > trained.best:
-            trained.best_epoch, trained.best = epoch + 1, figure if figure is not None else trained.best
+        if figure is None or trained.best is None or (figure < trained.best if smaller else figure > trained.best):
+            trained.best_epoch, trained.best = epoch + 1, figure
             best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if figure is not None else None
         if progress is not None:
             progress(epoch + 1, done, max(steps, done), total / max(done, 1), figure)
@@ -153,8 +166,8 @@ def _schedule(options: TrainingOptions, step: int, steps_an_epoch: int) -> float
     return {"constant": 1.0, "linear": 1 - share, "cosine": 0.5 * (1 + math.cos(math.pi * share))}[options.schedule]
 
 
-def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
-    group: list[Batch] = []
+def _groups(batches: Iterator[Batch] | Iterator[RowBatch], size: int) -> Iterator[list[Batch | RowBatch]]:
+    group: list[Batch | RowBatch] = []
     for batch in batches:
         group.append(batch)
         if len(group) == size:
@@ -177,7 +190,7 @@ def _save(folder: Path, epoch: int, model: Learned, optimiser: torch.optim.Optim
         "epoch": epoch,
         "weights": name,
         "best_epoch": trained.best_epoch,
-        "best": trained.best if math.isfinite(trained.best) else None,
+        "best": trained.best,
         "curve": trained.curve,
     }
     (folder / "progress.json.new").write_text(json.dumps(written))
@@ -198,5 +211,5 @@ def _resume(folder: Path, model: Learned, optimiser: torch.optim.Optimizer) -> t
             _, number, key = name.split(".", 2)
             state["state"].setdefault(int(number), {})[key] = tensor
     optimiser.load_state_dict(state)
-    trained = Trained(said["best_epoch"], said["best"] if said["best"] is not None else -math.inf, said["curve"])
+    trained = Trained(said["best_epoch"], said["best"], said["curve"])
     return said["epoch"], trained, best or None

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt, field_validator
 
-from ..component import Options
-from ..losses import Objective, RankingLoss
+from .. import models
+from ..component import Options, exported
+from ..errors import ConfigError
+from ..losses import HEADS, Head, Objective, RankingLoss, RatingLoss
+from ..models import Model
 
 __all__ = ["TrainingOptions"]
 
 
 class TrainingOptions(Options):
-    loss: RankingLoss = "softmax"
-    """``softmax`` over the whole catalogue; the others against shared negatives."""
-    negatives: int = Field(default=1024, ge=1)
-    """Negatives that a batch shares; read by every loss but ``softmax``."""
+    loss: RankingLoss | Literal["mse"] = "softmax"
+    """Of the ranking head: ``softmax`` over the whole catalogue; the others against shared negatives. ``mse``: one rating head instead."""
+    heads: Mapping[Head, float] | None = None
+    """What is learnt, and the weight of its loss: ``{ranking = 1.0, click = 0.5, rating = 0.2}``. Absent: ranking, or what the model gives instead.
+    ``click`` learns from labels, or from events against drawn negatives; ``rating`` from values."""
+    rating_loss: RatingLoss = "mse"
+    """Of the rating head; ``bce`` on the rating scaled to 0–1; ``ordinal`` where ratings are an order of levels."""
+    negatives: PositiveInt | Mapping[Literal["ranking", "click"], PositiveInt] | None = None
+    """Of the ranking head, shared by a batch and read by every loss but ``softmax``: absent, 1,024. Of the click head, for each positive where
+    no label is 0: absent, 4. One number is meant for both; ``{ranking = 1024, click = 4}`` tells them apart."""
+    redraw_negatives: bool = True
+    """Whether the click head's negatives are drawn anew each epoch, or once."""
+    unknown_as_negatives: bool = False
+    """Whether the click head's negatives may be items without training events. They then learn to be low, however good their content."""
     seen_as_negatives: bool | None = None
     """Whether what the user took before stands against what was taken next. Absent: only where lists may show it again, which is
     ``[evaluation] exclude_seen`` other than true."""
@@ -28,16 +42,16 @@ class TrainingOptions(Options):
     """What the learning rate does after the warm-up, over ``epochs``."""
     warmup: int = Field(default=50, ge=0)
     """Steps over which the learning rate rises from zero."""
-    batch: int = Field(default=32, ge=1)
-    """Stretches of users' timelines a step."""
+    batch: PositiveInt | None = None
+    """Stretches of users' timelines a step, or rows for a model that scores rows one at a time. Absent: 32, or 1,024 rows."""
     accumulate: int = Field(default=1, ge=1)
     """Batches whose gradients are added up for one step."""
     epochs: int = Field(default=40, ge=1)
     """At most."""
     patience: int = Field(default=5, ge=1)
     """Stop after so many epochs without a better validation figure; the best weights are kept."""
-    metric: str = "ndcg@10"
-    """The validation figure that decides."""
+    metric: str | None = None
+    """The validation figure that decides. Absent: ``ndcg@10`` where the ranking head learns, else ``auc``, else ``rmse``."""
     refit: bool = False
     """Train again, on training and validation events together, for as many epochs as validation chose."""
     weight_decay: float = Field(default=0.01, ge=0)
@@ -49,5 +63,39 @@ class TrainingOptions(Options):
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; absent: torch's choice."""
 
-    def objective(self) -> Objective:
-        return Objective(self.loss, self.negatives, self.seen_as_negatives is not False)
+    @field_validator("heads")
+    @classmethod
+    def _some_head_learns(cls, value: Mapping[Head, float] | None) -> Mapping[Head, float] | None:
+        if value is not None and (not value or any(not weight > 0 for weight in value.values())):
+            raise ValueError("each head should have a weight above 0, and there should be one at least")
+        return value
+
+    def objective(self, model: Model) -> Objective:
+        """What this asks of ``model``; an error where the model cannot give it."""
+        gives = model.abilities.gives
+        heads = self.heads or ({"rating": 1.0} if self.loss == "mse" else None)
+        if heads is None:
+            heads = {next(head for head in ("ranking", *HEADS) if head in gives): 1.0}
+        lacking = [head for head in heads if head not in gives]
+        if lacking:
+            known: dict[str, type[Model]] = exported(models, Model)
+            able = [name for name, part in known.items() if set(heads) <= part.abilities.gives]
+            others = f"models that do are {', '.join(able)}" if able else "no model does"
+            raise ConfigError(
+                f"[training] asks for {' and '.join(heads)}, and {type(model).__name__} gives {' and '.join(sorted(gives))} only; {others}."
+            )
+        loss = "softmax" if self.loss == "mse" else self.loss
+        return Objective(loss, self.drawn("ranking"), self.seen_as_negatives is not False, heads, self.rating_loss)
+
+    def suited(self, model: Model) -> TrainingOptions:
+        """The same for another model, of what that one can give: for baselines."""
+        heads = {head: weight for head, weight in (self.heads or {}).items() if head in model.abilities.gives} or None
+        other = self.model_copy(update={"heads": heads})
+        return other.model_copy(update={"loss": "softmax"}) if self.loss == "mse" and "rating" not in model.abilities.gives else other
+
+    def drawn(self, head: Literal["ranking", "click"]) -> int:
+        """Negatives of a head."""
+        usual = {"ranking": 1024, "click": 4}[head]
+        if isinstance(self.negatives, int):
+            return self.negatives
+        return (self.negatives or {}).get(head, usual)

@@ -1,0 +1,50 @@
+"""What is asked when a model is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..batches import EventTable
+from ..features import Moments
+
+__all__ = ["Cases"]
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Held-out events and what is needed to judge a model on them."""
+
+    table: EventTable
+    """Its visible events are what histories may hold."""
+    rows: NDArray[np.int64]
+    """Rows of the event table."""
+    known_items: NDArray[np.bool_]
+    """[items] has training events."""
+    training_counts: NDArray[np.int64]
+    """[users] training events of each."""
+    item_counts: NDArray[np.int64]
+    """[items] training events of each."""
+    training_pairs: NDArray[np.int64]
+    """user × items + item of what was taken in training, ascending."""
+    moments: Moments | None = None
+    """[rows, ...] asked instead of the events' own; see ``variants``."""
+    words: Tensor | None = None
+    """[rows, W] asked instead of the events' own."""
+
+    def taken(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """[pairs] whether the user took the item in a training event."""
+        pairs = users.astype(np.int64) * len(self.known_items) + items
+        return np.isin(pairs, self.training_pairs)
+
+    def only(self, mask: NDArray[np.bool_]) -> Cases:
+        """Those of them, [rows] bool."""
+        if mask.all():
+            return self
+        at = torch.from_numpy(np.flatnonzero(mask))
+        moments = None if self.moments is None else self.moments[at]
+        return replace(self, rows=self.rows[mask], moments=moments, words=None if self.words is None else self.words[at])

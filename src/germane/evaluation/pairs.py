@@ -1,0 +1,104 @@
+"""Single rows judged: the probability of a click against its label, a predicted rating against the given one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from ..metrics import auc, auc_interval, bootstrap_interval, ece, log_loss, normalised_entropy
+from ..models import Model
+from .cases import Cases
+
+__all__ = ["judge_pairs", "pair_figures", "pair_metrics"]
+
+BATCH = 1024
+TINY = 1e-12
+MANY = 5_000
+"""From so many rows on, the interval of a mean is taken from its standard error."""
+
+Figure = dict[str, float]
+
+
+def pair_metrics(head: str) -> tuple[str, ...]:
+    """What a head is judged by; the first is its figure where nothing else is asked."""
+    return {"click": ("auc", "log_loss", "normalised_entropy", "ece"), "rating": ("rmse", "mae")}.get(head, ())
+
+
+def judge_pairs(model: Model, cases: Cases) -> pl.DataFrame:
+    """One row a case: user, item, ``label`` and ``probability``, ``value`` and ``rating``; those of heads that the model has not are missing;
+    ``log_loss`` and ``squared_error`` of the single row.
+
+    Each case is asked for its own item alone. Cost: that of scoring one item a case.
+    """
+    said: dict[str, list[NDArray[np.float64]]] = {"probability": [], "rating": []}
+    names = {"click": "probability", "rating": "rating"}
+    if isinstance(model, torch.nn.Module):
+        model.eval()
+    with torch.inference_mode():
+        for begin in range(0, len(cases.rows), BATCH):
+            part = slice(begin, begin + BATCH)
+            batch = cases.table.rows_of(cases.rows[part], model.length)
+            queries = replace(
+                batch.queries,
+                moment=batch.queries.moment if cases.moments is None else cases.moments[part],
+                words=batch.queries.words if cases.words is None else cases.words[part],
+            )
+            for head, name in names.items():
+                if head in model.objective.heads:
+                    said[name].append(model.predict(queries, batch.items[:, None], head)[:, 0].double().numpy())
+    rows = torch.from_numpy(cases.rows)
+    columns = {name: np.concatenate(found) for name, found in said.items() if found}
+    frame = pl.DataFrame({"row": cases.rows, "user": cases.table.users[cases.rows], "item": cases.table.dataset.item_codes[cases.rows]})
+    truth = {"label": cases.table.labels[rows].double().numpy(), "value": cases.table.values[rows].double().numpy()}
+    given = pl.DataFrame({**truth, **columns}).fill_nan(None)
+    missing = [pl.lit(None, pl.Float64).alias(name) for name in said if name not in columns]
+    both = pl.concat([frame, given], how="horizontal").with_columns(missing)
+    p, label = pl.col("probability").clip(TINY, 1 - TINY), pl.col("label")
+    surprise = -(label * p.log() + (1 - label) * (1 - p).log())
+    return both.with_columns(log_loss=surprise, squared_error=(pl.col("rating") - pl.col("value")) ** 2)
+
+
+def pair_figures(frame: pl.DataFrame, seed: int = 0, *, intervals: bool = True) -> dict[str, Figure]:
+    """Figures over rows, each with a 95 % interval. Where only one class is there, what cannot be told is left out."""
+    out: dict[str, Figure] = {}
+    clicks = frame.drop_nulls(["label", "probability"])
+    if clicks.height:
+        labels, p = clicks["label"].to_numpy(), clicks["probability"].to_numpy()
+        of_mean = log_loss(np.full(len(labels), labels.mean()), labels)
+        low, high = _interval(clicks["log_loss"].to_numpy(), seed) if intervals else (np.nan, np.nan)
+        out["log_loss"] = {"value": log_loss(p, labels), "low": low, "high": high}
+        if 0 < labels.mean() < 1:
+            out["auc"] = {"value": auc(p, labels), **_ends(auc_interval(p, labels) if intervals else (np.nan, np.nan))}
+            out["normalised_entropy"] = {"value": normalised_entropy(p, labels), "low": low / of_mean, "high": high / of_mean}
+        out["ece"] = {"value": ece(p, labels), **_ends(_redrawn(lambda i: ece(p[i], labels[i]), len(p), seed) if intervals else (np.nan, np.nan))}
+    ratings = frame.drop_nulls(["value", "rating"])
+    if ratings.height:
+        squared = ratings["squared_error"].to_numpy()
+        low, high = _interval(squared, seed) if intervals else (np.nan, np.nan)
+        out["rmse"] = {"value": float(np.sqrt(squared.mean())), "low": max(low, 0.0) ** 0.5, "high": high**0.5}
+        low, high = _interval(np.sqrt(squared), seed) if intervals else (np.nan, np.nan)
+        out["mae"] = {"value": float(np.sqrt(squared).mean()), "low": low, "high": high}
+    return out
+
+
+def _ends(interval: tuple[float, float]) -> Figure:
+    return {"low": interval[0], "high": interval[1]}
+
+
+def _interval(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    if len(values) <= MANY:
+        return bootstrap_interval(values, seed=seed)
+    reach = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
+    return float(values.mean()) - reach, float(values.mean()) + reach
+
+
+def _redrawn(figure: Callable[[NDArray[np.int64]], float], n: int, seed: int, draws: int = 200) -> tuple[float, float]:
+    """Percentile bootstrap of a figure that is no mean."""
+    rng = np.random.default_rng(seed)
+    low, high = np.quantile([figure(rng.integers(0, n, n)) for _ in range(draws)], [0.025, 0.975])
+    return float(low), float(high)

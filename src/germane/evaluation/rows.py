@@ -1,0 +1,66 @@
+"""Rows of ``metrics.json``: figures by segment, and whether two runs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ..metrics import bootstrap_interval, paired_test
+from .cases import Cases
+from .pairs import pair_figures
+
+__all__ = ["paired", "rows_of"]
+
+
+def rows_of(lists: pl.DataFrame, pairs: pl.DataFrame, cases: Cases, segments: Sequence[str], **about: Any) -> list[dict[str, Any]]:
+    """Each segment that has cases, each figure with a 95 % interval.
+
+    Of ``lists`` (``judge_cases``): means per user, then over users, ``n`` users. Of ``pairs`` (``judge_pairs``): over rows, as published figures are;
+    ``n`` rows where no lists were judged. ``about``: what else each row says, such as ``name`` and ``seed``.
+    """
+    of_lists, of_pairs = (_masks(frame, cases) if frame.height else {} for frame in (lists, pairs))
+    rows = []
+    for segment in segments:
+        figures: dict[str, Any] = {}
+        n = 0
+        if segment in of_pairs and of_pairs[segment].any():
+            part = pairs.filter(pl.Series(of_pairs[segment]))
+            figures, n = pair_figures(part, about.get("seed", 0)), part.height
+        if segment in of_lists and of_lists[segment].any():
+            users = lists.filter(pl.Series(of_lists[segment])).group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
+            figures, n = {**{name: _figure(users[name], about.get("seed", 0)) for name in users.columns[1:]}, **figures}, users.height
+        if figures:
+            rows.append({**about, "segment": segment, "n": n, "metrics": figures, "p_against": {}})
+    return rows
+
+
+def _figure(values: pl.Series, seed: int) -> dict[str, float]:
+    low, high = bootstrap_interval(values.to_numpy(), seed=seed)
+    return {"value": float(values.mean()), "low": float(low), "high": float(high)}  # type: ignore[arg-type]
+
+
+def _masks(frame: pl.DataFrame, cases: Cases) -> Mapping[str, NDArray[np.bool_]]:
+    """[cases] bool for each segment. ``new pairs`` is there where some users are asked for items that they took before."""
+    users, items = frame["user"].to_numpy(), frame["item"].to_numpy()
+    known, counts = cases.known_items[items], cases.training_counts[users]
+    new_pair = ~cases.taken(users, items)
+    masks = {
+        "all": np.ones(len(known), dtype=bool),
+        "known items": known,
+        "new items": ~known,
+        "new users": counts == 0,
+        "sparse users": (counts > 0) & (counts < 10),
+    }
+    return masks if new_pair.all() else {**masks, "new pairs": new_pair}
+
+
+def paired(ours: pl.DataFrame, theirs: pl.DataFrame, metric: str = "ndcg@10", seed: int = 0) -> float:
+    """p of a paired permutation test over the users that both were judged on."""
+    mine = ours.group_by("user").agg(pl.col(metric).mean().alias("a"))
+    other = theirs.group_by("user").agg(pl.col(metric).mean().alias("b"))
+    both = mine.join(other, on="user").drop_nulls().sort("user")
+    return float(paired_test(both["a"].to_numpy(), both["b"].to_numpy(), seed=seed))

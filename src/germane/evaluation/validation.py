@@ -1,0 +1,51 @@
+"""The figure that chooses epochs."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import polars as pl
+
+from ..errors import ConfigError, nearest
+from ..models import Model
+from .cases import Cases
+from .options import EvaluationOptions
+from .pairs import judge_pairs, pair_figures, pair_metrics
+from .protocol import judge_cases
+
+__all__ = ["Validation"]
+
+OF_LISTS = ("ndcg", "recall", "hit", "mrr", "map")
+SMALLER = ("log_loss", "normalised_entropy", "ece", "rmse", "mae")
+"""Of these less is better."""
+
+
+class Validation:
+    """Calling it judges the model as it stands. ``metric``: ``ndcg@10`` and its like, or a figure of a head that learns; absent, the first of it.
+
+    >>> from germane.models import Popular
+    >>> Validation(Popular(), None, EvaluationOptions(), "auc")
+    Traceback (most recent call last):
+    ...
+    germane.errors.ConfigError: [training] metric = 'auc': choose ndcg@K, recall@K, hit@K, mrr@K, map@K with K from 1 to 1000.
+    """
+
+    def __init__(self, model: Model, cases: Cases | None, options: EvaluationOptions, metric: str | None = None) -> None:
+        heads = model.objective.heads
+        of_heads = [name for head in heads for name in pair_metrics(head)]
+        self.metric = metric or ("ndcg@10" if "ranking" in heads else of_heads[0])
+        self.model, self.cases, self.options = model, cases, options
+        self.smaller_is_better = self.metric in SMALLER
+        self.of_lists = re.fullmatch(rf"({'|'.join(OF_LISTS)})@([1-9]\d{{0,2}}|1000)", self.metric)
+        if self.of_lists is None and self.metric not in of_heads:
+            known = [*(f"{name}@K" for name in OF_LISTS)]
+            heard = f"{', '.join(known)} with K from 1 to 1000" + "".join(f", {name}" for name in of_heads)
+            raise ConfigError(f"[training] metric = {metric!r}: choose {heard}.{nearest(self.metric, [*OF_LISTS, *of_heads])}")
+
+    def __call__(self) -> float:
+        assert self.cases is not None
+        if self.of_lists is None:
+            return pair_figures(judge_pairs(self.model, self.cases), intervals=False).get(self.metric, {"value": math.nan})["value"]
+        frame = judge_cases(self.model, self.cases, self.options.model_copy(update={"k": (int(self.of_lists[2]),)}))
+        return float(frame.group_by("user").agg(pl.col(self.metric).mean())[self.metric].mean() or 0.0)  # type: ignore[arg-type]

@@ -1,0 +1,29 @@
+"""Dense layers."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+__all__ = ["Perceptron"]
+
+
+class Perceptron(nn.Module):
+    """Dense layers with ReLU between ``sizes``, over the last dimension. ``norm``: each number is standardised over the rows of a batch first."""
+
+    def __init__(self, *sizes: int, dropout: float = 0.0, norm: bool = False) -> None:
+        super().__init__()
+        steps = list(pairwise(sizes))
+        self.layers = nn.ModuleList(nn.Linear(into, out) for into, out in steps)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(out) for _, out in steps) if norm else None
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        lead = x.shape[:-1]
+        x = x.reshape(-1, x.shape[-1])
+        for place, layer in enumerate(self.layers):
+            x = layer(x)
+            x = self.norms[place](x) if self.norms is not None else x
+            x = self.drop(x.relu())
+        return x.reshape(*lead, -1)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from germane.losses import as_rating, rating_loss
+
+STARS = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+
+
+def cuts() -> torch.Tensor:
+    return torch.tensor([-2.0, 0.1, 0.3, 0.2])
+
+
+@pytest.mark.parametrize("kind", ["mse", "bce", "ordinal"])
+def test_the_loss_is_least_where_the_rating_is_right(kind: Any) -> None:
+    """Of all raw numbers, the one with the least loss for a level stands for a rating next to it, and more stars need a larger one."""
+    raw = torch.linspace(-6, 6, 241)
+    best = []
+    for stars in STARS:
+        losses = torch.stack([rating_loss(kind, x[None], stars[None], torch.ones(1), STARS, cuts()) for x in raw])
+        best.append(float(raw[losses.argmin()]))
+        assert float(as_rating(kind, raw[losses.argmin()], STARS, cuts())) == pytest.approx(float(stars), abs=0.6)
+    assert best == sorted(best)
+
+
+@pytest.mark.parametrize("kind", ["mse", "bce", "ordinal"])
+def test_ratings_never_leave_the_scale(kind: Any) -> None:
+    said = as_rating(kind, torch.tensor([-50.0, 0.0, 50.0]), STARS, cuts())
+    assert said[0].item() == pytest.approx(1.0) and said[2].item() == pytest.approx(5.0) and 1 < said[1].item() < 5
+
+
+@pytest.mark.parametrize("kind", ["mse", "bce", "ordinal"])
+def test_finite_differences_agree(kind: Any) -> None:
+    raw = torch.tensor([0.3, -1.2, 0.9], dtype=torch.float64, requires_grad=True)
+    between = cuts().double().requires_grad_()
+    values, weights = torch.tensor([1.0, 4.0, 5.0], dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x, c: rating_loss(kind, x, values, weights, STARS.double(), c), (raw, between))
+
+
+def test_ordinal_is_the_sum_of_its_steps() -> None:
+    """Two levels and one cut: a yes or no like any other."""
+    loss = rating_loss("ordinal", torch.tensor([0.7]), torch.tensor([2.0]), torch.ones(1), torch.tensor([1.0, 2.0]), torch.tensor([0.2]))
+    assert loss.item() == pytest.approx(-math.log(1 / (1 + math.exp(-0.5))))
+    assert as_rating("ordinal", torch.tensor(0.7), torch.tensor([1.0, 2.0]), torch.tensor([0.2])).item() == pytest.approx(
+        1 + 1 / (1 + math.exp(-0.5))
+    )
+
+
+def test_cuts_stay_in_order_whatever_they_are() -> None:
+    wild = torch.tensor([3.0, -9.0, -9.0, -9.0])
+    raw = torch.linspace(-8, 8, 50)
+    said = as_rating("ordinal", raw, STARS, wild)
+    assert bool((said.diff() >= -1e-6).all())
