@@ -132,7 +132,7 @@ def _tables(options: DataOptions, base: Path) -> tuple[Any, Any, Any, Mapping[st
 
         source = find(options.use, sources, Source, "[data]")()
         path = None if options.path is None else base / Path(options.path).expanduser()
-        return *source.read(path), {"columns": source.columns, "types": source.types, "prompt": source.prompt}, path or base
+        return *source.read(path), {"columns": source.columns, "types": source.types, "prompt": source.prompt}, path or source.local() or base
     if options.events is not None:
         events = read_files(options.events, base, options.format, _named(options))
         items, users = (None if path is None else read_files(path, base, options.format) for path in (options.items, options.users))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...component import Component
+from ...errors import DataError
 from ..tables import Table
 
 __all__ = ["Source"]
@@ -19,6 +20,8 @@ class Source(Component, ABC):
 
     folder: ClassVar[str]
     """Its folder inside ``$GERMANE_DATA``."""
+    origin: ClassVar[str] = ""
+    """Which files it reads and where they are published: the end of the sentence that says that they are missing."""
     columns: ClassVar[Mapping[str, Any]]
     types: ClassVar[Mapping[str, str]] = {}
     prompt: ClassVar[str | None] = None
@@ -32,3 +35,25 @@ class Source(Component, ABC):
         home = os.environ.get("GERMANE_DATA")
         folder = Path(home) / self.folder if home else None
         return folder if folder is not None and folder.is_dir() else None
+
+    def home(self, path: Path | None) -> Path:
+        """``path``, else the folder in ``$GERMANE_DATA``; an error that says what to put where if there is neither."""
+        folder = path or self.local()
+        if folder is not None and folder.is_dir():
+            return folder
+        data = os.environ.get("GERMANE_DATA")
+        if path is not None:
+            sought = f"{path} is no folder"
+        else:
+            sought = f"GERMANE_DATA = {data!r} holds no folder {self.folder}" if data else "neither [data] path nor GERMANE_DATA is said"
+        raise DataError(
+            f"{type(self).__name__} does not fetch itself, and {sought}: "
+            f"put its files into a folder and say it by [data] path, or into $GERMANE_DATA/{self.folder}. {self.origin}"
+        )
+
+    def file(self, folder: Path, *names: str) -> Path:
+        """The file in ``folder``; of several names the first that is there."""
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+        raise DataError(f"{folder} holds no {' or '.join(names)}, which {type(self).__name__} reads. {self.origin}")
