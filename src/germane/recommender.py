@@ -99,7 +99,9 @@ class Recommender:
         self.model.prepare(dataset, content, self.features)
 
     def remember(self, dataset: Dataset) -> None:
-        """Take these events as what users did before now."""
+        """Take these events as what users did before now; a row with the label 0 is nothing that anyone did."""
+        if "label" in dataset.events.columns:
+            dataset = dataset.take(np.flatnonzero((dataset.events["label"] != 0).fill_null(True).to_numpy()))
         self.catalogue.count(dataset)
         self._moments = None
         self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
@@ -246,7 +248,7 @@ class Recommender:
             kept = []
             for item, event in known[-length:]:
                 when = times.parse(event.time) if event.time is not None else moments[-1]
-                kept.append((item, when))
+                kept.append((item, when, event.value))
                 history_contexts.append({TIME: when, **{k: v for k, v in event.context.items() if k in names}})
             histories.append(kept)
         types = {TIME: "number", **self._moment_types(self._dataset())}

@@ -28,6 +28,8 @@ class QueryBatch:
     """[B, T] item codes; -1 = no event."""
     ages: Tensor
     """[B, T] float32 seconds from the event to the moment asked about; 0 where padded."""
+    history_values: Tensor
+    """[B, T] float32 what each event was worth to its user, such as a rating; NaN = unknown, or no event."""
     history_moments: Moments
     """[B, T, ...] context of each event."""
     moment: Moments

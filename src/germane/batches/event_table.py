@@ -85,6 +85,7 @@ class EventTable:
             times=times,
             history=self.items[source].masked_fill(empty, PAD),
             ages=(times[:, None] - self.times[source]).clamp(min=0).float().masked_fill(empty, 0),
+            history_values=self.values[source].masked_fill(empty, torch.nan),
             history_moments=blank(self.moments[source], empty),
             moment=self.moments[at],
             profile=self.profile[torch.from_numpy(self.users[rows])],

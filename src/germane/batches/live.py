@@ -21,7 +21,7 @@ def query_batch(
     users: Sequence[int],
     times: Sequence[float],
     contexts: pl.DataFrame,
-    histories: Sequence[Sequence[tuple[int, float]]],
+    histories: Sequence[Sequence[tuple[int, float, float | None]]],
     history_contexts: pl.DataFrame,
     words: Tensor,
     features: FeatureSet,
@@ -30,19 +30,21 @@ def query_batch(
 ) -> QueryBatch:
     """Live queries as tensors.
 
-    ``histories``: (item code, time) of known items, oldest first; ``history_contexts``: one row an event, in the same order.
+    ``histories``: (item code, time, value) of known items, oldest first; ``history_contexts``: one row an event, in the same order.
     """
     cut = [events[-length:] for events in histories]
     width = max(1, max((len(events) for events in cut), default=1))
     history = np.full((len(users), width), PAD, dtype=np.int64)
     ages = np.zeros((len(users), width), dtype=np.float32)
+    values = np.full((len(users), width), np.nan, dtype=np.float32)
     encoded = features.encode(history_contexts)
     source = np.zeros((len(users), width), dtype=np.int64)
     begin = 0
     for row, (events, kept) in enumerate(zip(histories, cut, strict=True)):
         if kept:
-            history[row, -len(kept) :] = [code for code, _ in kept]
-            ages[row, -len(kept) :] = np.maximum(times[row] - np.array([time for _, time in kept]), 0)
+            history[row, -len(kept) :] = [code for code, _, _ in kept]
+            ages[row, -len(kept) :] = np.maximum(times[row] - np.array([time for _, time, _ in kept]), 0)
+            values[row, -len(kept) :] = [np.nan if value is None else value for _, _, value in kept]
             source[row, -len(kept) :] = np.arange(begin + len(events) - len(kept), begin + len(events))
         begin += len(events)
     empty = torch.from_numpy(history == PAD)
@@ -56,6 +58,7 @@ def query_batch(
         times=torch.tensor(times, dtype=torch.float64),
         history=torch.from_numpy(history),
         ages=torch.from_numpy(ages),
+        history_values=torch.from_numpy(values),
         history_moments=moments,
         moment=features.encode(contexts),
         profile=profile,

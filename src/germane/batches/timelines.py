@@ -70,6 +70,7 @@ class Timelines:
             times=table.times[at[:, -1]],
             history=table.items[source].masked_fill(empty, PAD),
             ages=(table.times[at] - table.times[source]).clamp(min=0).float().masked_fill(empty, 0),
+            history_values=table.values[source].masked_fill(empty, torch.nan),
             history_moments=blank(table.moments[source], empty),
             moment=table.moments[at],
             profile=table.profile[torch.from_numpy(user)],
