@@ -83,6 +83,40 @@ def test_unknown_items_are_never_negatives() -> None:
         assert gradient[4].abs().max() > 0
 
 
+GOLDEN = {
+    ("softmax", True): 3.153038,
+    ("softmax", False): 2.886431,
+    ("sampled_softmax", True): 3.135558,
+    ("sampled_softmax", False): 2.886667,
+    ("bce", True): 2.351684,
+    ("bce", False): 2.272202,
+    ("gbce", True): 136.930222,
+    ("gbce", False): 113.789391,
+    ("bpr", True): 0.665141,
+    ("bpr", False): 0.620692,
+}
+"""Mean over the small shop's batches, untrained, as counted when the loss was still written out inside the model."""
+
+
+@pytest.mark.parametrize(("loss", "with_seen"), GOLDEN)
+def test_losses_are_as_they_were(loss: str, with_seen: bool) -> None:
+    dataset = small_shop()
+    split = LeaveLastOut().divide(dataset)
+    torch.manual_seed(0)
+    recommender = Recommender(ContextTransformer(**{**SMALL, "dropout": 0.2}), text=HashedText(width=32))
+    recommender.prepare(dataset.take(split.train))
+    model = recommender.model
+    assert isinstance(model, ContextTransformer)
+    model.warm(dataset.take(split.train), recommender.content)
+    from germane.batches import EventTable
+
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=recommender.typed(dataset))
+    torch.manual_seed(1)
+    objective = Objective(loss, 64, with_seen)  # type: ignore[arg-type]
+    found = [model.loss(batch, objective)["ranking"].item() for batch in table.batches(10, 16, np.random.default_rng(0))]
+    assert np.mean(found) == pytest.approx(GOLDEN[loss, with_seen], rel=1e-4)
+
+
 def test_kill_and_resume_is_no_kill(tmp_path) -> None:  # type: ignore[no-untyped-def]
     dataset = small_shop()
     split = LeaveLastOut().divide(dataset)

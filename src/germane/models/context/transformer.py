@@ -12,7 +12,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet, Moments
-from ...losses import Objective, full_softmax, sampled, taken_before
+from ...losses import Objective, next_item
 from ..base import Abilities, TwoSided
 from .history import HistoryTransformer, time_buckets
 from .items import ItemTower
@@ -235,22 +235,15 @@ class ContextTransformer(TwoSided):
         _, c, typed = self._asked(queries.moment[here], queries.ages[here], history[here] < 0, queries.words[here])
         mean = self._similar(history)[here] if self.content_weight is not None else h.new_zeros(len(h), 0)
         vectors = self._parts(self.cross(h, c), mean, typed)
-        target, weights, times = targets[here], batch.weights[here], batch.target_times[here]
-        known = self.items.known
-        pool = known.nonzero().ravel()  # an item that training does not know is nobody's negative
-        prior, row = self._priors(times)
-        if objective.loss == "softmax":
-            logits = vectors @ self._sides(pool).T + functional.embedding(row, prior[:, pool])  # its gradient is cheaper than an index's
-            out = None if objective.seen_as_negatives else taken_before(history, here, target, pool, self.n_items)
-            return {"ranking": full_softmax(logits, (known.cumsum(0) - 1)[target], weights, out)}
-        negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device)]
-        positive = (vectors * self._sides(target)).sum(1) + prior[row, target]
-        negative = vectors @ self._sides(negatives).T + functional.embedding(row, prior[:, negatives])
-        log_q = torch.full((len(negatives),), objective.negatives / max(len(pool), 1), device=h.device).log()
-        clash = target[:, None] == negatives
-        if not objective.seen_as_negatives:
-            clash = clash | taken_before(history, here, target, negatives, self.n_items)
-        return {"ranking": sampled(objective.loss, positive, negative, clash, weights, log_q, len(pool))}
+        prior, row = self._priors(batch.target_times[here])
+
+        def scores_of(items: Tensor) -> Tensor:
+            return vectors @ self._sides(items).T + functional.embedding(row, prior[:, items])  # its gradient is cheaper than an index's
+
+        def own(target: Tensor) -> Tensor:
+            return (vectors * self._sides(target)).sum(1) + prior[row, target]
+
+        return {"ranking": next_item(objective, self.items.known, history, targets, batch.weights, scores_of, own)}
 
     def _sides(self, items: Tensor) -> Tensor:
         return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)
