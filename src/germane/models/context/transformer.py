@@ -14,6 +14,7 @@ from ...encoders import ItemContent
 from ...features import FeatureSet, Moments
 from ...losses import Objective, next_item
 from ..base import Abilities, TwoSided
+from ..layers import check_heads
 from .history import HistoryTransformer, time_buckets
 from .items import ItemTower
 from .moment import GatedCross, MomentEncoder
@@ -78,10 +79,7 @@ class ContextTransformer(TwoSided):
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         o = self.options
-        if o.width % o.heads:
-            from ...errors import ConfigError
-
-            raise ConfigError(f"ContextTransformer: width {o.width} is not a multiple of heads {o.heads}: choose heads that divide it.")
+        check_heads("ContextTransformer", o.width, o.heads)
         self.n_items = content.n_items
         self.items = ItemTower(
             content, o.width, identity=o.identity, text=o.text, side=o.side, text_width=o.text_width, identity_dropout=o.identity_dropout
