@@ -3,6 +3,7 @@
 from .base import HEADS, Head, Objective, RankingLoss, RatingLoss
 from .click import click_loss
 from .negatives import taken_before
+from .next_item import next_item
 from .ranking import full_softmax, sampled
 from .rating import as_rating, rating_loss
 
@@ -15,6 +16,7 @@ __all__ = [
     "as_rating",
     "click_loss",
     "full_softmax",
+    "next_item",
     "rating_loss",
     "sampled",
     "taken_before",

@@ -6,9 +6,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-__all__ = ["Block", "HistoryTransformer", "time_buckets"]
+from ..layers import Block, hidden_places
+
+__all__ = ["HistoryTransformer", "time_buckets"]
 
 N_BUCKETS = 32
 
@@ -16,27 +17,6 @@ N_BUCKETS = 32
 def time_buckets(seconds: Tensor) -> Tensor:
     """Seconds to one of 32 buckets, two for each doubling beyond a second."""
     return (seconds.clamp(min=0).log1p() * (1.5 / math.log(2) / 1.3)).long().clamp(max=N_BUCKETS - 1)
-
-
-class Block(nn.Module):
-    """Pre-norm attention and feed-forward."""
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.projections, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.feed = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
-        self.drop = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """x [B, T, width], bias [B, heads or 1, T, T]"""
-        b, t, width = x.shape
-        q, k, v = self.projections(self.norm_attention(x)).reshape(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=self.dropout if self.training else 0.0)
-        x = x + self.drop(self.out(mixed.transpose(1, 2).reshape(b, t, width)))
-        fed: Tensor = self.drop(self.feed(self.norm_feed(x)))
-        return x + fed
 
 
 class HistoryTransformer(nn.Module):
@@ -66,9 +46,7 @@ class HistoryTransformer(nn.Module):
         if self.since is not None:
             gaps = (times[:, :, None] - times[:, None, :]).clamp(min=0).float()
             bias = bias + self.since(time_buckets(gaps)).permute(0, 3, 1, 2)
-        hidden = (apart < 0)[None] | empty[:, None, :]  # [B, T, T]
-        hidden = hidden & ~torch.eye(t, dtype=torch.bool, device=x.device)  # a padded place attends to itself, so that no row is empty
-        bias = bias.expand(x.shape[0], -1, -1, -1).masked_fill(hidden[:, None], -1e9)
+        bias = bias.expand(x.shape[0], -1, -1, -1).masked_fill(hidden_places(empty)[:, None], -1e9)
         x = self.drop(x)
         for block in self.blocks:
             x = block(x, bias)

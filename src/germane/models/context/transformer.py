@@ -12,8 +12,9 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet, Moments
-from ...losses import Objective, full_softmax, sampled, taken_before
+from ...losses import Objective, next_item
 from ..base import Abilities, TwoSided
+from ..layers import check_heads
 from .history import HistoryTransformer, time_buckets
 from .items import ItemTower
 from .moment import GatedCross, MomentEncoder
@@ -78,10 +79,7 @@ class ContextTransformer(TwoSided):
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         o = self.options
-        if o.width % o.heads:
-            from ...errors import ConfigError
-
-            raise ConfigError(f"ContextTransformer: width {o.width} is not a multiple of heads {o.heads}: choose heads that divide it.")
+        check_heads("ContextTransformer", o.width, o.heads)
         self.n_items = content.n_items
         self.items = ItemTower(
             content, o.width, identity=o.identity, text=o.text, side=o.side, text_width=o.text_width, identity_dropout=o.identity_dropout
@@ -235,22 +233,15 @@ class ContextTransformer(TwoSided):
         _, c, typed = self._asked(queries.moment[here], queries.ages[here], history[here] < 0, queries.words[here])
         mean = self._similar(history)[here] if self.content_weight is not None else h.new_zeros(len(h), 0)
         vectors = self._parts(self.cross(h, c), mean, typed)
-        target, weights, times = targets[here], batch.weights[here], batch.target_times[here]
-        known = self.items.known
-        pool = known.nonzero().ravel()  # an item that training does not know is nobody's negative
-        prior, row = self._priors(times)
-        if objective.loss == "softmax":
-            logits = vectors @ self._sides(pool).T + functional.embedding(row, prior[:, pool])  # its gradient is cheaper than an index's
-            out = None if objective.seen_as_negatives else taken_before(history, here, target, pool, self.n_items)
-            return {"ranking": full_softmax(logits, (known.cumsum(0) - 1)[target], weights, out)}
-        negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device)]
-        positive = (vectors * self._sides(target)).sum(1) + prior[row, target]
-        negative = vectors @ self._sides(negatives).T + functional.embedding(row, prior[:, negatives])
-        log_q = torch.full((len(negatives),), objective.negatives / max(len(pool), 1), device=h.device).log()
-        clash = target[:, None] == negatives
-        if not objective.seen_as_negatives:
-            clash = clash | taken_before(history, here, target, negatives, self.n_items)
-        return {"ranking": sampled(objective.loss, positive, negative, clash, weights, log_q, len(pool))}
+        prior, row = self._priors(batch.target_times[here])
+
+        def scores_of(items: Tensor) -> Tensor:
+            return vectors @ self._sides(items).T + functional.embedding(row, prior[:, items])  # its gradient is cheaper than an index's
+
+        def own(target: Tensor) -> Tensor:
+            return (vectors * self._sides(target)).sum(1) + prior[row, target]
+
+        return {"ranking": next_item(objective, self.items.known, history, targets, batch.weights, scores_of, own)}
 
     def _sides(self, items: Tensor) -> Tensor:
         return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)

@@ -1,0 +1,51 @@
+"""Attention over a history, as more than one model builds on it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import ConfigError
+
+__all__ = ["Block", "check_heads", "hidden_places"]
+
+
+class Block(nn.Module):
+    """Pre-norm attention and feed-forward."""
+
+    def __init__(self, width: int, heads: int, dropout: float, *, inner: int | None = None, activation: type[nn.Module] = nn.GELU) -> None:
+        """``inner``: width inside the feed-forward; absent: twice ``width``."""
+        super().__init__()
+        inner = inner or 2 * width
+        self.heads, self.dropout = heads, dropout
+        self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.projections, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.feed = nn.Sequential(nn.Linear(width, inner), activation(), nn.Dropout(dropout), nn.Linear(inner, width))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """x [B, T, width], bias [B, heads or 1, T, T]"""
+        b, t, width = x.shape
+        q, k, v = self.projections(self.norm_attention(x)).reshape(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=self.dropout if self.training else 0.0)
+        x = x + self.drop(self.out(mixed.transpose(1, 2).reshape(b, t, width)))
+        fed: Tensor = self.drop(self.feed(self.norm_feed(x)))
+        return x + fed
+
+
+def hidden_places(empty: Tensor) -> Tensor:
+    """[B, T, T] whether the first place must not see the second: it lies ahead, or is ``empty`` [B, T].
+
+    >>> hidden_places(torch.tensor([[True, False, False]])).int().tolist()
+    [[[0, 1, 1], [1, 0, 1], [1, 0, 0]]]
+    """
+    places = torch.arange(empty.shape[1], device=empty.device)
+    hidden = (places[:, None] < places[None, :])[None] | empty[:, None, :]
+    return hidden & (places[:, None] != places[None, :])  # a padded place attends to itself, so that no row is empty
+
+
+def check_heads(who: str, width: int, heads: int) -> None:
+    """An error where attention cannot part ``width`` among ``heads``."""
+    if width % heads:
+        raise ConfigError(f"{who}: width {width} is not a multiple of heads {heads}: choose heads that divide it.")
