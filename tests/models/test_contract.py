@@ -35,6 +35,18 @@ class TestContextTransformer(ModelContract):
     model = ContextTransformer(width=16, blocks=1, length=10, text_width=8)
 
 
+class TestContextTransformerOfSeveralHeads(ModelContract):
+    model = ContextTransformer(width=16, blocks=1, length=10, text_width=8, user_identity=True)
+    training = TrainingOptions(epochs=2, batch=16, warmup=2, heads={"ranking": 1.0, "click": 0.5, "rating": 0.5})
+
+
+class TestContextTransformerOfRatings(ModelContract):
+    """It ranks by the rating where nothing else is learnt."""
+
+    model = ContextTransformer(width=16, blocks=1, length=10, text_width=8, memory=False)
+    training = TrainingOptions(epochs=2, batch=16, warmup=2, heads={"rating": 1.0}, rating_loss="ordinal")
+
+
 class TestBareContextTransformer(ModelContract):
     """Every part switched off but the history."""
 

@@ -1,9 +1,9 @@
 """The one place where events and queries become tensors, for training, evaluation and serving alike."""
 
-from .batch import Batch, QueryBatch, RowBatch
+from .batch import Batch, QueryBatch, RowBatch, Shown
 from .event_table import EventTable, event_frame
 from .live import columns_of, profiles, query_batch
 from .rows import Rows
 from .timelines import Timelines
 
-__all__ = ["Batch", "EventTable", "QueryBatch", "RowBatch", "Rows", "Timelines", "columns_of", "event_frame", "profiles", "query_batch"]
+__all__ = ["Batch", "EventTable", "QueryBatch", "RowBatch", "Rows", "Shown", "Timelines", "columns_of", "event_frame", "profiles", "query_batch"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..features import Moments
 
-__all__ = ["PAD", "Batch", "QueryBatch", "RowBatch", "blank"]
+__all__ = ["PAD", "Batch", "QueryBatch", "RowBatch", "Shown", "blank"]
 
 PAD = -1
 """In ``history``: no event here."""
@@ -60,6 +60,29 @@ class QueryBatch:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What was shown beside the events of a ``Batch`` and not taken: S rows with the label 0."""
+
+    row: Tensor
+    """[S] of the batch."""
+    place: Tensor
+    """[S] the place whose history it knows."""
+    items: Tensor
+    """[S] codes"""
+    moment: Moments
+    """[S, ...]"""
+    words: Tensor
+    """[S, W]"""
+    times: Tensor
+    """[S] float64"""
+    weights: Tensor
+    """[S]"""
+
+    def to(self, device: torch.device | str) -> Shown:
+        return Shown(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
 class Batch:
     """Stretches of users' timelines for training: each event is predicted from those before it and its own moment.
 
@@ -80,9 +103,11 @@ class Batch:
     """[B, T] codes of all events, also of those that are no targets; -1 = none."""
     values: Tensor
     """[B, T] what each event was worth to its user, such as a rating; NaN = unknown."""
+    shown: Shown | None = None
+    """Where there are labels."""
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return replace(self, **{name: part.to(device) for name, part in vars(self).items() if part is not None})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .batch import PAD, Batch, QueryBatch, blank
+from .batch import PAD, Batch, QueryBatch, Shown, blank
 from .event_table import EventTable
 
 __all__ = ["Timelines"]
@@ -22,11 +22,26 @@ class Timelines:
 
     ``phrases`` [items, K]: rows of the table's word vectors that hold each item's own texts; ``phrase_share`` of the targets without typed
     words are asked for in one of them, and a fifth of the typed words go missing, so that queries with words and without both work.
+    ``shown``: rows with the label 0, given beside the stretch that holds what their user did before them. One that came after the last event of
+    its stretch is asked for one event earlier; those of users without events are left out.
     """
 
-    def __init__(self, table: EventTable, length: int, size: int, *, phrases: NDArray[np.int64] | None = None, phrase_share: float = 0.0) -> None:
+    def __init__(
+        self,
+        table: EventTable,
+        length: int,
+        size: int,
+        *,
+        phrases: NDArray[np.int64] | None = None,
+        phrase_share: float = 0.0,
+        shown: NDArray[np.int64] | None = None,
+    ) -> None:
         self.table, self.length, self.size = table, length, size
         self.phrases, self.phrase_share = phrases, phrase_share
+        rows = shown if shown is not None else np.zeros(0, dtype=np.int64)
+        keys = self._keys(table.users[rows].astype(np.int64), table.before[table.place[rows]])
+        order = np.argsort(keys, kind="stable")
+        self.shown_keys, self.shown = keys[order], rows[order]
 
     def __len__(self) -> int:
         """Batches of an epoch; random cuts may make a few more."""
@@ -84,7 +99,27 @@ class Timelines:
             weights=table.weights[at].masked_fill(nothing, 0),
             items=table.items[at].masked_fill(nothing, PAD),
             values=table.values[at].masked_fill(nothing, torch.nan),
+            shown=self._shown(begins, ends, user, width) if len(self.shown) else None,
         )
+
+    def _keys(self, users: NDArray[np.int64], before: NDArray[np.int64]) -> NDArray[np.int64]:
+        """One number for a user and how many visible events stand before."""
+        return users * (len(self.table.rows) + 1) + before
+
+    def _shown(self, begins: NDArray[np.int64], ends: NDArray[np.int64], users: NDArray[np.int64], width: int) -> Shown:
+        table = self.table
+        users = users.astype(np.int64)
+        last = ends == table.offsets[users + 1]  # what came after all events belongs to the last stretch
+        low = np.searchsorted(self.shown_keys, self._keys(users, begins))
+        high = np.searchsorted(self.shown_keys, self._keys(users, ends + last))
+        counts = high - low
+        row = np.repeat(np.arange(len(begins)), counts)
+        rows = self.shown[np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)]
+        place = np.minimum(table.before[table.place[rows]] - begins[row] + width - (ends - begins)[row], width - 1)
+        at = torch.from_numpy(rows)
+        words = table.word_vectors[torch.from_numpy(table.word_rows[rows])]
+        where = torch.from_numpy(row), torch.from_numpy(place)
+        return Shown(*where, table.items[at], table.moments[at], words, table.times[at], table.weights[at])
 
     def _words(self, events: NDArray[np.int64], rng: np.random.Generator | None) -> NDArray[np.int64]:
         table = self.table

@@ -150,7 +150,10 @@ def _fit_learned(
     if model.learns_from == "rows":
         feed = _rows(model, table, split.train, recommender.content.known, options, recommender.seed)
     else:
-        feed = Timelines(table, model.length, options.batch or 32, phrases=phrases, phrase_share=share)
+        shown = split.train[(table.labels[torch.from_numpy(split.train)] == 0).numpy()] if "click" in model.objective.heads else split.train[:0]
+        if len(shown):
+            model.objective = replace(model.objective, click_negatives=0)
+        feed = Timelines(table, model.length, options.batch or 32, phrases=phrases, phrase_share=share, shown=shown)
     if options.seen_as_negatives is None:
         model.objective = replace(model.objective, seen_as_negatives=recommender.exclude_seen is not True)
     validate = None

@@ -28,6 +28,8 @@ class Objective:
     heads: Mapping[Head, float] = field(default_factory=lambda: {"ranking": 1.0})
     """What a model gives, and the weight of its loss."""
     rating_loss: RatingLoss = "mse"
+    click_negatives: int = 4
+    """Drawn for each positive by a model that learns clicks from timelines; 0 where labels say what was shown and not taken."""
 
     def first(self) -> Head:
         """The head that answers where none is named: the one that says most."""

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 import torch
 from numpy.typing import NDArray
 
 from ..batches import EventTable, QueryBatch
 from ..data import Dataset, LeaveLastOut
 from ..encoders import HashedText
+from ..errors import AbilityError
 from ..jobs.train import fit
 from ..models import Model
 from ..recommender import Recommender
@@ -26,19 +28,20 @@ __all__ = ["ModelContract", "small_shop"]
 
 @cache
 def small_shop(seed: int = 0) -> Dataset:
-    """40 users and 24 items in two halves that never mix; the weather says which; item texts name the half."""
+    """40 users and 24 items in two halves that never mix; the weather says which; item texts name the half; stars hang on the item."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(40):
         for step in range(12):
             half = user % 2
             item = int(rng.integers(0, 12)) * 2 + half
-            rows.append((f"u{user}", f"i{item}", 1_700_000_000.0 + user * 977 + step * 40_000, "rain" if half else "sun", float(rng.normal())))
-    events = pl.DataFrame(rows, schema=["user", "item", "time", "weather", "degrees"], orient="row")
+            time = 1_700_000_000.0 + user * 977 + step * 40_000
+            rows.append((f"u{user}", f"i{item}", time, "rain" if half else "sun", float(rng.normal()), 1 + item % 5))
+    events = pl.DataFrame(rows, schema=["user", "item", "time", "weather", "degrees", "stars"], orient="row")
     items = pl.DataFrame(
         {"item": [f"i{n}" for n in range(24)], "title": [f"{'umbrella boots' if n % 2 else 'sunscreen sandals'} number{n}" for n in range(24)]}
     )
-    columns: Mapping[str, Any] = {"time": "time", "context": ["weather", "degrees"], "text": ["title"]}
+    columns: Mapping[str, Any] = {"time": "time", "value": "stars", "context": ["weather", "degrees"], "text": ["title"]}
     return Dataset.from_frames(events, items, columns=columns)
 
 
@@ -108,6 +111,20 @@ class ModelContract:
             parts = recommender.model.reasons(queries, items)
         np.testing.assert_allclose(sum(part.double().numpy() for part in parts.values()), self._score(recommender, queries, items), atol=1e-4)
 
+    def test_heads_say_what_they_were_trained_for(self) -> None:
+        recommender = self.fitted()
+        model, queries, items = recommender.model, self.queries(recommender), torch.tensor([[3, 1]] * 5)
+        with torch.inference_mode():
+            told = {head: model.predict(queries, items, head) for head in model.objective.heads}
+        assert all(part.shape == (5, 2) and bool(torch.isfinite(part).all()) for part in told.values())
+        if "click" in told:
+            assert bool(((told["click"] >= 0) & (told["click"] <= 1)).all())
+        if "rating" in told:
+            assert bool(((told["rating"] >= 1) & (told["rating"] <= 5)).all())  # the small shop's stars
+        for head in {"click", "rating"} - set(told):
+            with pytest.raises(AbilityError, match=f"no {head} head"):
+                model.predict(queries, items, head)
+
     def test_same_seed_same_scores(self) -> None:
         first, second = self.fitted(), self.fitted()
         np.testing.assert_array_equal(self._score(first, self.queries(first)), self._score(second, self.queries(second)))
@@ -116,6 +133,7 @@ class ModelContract:
         recommender = self.fitted()
         before = self._score(recommender, self.queries(recommender))
         other = type(self.model)(**self.model.options.model_dump())
+        other.objective = recommender.model.objective
         dataset = small_shop()
         other.prepare(dataset, recommender.content, recommender.features)
         other.load_state({name: tensor.clone() for name, tensor in recommender.model.state().items()})
@@ -144,7 +162,7 @@ class ModelContract:
         past = [dataset.events[int(r)].to_dicts()[0] for r in dataset.timelines.rows(3)[:-1]]
         ids = dataset.items["id"]
         history = tuple(
-            Event(ids[e["item"]], e["time"], None, None, {"weather": e["context:weather"], "degrees": e["context:degrees"]}) for e in past
+            Event(ids[e["item"]], e["time"], None, e["value"], {"weather": e["context:weather"], "degrees": e["context:degrees"]}) for e in past
         )
         event = dataset.events[row].to_dicts()[0]
         live = Query(

@@ -85,7 +85,7 @@ class TrainingOptions(Options):
                 f"[training] asks for {' and '.join(heads)}, and {type(model).__name__} gives {' and '.join(sorted(gives))} only; {others}."
             )
         loss = "softmax" if self.loss == "mse" else self.loss
-        return Objective(loss, self.drawn("ranking"), self.seen_as_negatives is not False, heads, self.rating_loss)
+        return Objective(loss, self.drawn("ranking"), self.seen_as_negatives is not False, heads, self.rating_loss, self.drawn("click"))
 
     def suited(self, model: Model) -> TrainingOptions:
         """The same for another model, of what that one can give: for baselines."""

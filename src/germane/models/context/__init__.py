@@ -1,5 +1,6 @@
 """The flagship and its parts."""
 
+from .options import ContextTransformerOptions
 from .transformer import ContextTransformer
 
-__all__ = ["ContextTransformer"]
+__all__ = ["ContextTransformer", "ContextTransformerOptions"]

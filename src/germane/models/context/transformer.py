@@ -1,69 +1,35 @@
-"""``ContextTransformer``: text, identity, history, the moment and typed words in one dot product."""
+"""The flagship: one model for the moment, over the whole catalogue."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ...batches import Batch, QueryBatch
-from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet, Moments
-from ...losses import Objective, next_item
+from ...losses import Objective, click_loss, next_item
 from ..base import Abilities, TwoSided
 from ..layers import check_heads
+from ..rating_scale import RatingScale
+from .encoded import Encoded
 from .history import HistoryTransformer, time_buckets
 from .items import ItemTower
 from .moment import GatedCross, MomentEncoder
+from .options import ContextTransformerOptions
+from .people import PersonTower
 from .popular import RecentPopularity
+from .second_look import SecondLook, memory
+from .values import ValueEncoder
 
-__all__ = ["ContextTransformer", "ContextTransformerOptions"]
+__all__ = ["ContextTransformer"]
 
-
-class ContextTransformerOptions(Options):
-    width: int = Field(default=64, ge=2)
-    """Size of the space in which queries and items meet."""
-    blocks: int = Field(default=2, ge=1)
-    """Attention blocks over the history."""
-    heads: int = Field(default=2, ge=1)
-    """Attention heads; must divide ``width``."""
-    length: int = Field(default=100, ge=1)
-    """How many of the newest events are read."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the numbers left out of each training step, against overfitting."""
-    identity: bool = True
-    """A trainable vector for each item that training knows."""
-    identity_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Chance that an item's identity is left out of a training step."""
-    text: bool = True
-    """Item texts, through the encoder."""
-    text_width: int = Field(default=128, ge=1)
-    """Width of the whitened text vectors."""
-    side: bool = True
-    """Side features of items."""
-    profile: bool = True
-    """Side features of users."""
-    context: bool = True
-    """The context of the moment asked about, through the gated cross."""
-    history_context: bool = True
-    """The context of each event of the history."""
-    words: bool = True
-    """What the user typed."""
-    words_share: float = Field(default=0.15, ge=0, le=1)
-    """Share of training targets asked for in words of their own text, where events hold no typed words."""
-    content: bool = True
-    """Plain similarity between an item's text and the texts of the history."""
-    popularity: bool = True
-    """Popularity, overall and lately, as a learned prior."""
-    relative_time: bool = True
-    """Attention knows how long ago each event was."""
-    context_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Chance that a context value goes missing in training, so that missing context is normal."""
-    half_lives: tuple[float, ...] = (3.0, 30.0)
-    """Half-lives, in days, of recent popularity."""
+CELLS = 1 << 22
+"""Numbers that one step of a second look at a catalogue holds."""
 
 
 class ContextTransformer(TwoSided):
@@ -75,7 +41,9 @@ class ContextTransformer(TwoSided):
     """
 
     options: ContextTransformerOptions
-    abilities = Abilities(reads=frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True)
+    abilities = Abilities(
+        gives=frozenset({"ranking", "click", "rating"}), reads=frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True
+    )
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         o = self.options
@@ -92,6 +60,8 @@ class ContextTransformer(TwoSided):
         profile = features.profile
         self.profile = MomentEncoder(profile.n_codes, profile.shape, o.width) if o.profile and profile is not None and any(profile.shape) else None
         z = self.items.text_width
+        self.person = PersonTower(dataset.n_users, o.width) if o.user_identity else None
+        self.value = ValueEncoder(o.width) if o.values and dataset.columns.value is not None else None
         self.words = nn.Linear(z, o.width, bias=False) if o.words and z else None
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None
         self.cross = GatedCross(o.width, o.dropout)
@@ -101,6 +71,9 @@ class ContextTransformer(TwoSided):
         self.recent = RecentPopularity(o.half_lives, content.n_items) if o.popularity else None
         self.recent_weight = nn.Parameter(torch.full((len(o.half_lives),), 0.3)) if o.popularity else None
         self.scale = nn.Parameter(torch.tensor(o.width**-0.5 * 4).log())
+        judged = set(self.objective.heads) - {"ranking"}
+        self.look = SecondLook(o.width, judged, content.n_items, o.dropout) if judged else None
+        self.rating = RatingScale()
         if self.gap is not None:
             nn.init.normal_(self.gap.weight, std=0.02)
             with torch.no_grad():
@@ -117,80 +90,86 @@ class ContextTransformer(TwoSided):
         self.items.whiten(content)
         if self.recent is not None:
             self.recent.fit(dataset)
+        if self.value is not None:
+            self.value.fit(dataset)
+        if "rating" in self.objective.heads:
+            self.rating.fit(dataset, self.objective.rating_loss)
 
     # -- queries -------------------------------------------------------------------------------------------------
 
-    def _events(self, history: Tensor, moments: Moments, profile: Moments) -> Tensor:
+    def _events(self, queries: QueryBatch, cut: slice) -> Tensor:
+        """[B, T, width]"""
+        history, moments = queries.history[:, cut], queries.history_moments
         empty = history < 0
         x: Tensor = self.items(history.clamp(min=0)) * self.options.width**0.5
         if self.event_moment is not None:
-            x = x + self.event_moment(moments)
+            x = x + self.event_moment(Moments(moments.codes[:, cut], moments.dense[:, cut]))
+        if self.value is not None:
+            x = x + self.value(queries.history_values[:, cut])
         x = torch.where(empty[..., None], self.start, x)
         if self.profile is not None:  # also of those who did nothing yet
-            x = x + self.profile(profile)[:, None]
-        return x
+            x = x + self.profile(queries.profile)[:, None]
+        return x if self.person is None else x + self.person(queries.users)[:, None]
 
-    def _asked(self, moment: Moments, gap: Tensor, alone: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Context vector of a moment, the same with words, and the words' z."""
-        c = torch.zeros(*gap.shape, self.options.width, device=gap.device)
+    def _asked(self, h: Tensor, moment: Moments, words: Tensor, mean: Tensor, times: Tensor, items: Tensor, ages: Tensor) -> Encoded:
+        """``h`` [P, width] in its moment [P, ...]; history ``items``, ``ages`` [P, T], the newest last."""
+        c = torch.zeros_like(h)
         if self.moment is not None:
             c = c + self.moment(moment)
         if self.gap is not None:
-            c = c + self.gap(torch.where(alone, 32, time_buckets(gap)))
-        typed = self.items.whitened(words) if self.words is not None else words.new_zeros(*gap.shape, 0)
-        return c, c + self.words(typed) if self.words is not None else c, typed
+            c = c + self.gap(torch.where(items[:, -1] < 0, 32, time_buckets(ages[:, -1])))
+        if self.words is None:
+            q = self.cross(h, c)
+            return Encoded(h, q, q, c, mean, words.new_zeros(len(h), 0), times, items, ages)
+        typed = self.items.whitened(words)
+        full = c + self.words(typed)
+        return Encoded(h, self.cross(h, c), self.cross(h, full), full, mean, typed, times, items, ages)
 
     def _similar(self, history: Tensor) -> Tensor:
         """[B, T, z] recency-weighted mean of the texts up to each place."""
+        if self.content_fade is None:
+            return self.scale.new_zeros(*history.shape, 0)
         z = self.items.z[history.clamp(min=0)] * (history >= 0)[..., None]
-        fade = torch.sigmoid(self.content_fade)  # type: ignore[arg-type]
         t = history.shape[1]
         place = torch.arange(t, device=z.device)
         apart = (place[:, None] - place[None, :]).float()
-        weights = torch.where(apart >= 0, fade ** apart.clamp(min=0), 0.0)
+        weights = torch.where(apart >= 0, torch.sigmoid(self.content_fade) ** apart.clamp(min=0), 0.0)
         return functional.normalize(weights @ z, dim=-1)
 
-    def _encode(self, queries: QueryBatch) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """(h, q without words, q, h̄, typed z), each [B, ...]"""
-        times = queries.times[:, None] - queries.ages.double()
-        history = queries.history[:, -self.options.length :]
+    def _encode(self, queries: QueryBatch) -> Encoded:
         cut = slice(-self.options.length, None)
-        moments = Moments(queries.history_moments.codes[:, cut], queries.history_moments.dense[:, cut])
-        h = self.history(self._events(history, moments, queries.profile), history < 0, times[:, cut])[:, -1]
-        c, with_words, typed = self._asked(queries.moment, queries.ages[:, -1], history[:, -1] < 0, queries.words)
-        mean = self._similar(history)[:, -1] if self.content_weight is not None else h.new_zeros(len(h), 0)
-        return h, self.cross(h, c), self.cross(h, with_words), mean, typed
+        history, ages = queries.history[:, cut], queries.ages[:, cut]
+        h = self.history(self._events(queries, cut), history < 0, queries.times[:, None] - ages.double())[:, -1]
+        return self._asked(h, queries.moment, queries.words, self._similar(history)[:, -1], queries.times, history, ages)
 
-    def _similarity(self, mean: Tensor, typed: Tensor) -> Tensor:
-        """[..., z] what is multiplied with the items' z: the history's texts and the typed words."""
-        total = mean.new_zeros(*mean.shape[:-1], self.items.text_width)
+    def _at(self, batch: Batch, states: Tensor, row: Tensor, last: Tensor, moment: Moments, words: Tensor, times: Tensor) -> Encoded:
+        """P places of timelines, ``row`` and ``last`` [P]: each knows the events up to it."""
+        history = batch.queries.history
+        t = history.shape[1]
+        back = last[:, None] - torch.arange(t - 1, -1, -1, device=last.device)  # [P, T] the newest last, as in a query
+        there = back >= 0
+        items = history[row[:, None], back.clamp(min=0)].masked_fill(~there, -1)
+        ages = (times[:, None] - batch.history_times[row[:, None], back.clamp(min=0)]).clamp(min=0).float().masked_fill(items < 0, 0)
+        return self._asked(states[row, last], moment, words, self._similar(history)[row, last], times, items, ages)
+
+    # -- scores --------------------------------------------------------------------------------------------------
+
+    def _similarity(self, asked: Encoded) -> Tensor:
+        """[P, z] what is multiplied with the items' z: the history's texts and the typed words."""
+        total = asked.query.new_zeros(len(asked.query), self.items.text_width)
         if self.content_weight is not None:
-            total = total + self.content_weight * mean
+            total = total + self.content_weight * asked.mean
         if self.words_weight is not None:
-            total = total + self.words_weight * typed
+            total = total + self.words_weight * asked.typed
         return total
 
-    def _parts(self, q: Tensor, mean: Tensor, typed: Tensor) -> Tensor:
-        """[..., width + z]: all that is multiplied with ``_sides`` of the items."""
-        own = q * self.scale.exp()
-        if not self.items.text_width:
-            return own
-        return torch.cat([own, self._similarity(mean, typed)], dim=-1)
+    def _vectors(self, asked: Encoded) -> Tensor:
+        """[P, width + z]: all that is multiplied with ``_sides`` of the items."""
+        return torch.cat([asked.query * self.scale.exp(), self._similarity(asked)], dim=-1)
 
-    def _popularity(self, times: Tensor, items: Tensor | None) -> Tensor:
-        """[B, items]"""
-        prior, row = self._priors(times)
-        if items is None or items.ndim == 1:
-            return (prior if items is None else prior[:, items])[row]
-        return prior[row[:, None], items]
-
-    def query_vectors(self, queries: QueryBatch) -> Tensor:
-        _, _, q, mean, typed = self._encode(queries)
-        return torch.cat([self._parts(q, mean, typed), torch.ones(len(q), 1, device=q.device)], dim=-1)
-
-    def item_vectors(self, items: Tensor) -> Tensor:
-        """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
-        return torch.cat([self._sides(items), self._prior(None)[items][:, None]], dim=-1)
+    def _sides(self, items: Tensor) -> Tensor:
+        """[..., width + z]"""
+        return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)
 
     def _prior(self, snapshots: Tensor | None) -> Tensor:
         """[items] as of now, or [snapshots, items]"""
@@ -200,52 +179,6 @@ class ContextTransformer(TwoSided):
         counts = self.recent.counts[-1] if snapshots is None else self.recent.counts[snapshots]
         return bias + counts @ self.recent_weight
 
-    def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
-        _, _, q, mean, typed = self._encode(queries)
-        vectors, z = (self.items.catalogue(), self.items.z) if items is None else (self.items(items), self.items.z[items])
-        total = _product(q * self.scale.exp(), vectors) + self._popularity(queries.times, items)
-        return total + _product(self._similarity(mean, typed), z) if self.items.text_width else total
-
-    def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
-        h, no_words, q, mean, typed = self._encode(queries)
-        vectors, scale = self.items(items), self.scale.exp()
-        out = {"history": _product(h, vectors) * scale}
-        if self.moment is not None or self.gap is not None:
-            out["moment"] = _product(no_words - h, vectors) * scale
-        if self.items.text_width:
-            z = self.items.z[items]
-            if self.content_weight is not None:
-                out["content"] = _product(mean, z) * self.content_weight
-            if self.words_weight is not None and bool((queries.words != 0).any()):
-                out["words"] = _product(q - no_words, vectors) * scale + _product(typed, z) * self.words_weight
-        return {**out, "popularity": self._popularity(queries.times, items)}
-
-    # -- training ------------------------------------------------------------------------------------------------
-
-    def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
-        queries = batch.queries
-        history, targets = queries.history, batch.targets
-        here = targets >= 0
-        if not bool(here.any()):
-            return {"ranking": self.scale * 0}
-        states = self.history(self._events(history, queries.history_moments, queries.profile), history < 0, batch.history_times)
-        h = states[here]  # [P, width]
-        _, c, typed = self._asked(queries.moment[here], queries.ages[here], history[here] < 0, queries.words[here])
-        mean = self._similar(history)[here] if self.content_weight is not None else h.new_zeros(len(h), 0)
-        vectors = self._parts(self.cross(h, c), mean, typed)
-        prior, row = self._priors(batch.target_times[here])
-
-        def scores_of(items: Tensor) -> Tensor:
-            return vectors @ self._sides(items).T + functional.embedding(row, prior[:, items])  # its gradient is cheaper than an index's
-
-        def own(target: Tensor) -> Tensor:
-            return (vectors * self._sides(target)).sum(1) + prior[row, target]
-
-        return {"ranking": next_item(objective, self.items.known, history, targets, batch.weights, scores_of, own)}
-
-    def _sides(self, items: Tensor) -> Tensor:
-        return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)
-
     def _priors(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """[snapshots, items] of the popularity that these times [n] knew, and which snapshot each knew, [n]."""
         if self.recent is None:
@@ -253,13 +186,141 @@ class ContextTransformer(TwoSided):
         snapshots, row = torch.unique(self.recent.snapshot(times), return_inverse=True)
         return self._prior(snapshots), row
 
+    def _popularity(self, times: Tensor, items: Tensor | None) -> Tensor:
+        """[P, items]"""
+        prior, row = self._priors(times)
+        if items is None or items.ndim == 1:
+            return (prior if items is None else prior[:, items])[row]
+        return prior[row[:, None], items]
+
+    def query_vectors(self, queries: QueryBatch) -> Tensor:
+        vectors = self._vectors(self._encode(queries))
+        return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=-1)
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
+        return torch.cat([self._sides(items), self._prior(None)[items][:, None]], dim=-1)
+
+    def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
+        asked = self._encode(queries)
+        if self.look is not None and "ranking" not in self.objective.heads:
+            return self._looked_over(asked, items)
+        vectors, z = (self.items.catalogue(), self.items.z) if items is None else (self.items(items), self.items.z[items])
+        total = _product(asked.query * self.scale.exp(), vectors) + self._popularity(queries.times, items)
+        return total + _product(self._similarity(asked), z) if self.items.text_width else total
+
+    def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
+        if self.look is not None and "ranking" not in self.objective.heads:
+            return {"taste": self.score(queries, items)}
+        asked = self._encode(queries)
+        vectors, scale = self.items(items), self.scale.exp()
+        out = {"history": _product(asked.history, vectors) * scale}
+        if self.moment is not None or self.gap is not None:
+            out["moment"] = _product(asked.silent - asked.history, vectors) * scale
+        if self.items.text_width:
+            z = self.items.z[items]
+            if self.content_weight is not None:
+                out["content"] = _product(asked.mean, z) * self.content_weight
+            if self.words_weight is not None and bool((queries.words != 0).any()):
+                out["words"] = _product(asked.query - asked.silent, vectors) * scale + _product(asked.typed, z) * self.words_weight
+        return {**out, "popularity": self._popularity(queries.times, items)}
+
+    # -- the second look -----------------------------------------------------------------------------------------
+
+    def predict(self, queries: QueryBatch, items: Tensor, head: str) -> Tensor:
+        if self.look is None or head not in self.objective.heads or head == "ranking":
+            return super().predict(queries, items, head)
+        raw = self._looked(self._encode(queries), items)[head]
+        return raw.sigmoid() if head == "click" else self.rating.rating(self.objective.rating_loss, raw)
+
+    def _looked(self, asked: Encoded, items: Tensor) -> Mapping[str, Tensor]:
+        """Numbers [P, n] of each head for items [P, n]."""
+        assert self.look is not None
+        vectors = self.items(items)
+        product = _product(asked.query * self.scale.exp(), vectors)
+        alike = _product(self._similarity(asked), self.items.z[items]) if self.items.text_width else torch.zeros_like(product)
+        facts = torch.stack([product, alike, self._popularity(asked.times, items)], dim=-1)
+        remembered = memory(asked.items, asked.ages, items) if self.options.memory else facts.new_zeros(*items.shape, 2)
+        told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)
+        return {head: raw + self.rating.start if head == "rating" else raw for head, raw in told.items()}
+
+    def _looked_over(self, asked: Encoded, items: Tensor | None) -> Tensor:
+        """[P, n] of the first head; the catalogue some items at a time."""
+        head = self.objective.first()
+        if items is not None and items.ndim == 2:
+            return self._looked(asked, items)[head]
+        codes = torch.arange(self.n_items, device=asked.query.device) if items is None else items
+        step = max(1, CELLS // (len(asked.query) * (8 * self.options.width + asked.items.shape[1])))
+        parts = [self._looked(asked, codes[b : b + step].expand(len(asked.query), -1))[head] for b in range(0, len(codes), step)]
+        return torch.cat(parts, dim=1)
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
+        taken, rated = batch.targets >= 0, ~batch.values.isnan() & (batch.items >= 0)
+        learns = objective.heads
+        wanted = (taken & ("ranking" in learns or "click" in learns)) | (rated & ("rating" in learns))
+        if not bool(wanted.any()):
+            return dict.fromkeys(learns, self.scale * 0)
+        states = self.history(self._events(batch.queries, slice(None)), batch.queries.history < 0, batch.history_times)
+        row, last = wanted.nonzero(as_tuple=True)
+        asked = self._at(batch, states, row, last, batch.queries.moment[wanted], batch.queries.words[wanted], batch.target_times[wanted])
+        told: dict[str, Tensor] = {}
+        if "ranking" in learns and bool(taken.any()):
+            told["ranking"] = self._next_item(asked[taken[wanted]], batch, objective)
+        if "click" in learns and bool(taken.any()):
+            shown = batch.shown
+            not_taken = None if shown is None else self._at(batch, states, shown.row, shown.place, shown.moment, shown.words, shown.times)
+            told["click"] = self._clicks(asked[taken[wanted]], not_taken, batch, objective)
+        if "rating" in learns and bool(rated.any()):
+            raw = self._looked(asked[rated[wanted]], batch.items[rated][:, None])["rating"][:, 0]
+            told["rating"] = self.rating.loss(objective.rating_loss, raw, batch.values[rated], batch.weights[rated])
+        return told
+
+    def _next_item(self, asked: Encoded, batch: Batch, objective: Objective) -> Tensor:
+        vectors = self._vectors(asked)
+        prior, row = self._priors(asked.times)
+
+        def scores_of(items: Tensor) -> Tensor:
+            return vectors @ self._sides(items).T + functional.embedding(row, prior[:, items])  # its gradient is cheaper than an index's
+
+        def own(target: Tensor) -> Tensor:
+            return (vectors * self._sides(target)).sum(1) + prior[row, target]
+
+        return next_item(objective, self.items.known, batch.queries.history, batch.targets, batch.weights, scores_of, own)
+
+    def _clicks(self, asked: Encoded, not_taken: Encoded | None, batch: Batch, objective: Objective) -> Tensor:
+        """What was taken, against drawn items that the history does not hold, or against what was shown and not taken."""
+        taken = batch.targets >= 0
+        target, weights = batch.targets[taken], batch.weights[taken]
+        pool = self.items.known.nonzero().ravel()
+        drawn = pool[torch.randint(len(pool), (len(target), objective.click_negatives), device=pool.device)]
+        items = torch.cat([target[:, None], drawn], dim=1)  # [P, 1 + negatives]
+        clash = (asked.items[:, :, None] == drawn[:, None]).any(1) | (drawn == target[:, None])
+        raw = [self._looked(asked, items)["click"].flatten()]
+        labels = [functional.pad(torch.ones(len(target), 1, device=pool.device), (0, objective.click_negatives)).flatten()]
+        counts = [torch.cat([weights[:, None], weights[:, None] * ~clash], dim=1).flatten()]
+        if not_taken is not None and batch.shown is not None and len(batch.shown.items):
+            raw.append(self._looked(not_taken, batch.shown.items[:, None])["click"][:, 0])
+            labels.append(torch.zeros_like(raw[-1]))
+            counts.append(batch.shown.weights)
+        return click_loss(torch.cat(raw), torch.cat(labels), torch.cat(counts))
+
     def add_items(self, content: ItemContent) -> None:
         self.items.grow(content)
         more = content.n_items - self.n_items
         self.bias = nn.Parameter(torch.cat([self.bias.detach(), self.bias.new_zeros(more)]))
         if self.recent is not None:
             self.recent.grow(content.n_items)
+        if self.look is not None:
+            self.look.grow(content.n_items)
         self.n_items = content.n_items
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        self.rating.fit_to(state, "rating.")
+        if self.person is not None:
+            self.person.fit_to(state["person.table.weight"].shape[0])
+        super().load_state(state)
 
 
 def _product(queries: Tensor, items: Tensor) -> Tensor:

@@ -1,0 +1,37 @@
+"""What queries come to before they meet items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from torch import Tensor
+
+__all__ = ["Encoded"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Of P queries, or places of timelines."""
+
+    history: Tensor
+    """[P, width] what the history says alone."""
+    silent: Tensor
+    """[P, width] in its moment, without the typed words."""
+    query: Tensor
+    """[P, width] in its moment, with the words."""
+    moment: Tensor
+    """[P, width] the moment and the words alone."""
+    mean: Tensor
+    """[P, z] recency-weighted mean of the history's texts; width 0 where they are not compared."""
+    typed: Tensor
+    """[P, z] the typed words."""
+    times: Tensor
+    """[P] float64"""
+    items: Tensor
+    """[P, T] codes of the history; -1 = none."""
+    ages: Tensor
+    """[P, T] seconds from each event of it to the moment asked about."""
+
+    def __getitem__(self, index: Any) -> Self:
+        return type(self)(*(getattr(self, name)[index] for name in self.__dataclass_fields__))

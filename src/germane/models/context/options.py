@@ -1,0 +1,58 @@
+"""Options of the flagship."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ...component import Options
+
+__all__ = ["ContextTransformerOptions"]
+
+
+class ContextTransformerOptions(Options):
+    width: int = Field(default=64, ge=2)
+    """Size of the space in which queries and items meet."""
+    blocks: int = Field(default=2, ge=1)
+    """Attention blocks over the history."""
+    heads: int = Field(default=2, ge=1)
+    """Attention heads; must divide ``width``."""
+    length: int = Field(default=100, ge=1)
+    """How many of the newest events are read."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the numbers left out of each training step, against overfitting."""
+    identity: bool = True
+    """A trainable vector for each item that training knows."""
+    identity_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Chance that an item's identity is left out of a training step."""
+    text: bool = True
+    """Item texts, through the encoder."""
+    text_width: int = Field(default=128, ge=1)
+    """Width of the whitened text vectors."""
+    side: bool = True
+    """Side features of items."""
+    profile: bool = True
+    """Side features of users."""
+    context: bool = True
+    """The context of the moment asked about, through the gated cross."""
+    history_context: bool = True
+    """The context of each event of the history."""
+    values: bool = True
+    """What each event of the history was worth to its user, such as a rating."""
+    user_identity: bool = False
+    """A trainable vector for each user that training knows. The history says most of it; worth trying where the order of events means little."""
+    words: bool = True
+    """What the user typed."""
+    words_share: float = Field(default=0.15, ge=0, le=1)
+    """Share of training targets asked for in words of their own text, where events hold no typed words."""
+    content: bool = True
+    """Plain similarity between an item's text and the texts of the history."""
+    popularity: bool = True
+    """Popularity, overall and lately, as a learned prior."""
+    relative_time: bool = True
+    """Attention knows how long ago each event was."""
+    context_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Chance that a context value goes missing in training, so that missing context is normal."""
+    memory: bool = True
+    """How often and how lately this user took this very item; read by the click and the rating head."""
+    half_lives: tuple[float, ...] = (3.0, 30.0)
+    """Half-lives, in days, of recent popularity."""

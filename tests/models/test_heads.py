@@ -1,0 +1,129 @@
+"""The flagship's click and rating heads: what they learn of a known truth, and that they leave the ranking head alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from germane import Event, Query, Recommender
+from germane.batches import EventTable, Timelines, profiles
+from germane.data import Dataset, LeaveLastOut, Random
+from germane.evaluation import EvaluationOptions
+from germane.features import FeatureSet
+from germane.jobs.train import fit, judge
+from germane.models import ContextTransformer
+from germane.models.context.second_look import memory
+from germane.training import TrainingOptions
+
+SMALL: dict[str, Any] = {"width": 16, "blocks": 1, "length": 10, "dropout": 0.0, "context_dropout": 0.0}
+
+
+def rated(seed: int = 0) -> Dataset:
+    """60 users who rate all low or all high (their history says which), 20 items that are worth a star more or less, a star more in the sun."""
+    rng = np.random.default_rng(seed)
+    users, items, sun = np.repeat(np.arange(60), 20), rng.integers(0, 20, 1200), rng.integers(0, 2, 1200)
+    stars = 2.5 + np.where(users % 2, 1.0, -1.0) + np.where(items % 2, 0.5, -0.5) + sun
+    events = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in items], "time": np.arange(1200.0) * 3600, "stars": stars}
+    frame = pl.DataFrame({**events, "sky": np.where(sun, "sun", "rain")})
+    return Dataset.from_frames(frame, columns={"value": "stars", "time": "time", "context": ["sky"]})
+
+
+def test_a_rating_hangs_on_history_item_and_moment() -> None:
+    dataset = rated()
+    split = Random(validation=0.1, test=0.2).divide(dataset)
+    recommender = Recommender(ContextTransformer(**SMALL), features=None, exclude_seen=False)
+    training = TrainingOptions(loss="mse", epochs=40, batch=16, learning_rate=5e-3, warmup=0, patience=40)
+    fit(recommender, dataset, split, training, evaluation=EvaluationOptions(k=()))
+    judged = judge(recommender, dataset, split, EvaluationOptions(k=()))
+    assert judged.value("rmse") < 0.4 * float(dataset.events["value"].std())  # type: ignore[arg-type]
+    recommender.remember(dataset)
+    pairs = pl.DataFrame({"user": ["u1"] * 4 + ["u2"], "item": ["i1", "i2", "i1", "i1", "i1"], "sky": ["sun", "sun", "rain", "sun", "sun"]})
+    good, worse_item, worse_sky, _, worse_user = recommender.score(pairs)
+    assert good > worse_item and good > worse_sky and good > worse_user + 1
+
+
+def test_values_of_the_history_are_read_or_not() -> None:
+    dataset = rated()
+    split = LeaveLastOut().divide(dataset)
+    for reads in (True, False):
+        recommender = Recommender(ContextTransformer(**SMALL, values=reads), exclude_seen=False)
+        fit(recommender, dataset, split, TrainingOptions(loss="mse", epochs=2, batch=16), evaluation=EvaluationOptions(k=()))
+        liked, not_liked = (
+            recommender.batch([Query(history=tuple(_taken(f"i{n}", stars) for n in range(4)), context={"sky": "sun"})]) for stars in (5.0, 1.0)
+        )
+        differ = not torch.equal(recommender.model.score(liked), recommender.model.score(not_liked))
+        assert differ == reads
+
+
+def _taken(item: str, stars: float) -> Event:
+    return Event(item, value=stars)
+
+
+def shown() -> Dataset:
+    """40 users take what has their parity; everything else that they were shown has the label 0."""
+    rng = np.random.default_rng(0)
+    users, items = np.repeat(np.arange(40), 30), rng.integers(0, 20, 1200)
+    taken = (users % 2 == items % 2).astype(int)
+    frame = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in items], "time": np.arange(1200.0), "label": taken}
+    return Dataset.from_frames(frame, columns={"label": "label", "time": "time"})
+
+
+def test_what_was_shown_and_not_taken_teaches_the_click_head() -> None:
+    dataset = shown()
+    split = Random(validation=0.1, test=0.2).divide(dataset)
+    recommender = Recommender(ContextTransformer(**SMALL), exclude_seen=False)
+    training = TrainingOptions(heads={"ranking": 1.0, "click": 1.0}, epochs=25, batch=16, learning_rate=5e-3, warmup=0, metric="auc", patience=25)
+    fit(recommender, dataset, split, training, evaluation=EvaluationOptions(exclude_seen=False))
+    assert recommender.model.objective.click_negatives == 0
+    judged = judge(recommender, dataset, split, EvaluationOptions(exclude_seen=False))
+    assert judged.value("auc") > 0.9 and judged.value("ndcg@10") > 0.3
+
+
+def test_rows_shown_stand_beside_the_history_they_followed() -> None:
+    events = {"user": list("aaaaabbb"), "item": ["x", "n", "y", "m", "z", "k", "x", "n"], "label": [1, 0, 1, 0, 1, 0, 1, 0]}
+    dataset = Dataset.from_frames(events, columns={"label": "label"})
+    table = EventTable(dataset, FeatureSet([]), profile=profiles(FeatureSet([]), dataset.users))
+    not_taken = np.flatnonzero(dataset.events["label"].to_numpy() == 0)
+    names, found = dataset.items["id"].to_list(), []
+    for length in (2, 10):
+        told = []
+        for batch in Timelines(table, length, 8, shown=not_taken).draw(None):
+            assert batch.shown is not None
+            for row, place, item in zip(batch.shown.row.tolist(), batch.shown.place.tolist(), batch.shown.items.tolist(), strict=True):
+                history = batch.queries.history[row, : place + 1]
+                told.append((names[item], [names[int(code)] for code in history if code >= 0]))
+        found.append(sorted(told))
+    # b's last row followed "x"; its only place knows the empty history before it
+    assert found[1] == [("k", []), ("m", ["x", "y"]), ("n", []), ("n", ["x"])]
+    assert len(found[0]) == 4
+
+
+def test_heads_learn_beside_ranking() -> None:
+    """Every head has a gradient of its own, and the sum is weighed."""
+    dataset = rated()
+    split = LeaveLastOut().divide(dataset)
+    recommender = Recommender(ContextTransformer(**SMALL), exclude_seen=False)
+    training = TrainingOptions(heads={"ranking": 1.0, "click": 1.0, "rating": 1.0}, epochs=1, batch=16)
+    fit(recommender, dataset, split, training, evaluation=EvaluationOptions(exclude_seen=False))
+    model = recommender.model
+    assert isinstance(model, ContextTransformer) and model.look is not None
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train)
+    batch = next(iter(Timelines(table, 10, 16).draw(np.random.default_rng(0))))
+    told = model.train().loss(batch, model.objective)
+    assert set(told) == {"ranking", "click", "rating"}
+    for head in ("click", "rating"):
+        model.zero_grad()
+        told[head].backward(retain_graph=True)
+        own, other = model.look.out[head].weight.grad, model.look.out["rating" if head == "click" else "click"].weight.grad
+        assert own is not None and own.abs().sum() > 0 and (other is None or other.abs().sum() == 0)
+
+
+def test_memory_knows_this_very_item() -> None:
+    history, ages = torch.tensor([[3, 5, 3], [-1, -1, 7]]), torch.tensor([[172_800.0, 10.0, 86_400.0], [0.0, 0.0, 0.0]])
+    told = memory(history, ages, torch.tensor([[3, 9], [7, 3]]))
+    assert told[0, 0].tolist() == pytest.approx([np.log(3), 0.5]) and told[0, 1].tolist() == [0, 0]
+    assert told[1, 0].tolist() == pytest.approx([np.log(2), 1.0]) and told[1, 1].tolist() == [0, 0]
