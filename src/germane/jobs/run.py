@@ -98,7 +98,8 @@ def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Con
     ours = judge(recommender, dataset, split, options, part=part)
     rivals: dict[str, Judged] = {}
     for baseline in config.baselines:
-        rival = Recommender(baseline, features=(), seed=config.seed, exclude_seen=options.exclude_seen)
+        text = recommender.text if "text" in baseline.abilities.reads else None
+        rival = Recommender(baseline, text=text, features=(), seed=config.seed, exclude_seen=options.exclude_seen)
         fit(rival, dataset, split, config.training, evaluation=options, progress=progress)
         name = type(baseline).__name__
         name = repr(baseline) if name in rivals else name

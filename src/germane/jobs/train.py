@@ -90,6 +90,7 @@ def fit(
     """Fit on the training part, stop on the validation part; with ``refit`` once more on both. Returns ``seconds``, ``epochs`` and the ``curve``."""
     judged_by = evaluation or EvaluationOptions(exclude_seen=recommender.exclude_seen)
     started = time.perf_counter()
+    recommender.model.check(dataset, recommender.text)
     torch.manual_seed(recommender.seed)
     recommender.prepare(dataset.take(split.train))
     encoded = time.perf_counter()

@@ -14,7 +14,7 @@ from ..component import Component
 if TYPE_CHECKING:
     from ..batches import Batch, QueryBatch
     from ..data import Dataset
-    from ..encoders import ItemContent
+    from ..encoders import Encoder, ItemContent
     from ..features import FeatureSet
     from ..losses import Objective
 
@@ -37,6 +37,9 @@ class Model(Component, ABC):
     """A part that scores items for queries. Knows nothing of files, policies or HTTP."""
 
     abilities: Abilities = Abilities()
+
+    def check(self, dataset: Dataset, text: Encoder) -> None:
+        """Refuse, in a sentence, data that this model cannot learn from. Asked before texts are encoded and before anything is trained."""
 
     @abstractmethod
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
