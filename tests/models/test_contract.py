@@ -2,7 +2,18 @@ from __future__ import annotations
 
 from germane import models
 from germane.component import exported
-from germane.models import ContextTransformer, ItemNeighbours, Model, Popular, PopularLately
+from germane.models import (
+    ALS,
+    BPR,
+    EASE,
+    ContentNeighbours,
+    ContextTransformer,
+    ItemNeighbours,
+    Model,
+    Popular,
+    PopularLately,
+    UserNeighbours,
+)
 from germane.testing.model_contract import ModelContract
 
 
@@ -16,6 +27,30 @@ class TestPopularLately(ModelContract):
 
 class TestItemNeighbours(ModelContract):
     model = ItemNeighbours(neighbours=8)
+
+
+class TestUserNeighbours(ModelContract):
+    model = UserNeighbours(neighbours=8, fade=0.9)
+
+
+class TestEASE(ModelContract):
+    model = EASE(l2=5, fade=0.9)
+
+
+class TestWeightedEASE(ModelContract):
+    model = EASE(l2=5, weighted=True)
+
+
+class TestALS(ModelContract):
+    model = ALS(factors=8, iterations=5)
+
+
+class TestBPR(ModelContract):
+    model = BPR(factors=8, iterations=20)
+
+
+class TestContentNeighbours(ModelContract):
+    model = ContentNeighbours(text_width=16)
 
 
 class TestContextTransformer(ModelContract):
