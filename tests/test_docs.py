@@ -108,8 +108,8 @@ def test_every_command_and_option_is_documented(name: str) -> None:
         assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", page), f"{name} {option}"
 
 
-def script(name: str):  # type: ignore[no-untyped-def]
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+def script(name: str, folder: str = "scripts"):  # type: ignore[no-untyped-def]
+    spec = importlib.util.spec_from_file_location(name, ROOT / folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -122,6 +122,19 @@ def test_the_page_of_options_is_the_codes() -> None:
 
 def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
     assert (ROOT / "README.md").read_text(encoding="utf-8") == script("document_figures").page(), "run python scripts/document_figures.py"
+
+
+def test_the_figures_of_the_counted_models_are_those_of_the_benchmark() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    trials = json.loads((ROOT / "benchmarks" / "results" / "classics_tuning.json").read_text())["trials"]
+    for name in sorted({trial["model"] for trial in trials}):
+        cells = []
+        for protocol in ("by-time", "leave-last-out"):
+            own = [trial for trial in trials if (trial["protocol"], trial["model"]) == (protocol, name)]
+            values = [f"{trial['validation_ndcg@10']:.3f}".removeprefix("0") for trial in own]
+            cells += [values[0], values[1] if "fade" in own[0]["options"] else "", max(values)]
+            assert script("classics_tuning", "benchmarks").trials(name) == [{k: v for k, v in one["options"].items() if k != "use"} for one in own]
+        assert f"| `{name}` | {' | '.join(cells)} |" in page, name
 
 
 def test_the_demo_takes_what_tuning_chose() -> None:

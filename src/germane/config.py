@@ -125,10 +125,15 @@ class Config:
         return open_dataset(self.data, self.base)
 
     def recommender(self, dataset: Dataset) -> Recommender:
-        """The parts, untrained. Absent ``[text]``: the default language model where items have texts."""
+        """The parts, untrained. Absent ``[text]``: the default language model where items have texts.
+
+        A model or a baseline that cannot learn from these data is refused here, before anything is trained.
+        """
         text = self.encoder if self.encoder is not None else (PretrainedText() if dataset.columns.text else NoText())
         if not dataset.columns.text and not isinstance(text, NoText | HashedText):
             raise ConfigError(_no_texts(text))
+        for model in (self.model, *self.baselines):
+            model.check(dataset, text)
         return Recommender(
             self.model, text=text, features=self.features, policy=self.policy, seed=self.seed, exclude_seen=self.evaluation.exclude_seen
         )

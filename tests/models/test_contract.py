@@ -3,8 +3,12 @@ from __future__ import annotations
 from germane import models
 from germane.component import exported
 from germane.models import (
+    ALS,
+    BPR,
+    EASE,
     NCF,
     BiasedMF,
+    ContentNeighbours,
     ContextTransformer,
     DCNv2,
     FactorisationMachine,
@@ -14,6 +18,7 @@ from germane.models import (
     PopularLately,
     TensorFactorisation,
     TwoEmbeddings,
+    UserNeighbours,
 )
 from germane.testing.model_contract import ModelContract
 from germane.training import TrainingOptions
@@ -29,6 +34,30 @@ class TestPopularLately(ModelContract):
 
 class TestItemNeighbours(ModelContract):
     model = ItemNeighbours(neighbours=8)
+
+
+class TestUserNeighbours(ModelContract):
+    model = UserNeighbours(neighbours=8, fade=0.9)
+
+
+class TestEASE(ModelContract):
+    model = EASE(l2=5, fade=0.9)
+
+
+class TestWeightedEASE(ModelContract):
+    model = EASE(l2=5, weighted=True)
+
+
+class TestALS(ModelContract):
+    model = ALS(factors=8, iterations=5)
+
+
+class TestBPR(ModelContract):
+    model = BPR(factors=8, iterations=20)
+
+
+class TestContentNeighbours(ModelContract):
+    model = ContentNeighbours(text_width=16)
 
 
 class TestContextTransformer(ModelContract):

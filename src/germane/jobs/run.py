@@ -103,7 +103,9 @@ def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Con
     ours = judge(recommender, dataset, split, options, part=part)
     rivals: dict[str, Judged] = {}
     for baseline in config.baselines:
-        rival = Recommender(baseline, features=(), seed=config.seed, exclude_seen=options.exclude_seen)
+        reads = baseline.abilities.reads
+        text, features = recommender.text if "text" in reads else None, config.features if "context" in reads else ()
+        rival = Recommender(baseline, text=text, features=features, seed=config.seed, exclude_seen=options.exclude_seen)
         fit(rival, dataset, split, config.training.suited(baseline), evaluation=options, progress=progress)
         name = type(baseline).__name__
         name = repr(baseline) if name in rivals else name

@@ -99,6 +99,7 @@ def fit(
     model = recommender.model
     model.objective = options.objective(model)
     _check(model.objective, dataset)
+    model.check(dataset, recommender.text)
     torch.manual_seed(recommender.seed)
     recommender.prepare(dataset.take(split.train))
     encoded = time.perf_counter()

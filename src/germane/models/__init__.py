@@ -2,8 +2,12 @@
 
 from .base import Abilities, Counted, Learned, Model, TwoSided
 from .classics import (
+    ALS,
+    BPR,
+    EASE,
     NCF,
     BiasedMF,
+    ContentNeighbours,
     DCNv2,
     FactorisationMachine,
     ItemNeighbours,
@@ -11,16 +15,21 @@ from .classics import (
     PopularLately,
     TensorFactorisation,
     TwoEmbeddings,
+    UserNeighbours,
 )
 from .context import ContextTransformer
 from .rowwise import RowWise
 
 __all__ = [
+    "ALS",
     "Abilities",
+    "BPR",
     "BiasedMF",
+    "ContentNeighbours",
     "ContextTransformer",
     "Counted",
     "DCNv2",
+    "EASE",
     "FactorisationMachine",
     "ItemNeighbours",
     "Learned",
@@ -32,4 +41,5 @@ __all__ = [
     "TensorFactorisation",
     "TwoEmbeddings",
     "TwoSided",
+    "UserNeighbours",
 ]

@@ -16,7 +16,7 @@ from ..losses import Objective
 if TYPE_CHECKING:
     from ..batches import QueryBatch
     from ..data import Dataset
-    from ..encoders import ItemContent
+    from ..encoders import Encoder, ItemContent
     from ..features import FeatureSet
 
 __all__ = ["Abilities", "Counted", "Learned", "Model", "TwoSided"]
@@ -45,6 +45,9 @@ class Model(Component, ABC):
     def length(self) -> int:
         """How many of the newest events it reads."""
         return int(getattr(self.options, "length", 200)) if "history" in self.abilities.reads else 1
+
+    def check(self, dataset: Dataset, text: Encoder) -> None:
+        """Refuse, in a sentence, data that this model cannot learn from. Asked before texts are encoded and before anything is trained."""
 
     @abstractmethod
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:

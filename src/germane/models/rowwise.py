@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..batches import QueryBatch, RowBatch
 from ..component import Options
 from ..data.dataset import Dataset
-from ..encoders import ItemContent
+from ..encoders import Encoder, ItemContent
 from ..errors import ConfigError
 from ..features import FeatureSet
 from ..losses import Objective, click_loss
@@ -51,10 +51,12 @@ class RowWise(Learned):
     blind = False
     """Made without context."""
 
-    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
+    def check(self, dataset: Dataset, text: Encoder) -> None:
         if len(self.objective.heads) > 1:
             asked = " and ".join(self.objective.heads)
             raise ConfigError(f"{type(self).__name__} learns one head, and [training] asks for {asked}; ContextTransformer learns several.")
+
+    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         self.n_items = content.n_items
         reads = self.abilities.reads
         moment = self.moment_width() if "context" in reads and not self.blind and any(features.shape) else 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from pydantic import Field
@@ -14,12 +12,10 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
-from ..base import Abilities, Counted
+from ..base import Abilities
+from .from_history import FromHistory, faded
 
 __all__ = ["ItemNeighbours", "ItemNeighboursOptions"]
-
-FAINT = 1e-7
-"""Events whose weight has faded below this are not read."""
 
 
 class ItemNeighboursOptions(Options):
@@ -31,7 +27,7 @@ class ItemNeighboursOptions(Options):
     """Weight of an event against the one after it."""
 
 
-class ItemNeighbours(Counted):
+class ItemNeighbours(FromHistory):
     """Sum of shrunk cosines to the items of the history, newer ones weighing more (Sarwar et al., 2001).
 
     Strong on small, dense data and quick to fit; reads no context and cannot score new items: prefer ``ContextTransformer`` for both.
@@ -65,24 +61,12 @@ class ItemNeighbours(Counted):
             top = cosine.topk(k, dim=1)
             self.similarity[block], self.index[block] = top.values, top.indices
 
-    def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
-        fade = self.options.fade
-        reach = queries.history.shape[1] if fade == 1 else 1 + int(math.log(FAINT) / math.log(fade))
-        history = queries.history[:, -reach:]
-        b, t = history.shape
-        here, history = history >= 0, history.clamp(min=0)
-        weight = fade ** torch.arange(t - 1, -1, -1, dtype=torch.float32) * here  # [B, T]
-        scores = torch.zeros(b, self.n_items)
-        known = history < len(self.index)
-        history = history.clamp(max=len(self.index) - 1)
-        spread = self.similarity[history] * (weight * known)[..., None]  # [B, T, k]
-        scores.scatter_add_(1, self.index[history].reshape(b, -1), spread.reshape(b, -1))
-        if items is None:
-            return scores
-        return scores[:, items] if items.ndim == 1 else scores.gather(1, items)
-
-    def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
-        return {"history": self.score(queries, items)}
+    def catalogue(self, queries: QueryBatch) -> Tensor:
+        codes, weights = faded(queries.history, self.options.fade, len(self.index))
+        scores = torch.zeros(len(queries), self.n_items)
+        spread = self.similarity[codes] * weights[..., None]  # [B, T, k]
+        scores.scatter_add_(1, self.index[codes].flatten(1), spread.flatten(1))
+        return scores
 
     def add_items(self, content: ItemContent) -> None:
         self.n_items = content.n_items

@@ -1,0 +1,102 @@
+"""User neighbours: what those who took much the same took as well."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ...batches import QueryBatch
+from ...component import Options
+from ...data.dataset import Dataset
+from ...encoders import ItemContent
+from ...features import FeatureSet
+from ..base import Abilities
+from .from_history import FromHistory, faded, newest_only
+from .taken import taken
+
+__all__ = ["UserNeighbours", "UserNeighboursOptions"]
+
+TOGETHER = 16
+"""Queries at a time: each needs a number for every user."""
+
+
+class UserNeighboursOptions(Options):
+    neighbours: int = Field(default=50, ge=1)
+    """How many of the most like-minded users are asked."""
+    shrink: float = Field(default=10.0, ge=0)
+    """Added to the denominator of the cosine: users with little in common count less."""
+    fade: float = Field(default=1.0, gt=0, le=1)
+    """Weight of an event of the query against the one after it; 1, as published: the order does not count."""
+
+
+class UserNeighbours(FromHistory):
+    """Sum of shrunk cosines to the like-minded users who took the item (Resnick et al., 1994; Herlocker et al., 1999).
+
+    Compares the query's history with what each user took in training; a user is no neighbour of their own. Prefer it to ``ItemNeighbours``
+    where users are fewer than items or took much; a query is slower than there. Scores unknown users too, but no new items.
+    Memory: 16 bytes a pair of user and item; a run holds the pairs, without ids. Cost of a query: the takers of each item of its history.
+    """
+
+    options: UserNeighboursOptions
+    abilities = Abilities(reads=frozenset({"history"}))
+
+    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
+        self.n_items = content.n_items
+        self._take(torch.zeros(dataset.n_users + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+
+    def fit(self, dataset: Dataset) -> None:
+        users, items, _ = taken(dataset)
+        sizes = np.bincount(users, minlength=dataset.n_users)
+        self._take(torch.from_numpy(np.concatenate([[0], np.cumsum(sizes)])), torch.from_numpy(items))
+
+    def _take(self, offsets: Tensor, items: Tensor) -> None:
+        """By user, and turned round by item."""
+        self.offsets, self.items = offsets, items  # [users + 1], [pairs]
+        self.sizes = offsets.diff()  # [users]
+        self.takers = torch.repeat_interleave(self.sizes)[items.argsort(stable=True)]  # [pairs]
+        self.item_offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.bincount(items, minlength=self.n_items).cumsum(0)])
+
+    def catalogue(self, queries: QueryBatch) -> Tensor:
+        return torch.cat([self._some(queries[begin : begin + TOGETHER]) for begin in range(0, len(queries), TOGETHER)])
+
+    def _some(self, queries: QueryBatch) -> Tensor:
+        n_users = len(self.sizes)
+        codes, weights = faded(queries.history, self.options.fade, self.n_items)
+        weights = newest_only(codes, weights).double()
+        query, place = weights.nonzero(as_tuple=True)
+        event, pair = _stretches(self.item_offsets, codes[query, place])
+        key = query[event] * n_users + self.takers[pair]
+        shared = torch.bincount(key, weights[query, place][event], minlength=len(queries) * n_users).reshape(-1, n_users)  # [B, users]
+        norms = weights.norm(dim=1, keepdim=True) * self.sizes.sqrt()
+        alike = shared / (norms + self.options.shrink).clamp(min=1e-9)
+        own = (queries.users >= 0) & (queries.users < n_users)
+        alike[own, queries.users[own]] = 0
+        top = alike.topk(min(self.options.neighbours, n_users), dim=1)
+        query, place = top.values.nonzero(as_tuple=True)
+        near, pair = _stretches(self.offsets, top.indices[query, place])
+        key = query[near] * self.n_items + self.items[pair]
+        votes = torch.bincount(key, top.values[query, place][near], minlength=len(queries) * self.n_items)
+        return votes.reshape(-1, self.n_items).float()
+
+    def add_items(self, content: ItemContent) -> None:
+        self.n_items = content.n_items
+        self._take(self.offsets, self.items)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"offsets": self.offsets.contiguous(), "items": self.items.contiguous()}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        self._take(state["offsets"], state["items"])
+
+
+def _stretches(offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """All entries of these rows of a compressed table: for each, its place in ``rows`` and its place in the table.
+
+    >>> _stretches(torch.tensor([0, 2, 2, 5]), torch.tensor([2, 0]))
+    (tensor([0, 0, 0, 1, 1]), tensor([2, 3, 4, 0, 1]))
+    """
+    counts = offsets[rows + 1] - offsets[rows]
+    which = torch.repeat_interleave(counts)
+    return which, torch.arange(len(which)) + (offsets[rows] - counts.cumsum(0) + counts)[which]
