@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import times
-from .batches import QueryBatch, columns_of, event_frame, profiles, query_batch
+from .batches import QueryBatch, event_frame, profiles
 from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.tables import fitted
@@ -27,6 +27,7 @@ from .models import ContextTransformer, Model
 from .moment_counts import MomentCounts
 from .people import People
 from .policies import Greedy, Policy, Scored
+from .query_reader import QueryReader, moment_types
 from .reasons import explained
 from .types import Event, Feedback, Note, Query, Slate, SlateItem
 
@@ -71,7 +72,7 @@ class Recommender:
 
     def prepare(self, dataset: Dataset, *, bar: Callable[[int, int], None] | None = None) -> None:
         """Fit features, encode the catalogue, give the model its sizes. ``dataset`` holds the training events only."""
-        self.features = FeatureSet.fit(self.parts, event_frame(dataset), self._moment_types(dataset), dataset.separators)
+        self.features = FeatureSet.fit(self.parts, event_frame(dataset), moment_types(dataset), dataset.separators)
         sides = [name for name in dataset.columns.side if name in dataset.items.columns]
         self.side = FeatureSet.fit([Categories(), Numbers()], dataset.items.select(sides) if sides else pl.DataFrame(), _only(dataset.types, sides))
         user_sides = [name for name in dataset.columns.user_side if name in dataset.users.columns]
@@ -96,6 +97,7 @@ class Recommender:
         self.catalogue = Catalogue(dataset.items)
         self.people = People(dataset.users, self.features.profile or FeatureSet([]))
         self.columns, self.types = dataset.columns, dict(dataset.types)
+        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text)
         self.model.prepare(dataset, content, self.features)
 
     def remember(self, dataset: Dataset) -> None:
@@ -132,12 +134,6 @@ class Recommender:
         text = self.encode(texts, bar) if self.text.width else torch.zeros(frame.height, 0)
         side = self.side.encode(frame)
         return ItemContent(text, side.codes, side.dense, known, self.side.n_codes)
-
-    def _moment_types(self, dataset: Dataset) -> dict[str, str]:
-        found: dict[str, str] = {TIME: "time"} if dataset.has_times else {}
-        found |= {name: dataset.types.get(name, "category") for name in dataset.columns.context}
-        place = dataset.columns.place
-        return found | (dict.fromkeys(place, "place") if len(place) == 2 else dict.fromkeys(place, "category"))
 
     def profiles_of(self, dataset: Dataset) -> Moments:
         """What is known of each user of ``dataset``, as models read it."""
@@ -226,65 +222,9 @@ class Recommender:
 
     def batch(self, queries: Sequence[Query], now: float | None = None, notes: list[list[Note]] | None = None) -> QueryBatch:
         """Live queries as tensors; what is unknown is left out and noted."""
-        notes = notes if notes is not None else [[] for _ in queries]
-        names, length = self.features.names, self.model.length
-        users, moments, contexts, histories, history_contexts = [], [], [], [], []
-        for query, told in zip(queries, notes, strict=True):
-            code = self.people.codes.get(query.user, -1) if query.user is not None else -1
-            stored = self.histories.of(query.user) if query.user is not None else []
-            if query.user is not None and code < 0 and not stored:
-                told.append(Note("unknown_user", f"user {query.user!r} is not known: the answer rests on the query alone."))
-            users.append(code)
-            time = query.time if query.time is not None else (now if now is not None else self.newest)
-            moments.append(times.parse(time))
-            contexts.append({TIME: moments[-1], **self._context(query.context, names, told)})
-            known = []
-            for event in query.history if query.history is not None else stored:
-                item = self.catalogue.codes.get(event.item)
-                if item is None:
-                    told.append(Note("unknown_item", f"item {event.item!r} in the history is not in the catalogue; left out."))
-                else:
-                    known.append((item, event))
-            kept = []
-            for item, event in known[-length:]:
-                when = times.parse(event.time) if event.time is not None else moments[-1]
-                kept.append((item, when, event.value))
-                history_contexts.append({TIME: when, **{k: v for k, v in event.context.items() if k in names}})
-            histories.append(kept)
-        types = {TIME: "number", **self._moment_types(self._dataset())}
-        columns = [TIME, *names] if self._dataset().has_times else names
-        return query_batch(
-            users,
-            moments,
-            columns_of(contexts, types, columns),
-            histories,
-            columns_of(history_contexts, types, columns) if history_contexts else pl.DataFrame(),
-            self._words(queries),
-            self.features,
-            self.people.moments[torch.tensor(users, dtype=torch.int64)],
-            length,
-        )
-
-    def _context(self, given: Mapping[str, Any], names: Sequence[str], notes: list[Note]) -> dict[str, Any]:
-        for name, value in given.items():
-            if name not in names:
-                if name in self.columns.moment:
-                    continue
-                raise QueryError(
-                    f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}"
-                )
-            if (value is not None and self.types.get(name) == "number") or (name in self.columns.place and len(self.columns.place) == 2):
-                if value is not None and (isinstance(value, bool) or not _is_number(value)):
-                    raise QueryError(f"context {name} = {value!r} is not a number.", f"context.{name}")
-            elif self.features.unknown(name, value):
-                notes.append(Note("unknown_context_value", f"context {name} = {value!r} was never seen in training; left out."))
-        return dict(given)
-
-    def _words(self, queries: Sequence[Query]) -> Tensor:
-        texts = [query.words or "" for query in queries]
-        if not self.text.width or not any(texts):
-            return torch.zeros(len(queries), self.text.width)
-        return self.text.encode(texts)
+        self._dataset()
+        heard = notes if notes is not None else [[] for _ in queries]
+        return self._reader.read(queries, self.histories, self.newest if now is None else now, self.model.length, heard)
 
     def _allowed(self, query: Query, notes: list[Note]) -> NDArray[np.int64]:
         """Codes that may be shown, ascending."""
@@ -358,7 +298,7 @@ class Recommender:
         if not context:
             return None
         place = self.columns.place if len(self.columns.place) == 2 else ()
-        for name in self._context(context, self.features.names, []):
+        for name in self._reader.context(context, []):
             if name in place or self.types.get(name) == "number":
                 raise QueryError(
                     f"context {name} is a number: events can be counted by categories only; ask for recommendations instead.", f"context.{name}"
@@ -457,13 +397,6 @@ class Recommender:
 
 def _only(types: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
     return {name: types.get(name, "category") for name in names}
-
-
-def _is_number(value: object) -> bool:
-    try:
-        return bool(np.isfinite(float(value)))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return False
 
 
 def _length(n: int) -> int:

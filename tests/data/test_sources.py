@@ -219,7 +219,7 @@ def test_frappe(make: Make) -> None:
         ("3", "Tools", "10,000+", "Count", "Counts.", None, 3.0, "One"),
     ]
     split = Given().divide(data)
-    assert (split.train.tolist(), split.validation.tolist(), split.test.tolist()) == ([0, 1, 2], [3], [])
+    assert (split.train.tolist(), split.validation.tolist(), split.test.tolist()) == ([0, 1, 2], [3, 4, 5], [])
     counted = open_dataset(DataOptions(use="Frappe", path=str(folder), columns={"value": "cnt"}), Path())
     assert counted.events["value"].to_list() == [7, 1, 3, None, None, None]
 

@@ -1,0 +1,113 @@
+"""How a live query is read: ids to codes, contexts and words to numbers; what is unknown is left out and noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from . import times
+from .batches import QueryBatch, columns_of, query_batch
+from .catalogue import Catalogue
+from .data import Dataset
+from .encoders import Encoder
+from .errors import QueryError, nearest
+from .features import FeatureSet
+from .features.base import TIME
+from .histories import Histories
+from .people import People
+from .types import Event, Note, Query
+
+__all__ = ["QueryReader", "moment_types"]
+
+
+class QueryReader:
+    """Reads queries as training and evaluation read rows of the event table."""
+
+    def __init__(self, schema: Dataset, features: FeatureSet, catalogue: Catalogue, people: People, text: Encoder) -> None:
+        self.features, self.catalogue, self.people, self.text = features, catalogue, people, text
+        self.columns, self.kinds = schema.columns, dict(schema.types)
+        self.types = {TIME: "number", **moment_types(schema)}
+        self.read_columns = [TIME, *features.names] if schema.has_times else features.names
+
+    def read(self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]]) -> QueryBatch:
+        """``now``: the time of queries that name none; ``length``: how many of the newest events are read; ``notes``: added to, by query."""
+        names = self.features.names
+        users, moments, contexts, taken, event_contexts = [], [], [], [], []
+        for query, told in zip(queries, notes, strict=True):
+            users.append(self.people.codes.get(query.user, -1) if query.user is not None else -1)
+            moments.append(times.parse(query.time if query.time is not None else now))
+            contexts.append({TIME: moments[-1], **self.context(query.context, told)})
+            kept = []
+            for item, event in self._history(query, histories, told)[-length:]:
+                when = times.parse(event.time) if event.time is not None else moments[-1]
+                kept.append((item, when, event.value))
+                event_contexts.append({TIME: when, **{k: v for k, v in event.context.items() if k in names}})
+            taken.append(kept)
+        return query_batch(
+            users,
+            moments,
+            columns_of(contexts, self.types, self.read_columns),
+            taken,
+            columns_of(event_contexts, self.types, self.read_columns) if event_contexts else pl.DataFrame(),
+            self._words(queries),
+            self.features,
+            self.people.moments[torch.tensor(users, dtype=torch.int64)],
+            length,
+        )
+
+    def _history(self, query: Query, histories: Histories, notes: list[Note]) -> list[tuple[int, Event]]:
+        """(item code, event) of what the query tells, or else of what is stored."""
+        stored = histories.of(query.user) if query.user is not None else []
+        if query.user is not None and query.user not in self.people.codes and not stored:
+            notes.append(Note("unknown_user", f"user {query.user!r} is not known: the answer rests on the query alone."))
+        known = []
+        for event in query.history if query.history is not None else stored:
+            item = self.catalogue.codes.get(event.item)
+            if item is None:
+                notes.append(Note("unknown_item", f"item {event.item!r} in the history is not in the catalogue; left out."))
+            else:
+                known.append((item, event))
+        return known
+
+    def context(self, given: Mapping[str, Any], notes: list[Note]) -> dict[str, Any]:
+        """The same, its names known and its numbers numbers; values that training never saw are noted."""
+        names = self.features.names
+        for name, value in given.items():
+            if name not in names:
+                if name in self.columns.moment:
+                    continue
+                raise QueryError(
+                    f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}"
+                )
+            if (value is not None and self.kinds.get(name) == "number") or (name in self.columns.place and len(self.columns.place) == 2):
+                if value is not None and (isinstance(value, bool) or not _is_number(value)):
+                    raise QueryError(f"context {name} = {value!r} is not a number.", f"context.{name}")
+            elif self.features.unknown(name, value):
+                notes.append(Note("unknown_context_value", f"context {name} = {value!r} was never seen in training; left out."))
+        return dict(given)
+
+    def _words(self, queries: Sequence[Query]) -> Tensor:
+        texts = [query.words or "" for query in queries]
+        if not self.text.width or not any(texts):
+            return torch.zeros(len(queries), self.text.width)
+        return self.text.encode(texts)
+
+
+def moment_types(dataset: Dataset) -> dict[str, str]:
+    """The types of all that may describe a moment."""
+    found: dict[str, str] = {TIME: "time"} if dataset.has_times else {}
+    found |= {name: dataset.types.get(name, "category") for name in dataset.columns.context}
+    place = dataset.columns.place
+    return found | (dict.fromkeys(place, "place") if len(place) == 2 else dict.fromkeys(place, "category"))
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
