@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ from ..batches import Batch, RowBatch, Rows, Timelines
 from ..errors import TrainingError
 from ..models import Learned
 from .options import TrainingOptions
+from .running_mean import RunningMean
 
 __all__ = ["Trained", "choose_device", "train_model"]
 
@@ -91,11 +93,12 @@ def _run(
     device = choose_device(options.device)
     model.to(device)
     optimiser = _optimiser(model, options)
+    mean = RunningMean(model, options.average) if options.average else None
     trained, best_state = Trained(), None
     smaller = validate is not None and validate.smaller_is_better
     begin = 0
     if checkpoint is not None and (checkpoint / "progress.json").exists():
-        begin, trained, best_state = _resume(checkpoint, model, optimiser)
+        begin, trained, best_state = _resume(checkpoint, model, optimiser, mean)
     weights: dict[str, float] = dict(model.objective.heads)  # type: ignore[arg-type]
     steps = math.ceil(len(feed) / options.accumulate)
     for epoch in range(begin, options.epochs):
@@ -123,21 +126,25 @@ def _run(
                 )
             torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
             optimiser.step()
+            if mean is not None:
+                mean.update(epoch * steps + done)
             total, done = total + loss_now, done + 1
             if progress is not None:
                 progress(epoch + 1, done, max(steps, done), loss_now, None)  # random cuts may make a few more batches
-        figure = None
-        if validate is not None:
-            model.eval()
-            figure = validate()
-        trained.curve.append({"epoch": epoch + 1, "loss": total / max(done, 1)} | ({"validation": figure} if figure is not None else {}))
-        if figure is None or trained.best is None or (figure < trained.best if smaller else figure > trained.best):
-            trained.best_epoch, trained.best = epoch + 1, figure
-            best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()} if figure is not None else None
+        with mean.worn() if mean is not None else nullcontext():
+            figure = None
+            if validate is not None:
+                model.eval()
+                figure = validate()
+            trained.curve.append({"epoch": epoch + 1, "loss": total / max(done, 1)} | ({"validation": figure} if figure is not None else {}))
+            if figure is None or trained.best is None or (figure < trained.best if smaller else figure > trained.best):
+                trained.best_epoch, trained.best = epoch + 1, figure
+                if validate is not None or (mean is not None and epoch + 1 == options.epochs):
+                    best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         if progress is not None:
             progress(epoch + 1, done, max(steps, done), total / max(done, 1), figure)
         if checkpoint is not None:
-            _save(checkpoint, epoch + 1, model, optimiser, trained, best_state)
+            _save(checkpoint, epoch + 1, model, optimiser, mean, trained, best_state)
     if best_state is not None:
         model.load_state_dict(best_state)
     model.to("cpu").eval()
@@ -177,11 +184,20 @@ def _groups(batches: Iterator[Batch] | Iterator[RowBatch], size: int) -> Iterato
         yield group
 
 
-def _save(folder: Path, epoch: int, model: Learned, optimiser: torch.optim.Optimizer, trained: Trained, best: dict[str, Tensor] | None) -> None:
+def _save(
+    folder: Path,
+    epoch: int,
+    model: Learned,
+    optimiser: torch.optim.Optimizer,
+    mean: RunningMean | None,
+    trained: Trained,
+    best: dict[str, Tensor] | None,
+) -> None:
     """Weights, the best weights and the optimiser's state as safetensors; progress.json last, so that a torn write is never read."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"best.{name}": tensor.cpu().contiguous() for name, tensor in (best or {}).items()}
+    tensors |= {f"mean.{name}": tensor.cpu().contiguous() for name, tensor in (mean.state() if mean is not None else {}).items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(value).cpu().contiguous() for name, value in state.items() if value is not None}
     name = f"epoch-{epoch}.safetensors"
@@ -200,11 +216,15 @@ def _save(folder: Path, epoch: int, model: Learned, optimiser: torch.optim.Optim
             old.unlink()
 
 
-def _resume(folder: Path, model: Learned, optimiser: torch.optim.Optimizer) -> tuple[int, Trained, dict[str, Tensor] | None]:
+def _resume(
+    folder: Path, model: Learned, optimiser: torch.optim.Optimizer, mean: RunningMean | None
+) -> tuple[int, Trained, dict[str, Tensor] | None]:
     said = json.loads((folder / "progress.json").read_text())
     tensors = load_file(folder / said["weights"])
     model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")})
     best = {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")}
+    if mean is not None:
+        mean.load({name.removeprefix("mean."): tensor for name, tensor in tensors.items() if name.startswith("mean.")})
     state = optimiser.state_dict()
     for name, tensor in tensors.items():
         if name.startswith("optimiser."):

@@ -56,6 +56,8 @@ class TrainingOptions(Options):
     """Train again, on training and validation events together, for as many epochs as validation chose."""
     weight_decay: float = Field(default=0.01, ge=0)
     """How strongly weights are pulled to zero; biases and norms are not."""
+    average: float = Field(default=0.0, ge=0, lt=1)
+    """Judge and keep a running mean of the weights, of which each step leaves this share, such as 0.99: steadier where epochs swing. 0: no mean."""
     clip: float = Field(default=5.0, gt=0)
     """Largest norm of a gradient."""
     device: str = "auto"
