@@ -47,10 +47,10 @@ class Judged:
         if not self.rows:
             return "no held-out events to judge"
         shown = [m for m in self.rows[0]["metrics"] if m.split("@")[0] in ("ndcg", "recall", "mrr", "coverage", "auc", "log_loss", "rmse", "mae")]
-        lines = [f"{'model':<20}{'variant':<18}{'segment':<14}{'users':>6}  " + "  ".join(f"{m:>11}" for m in shown)]
+        lines = [f"{'model':<22}{'variant':<18}{'segment':<14}{'n':>6}  " + "  ".join(f"{m:>11}" for m in shown)]
         for row in self.rows:
             figures = "  ".join(f"{row['metrics'][m]['value']:>11.4f}" if m in row["metrics"] else f"{'':>11}" for m in shown)
-            lines.append(f"{row['name']:<20}{row['variant']:<18}{row['segment']:<14}{row['n']:>6}  {figures}")
+            lines.append(f"{row['name']:<22}{row['variant']:<18}{row['segment']:<14}{row['n']:>6}  {figures}")
         against = self.rows[0]["p_against"]
         return "\n".join([*lines, *(f"p against {name}: {p:.4f}" for name, p in against.items())])
 
