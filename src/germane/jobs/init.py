@@ -79,7 +79,12 @@ def as_toml(found: Guess, files: dict[str, str], again: float = 0.0) -> str:
     if found.columns.get("text"):
         lines += ["", "[text]", 'use = "PretrainedText"  # HashedText needs no download, and knows no meaning']
     lines += ["", "[model]", 'use = "ContextTransformer"', "width = 64", "", "[policy]", 'use = "Greedy"  # EpsilonGreedy and PlackettLuce explore']
-    lines += ["", "[training]", "epochs = 30  # at most: validation decides", "", "[evaluation]"]
+    lines += ["", "[training]", "epochs = 30  # at most: validation decides"]
+    if "label" in found.columns:
+        lines.append("heads = {ranking = 1.0, click = 0.5}  # lists, and the probability of a click, which learns from the labels")
+    elif "value" in found.columns:
+        lines.append("# heads = {ranking = 1.0, rating = 0.2}  # lists, and the value that a user would give")
+    lines += ["", "[evaluation]"]
     rivals = ["Popular", *(["PopularLately"] if "time" in found.columns else []), "ItemNeighbours"]
     lines.append(f"baselines = {_toml(rivals)}  # judged beside the model")
     if again >= OFTEN:
@@ -95,6 +100,9 @@ def _taken_again(found: Guess, events: pl.DataFrame) -> float:
     pair = [name["events"] if isinstance(name, dict) else name for name in (found.columns.get("user"), found.columns.get("item"))]
     if len(found.kinds) > 1 or not events.height or not all(isinstance(name, str) and name in events.columns for name in pair):
         return 0.0
+    label = found.columns.get("label")
+    if isinstance(label, str):  # what was not taken was not taken again
+        events = events.filter(pl.col(label).cast(pl.String) != "0")
     return 1 - events.select(pair).n_unique() / events.height
 
 
