@@ -218,3 +218,16 @@ def test_what_lists_leave_out_is_no_negative(exclude: bool, said: bool | None, s
     recommender = Recommender(ContextTransformer(**SMALL), exclude_seen=exclude)
     fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=1, seen_as_negatives=said))
     assert {objective.seen_as_negatives for objective in heard} == {stand}
+
+
+def test_a_request_reads_its_history_once(shop: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores and reasons of one answer rest on one pass; the next answer, and one after new weights, on a pass of its own."""
+    model = shop.model
+    assert isinstance(model, ContextTransformer)
+    passes = []
+    own = model.history.forward
+    monkeypatch.setattr(model.history, "forward", lambda *given: passes.append(1) or own(*given))
+    first = shop.recommend(Query(user="u0"), n=3)
+    assert len(passes) == 1 and first.items[0].reasons
+    shop.recommend(Query(user="u1"), n=3)
+    assert len(passes) == 2

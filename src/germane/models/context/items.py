@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self
-
 import torch
 from torch import Tensor, nn
 
 from ...encoders import ItemContent, Whitening
+from ..kept import Keeping
 
 __all__ = ["ItemTower"]
 
@@ -16,12 +14,13 @@ START = 0.02
 """Standard deviation of every weight at the start, as in BERT (Devlin et al., 2019)."""
 
 
-class ItemTower(nn.Module):
+class ItemTower(Keeping):
     """``v = W z + identity + side features``, with z the whitened text; items without training events have no identity.
 
     In training the identity of whole items is dropped at random, so that an item's content alone has to be worth something.
     """
 
+    kept: Tensor | None = None
     z: Tensor
     known: Tensor
     white_mean: Tensor
@@ -44,9 +43,7 @@ class ItemTower(nn.Module):
         self.identity = nn.Embedding(content.n_items, width) if identity else None
         self.side = nn.Embedding(content.n_side_codes, width, padding_idx=0) if side and content.side_codes.shape[1] else None
         self.side_numbers = nn.Linear(content.side_dense.shape[1], width, bias=False) if side and content.side_dense.shape[1] else None
-        self._kept: Tensor | None = None
         self._start()
-        self.register_load_state_dict_post_hook(lambda module, keys: self._forget())  # type: ignore[no-untyped-call]
 
     def _start(self) -> None:
         # A query begins as the vector of what was taken last. Were vectors long at the start, it would put that very item first, and training
@@ -78,7 +75,7 @@ class ItemTower(nn.Module):
 
     def grow(self, content: ItemContent) -> None:
         """Take added items: their z and side features; their identity is zero."""
-        self._forget()
+        self.forget()
         old = self.known.shape[0]
         self.known = content.known.to(self.known.device)
         if self.text_width:
@@ -94,24 +91,12 @@ class ItemTower(nn.Module):
     def catalogue(self) -> Tensor:
         """[items, width]; while nothing learns they are computed once and kept, so that a request costs no pass over the catalogue's contents."""
         everything = torch.arange(self.known.shape[0], device=self.known.device)
-        if self.training or torch.is_grad_enabled():
-            out: Tensor = self(everything)
-            return out
-        if self._kept is None:
-            self._kept = self(everything)
-        return self._kept
-
-    def train(self, mode: bool = True) -> Self:
-        if mode:
-            self._forget()
-        return super().train(mode)
-
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
-        self._forget()  # to another device or type
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
-
-    def _forget(self) -> None:
-        self._kept = None
+        if self.kept is not None and self.may_keep():
+            return self.kept
+        vectors: Tensor = self(everything)
+        if self.may_keep():
+            self.kept = vectors
+        return vectors
 
     def content_vectors(self, items: Tensor) -> Tensor:
         """[..., width] without identity."""

@@ -14,6 +14,7 @@ from ...encoders import ItemContent
 from ...features import FeatureSet, Moments
 from ...losses import Objective, click_loss, next_item
 from ..base import Abilities, TwoSided
+from ..kept import Keeping
 from ..layers import check_heads
 from ..rating_scale import RatingScale
 from .encoded import Encoded
@@ -32,7 +33,7 @@ CELLS = 1 << 22
 """Numbers that one step of a second look at a catalogue holds."""
 
 
-class ContextTransformer(TwoSided):
+class ContextTransformer(TwoSided, Keeping):
     """Score the whole catalogue for a moment: who, what before, when, in which context, and what was typed.
 
     Prefer it wherever items have texts or moments have context; ``ItemNeighbours`` is cheaper and close behind on small, dense data.
@@ -41,6 +42,7 @@ class ContextTransformer(TwoSided):
     """
 
     options: ContextTransformerOptions
+    kept: tuple[QueryBatch, Encoded] | None = None
     abilities = Abilities(
         gives=frozenset({"ranking", "click", "rating"}), reads=frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True
     )
@@ -137,6 +139,15 @@ class ContextTransformer(TwoSided):
         return functional.normalize(weights @ z, dim=-1)
 
     def _encode(self, queries: QueryBatch) -> Encoded:
+        """The last queries are kept while nothing learns: ``score`` and ``reasons`` of one request read its history once."""
+        if self.kept is not None and self.kept[0] is queries and self.may_keep():
+            return self.kept[1]
+        asked = self._read(queries)
+        if self.may_keep():
+            self.kept = queries, asked
+        return asked
+
+    def _read(self, queries: QueryBatch) -> Encoded:
         cut = slice(-self.options.length, None)
         history, ages = queries.history[:, cut], queries.ages[:, cut]
         h = self.history(self._events(queries, cut), history < 0, queries.times[:, None] - ages.double())[:, -1]
@@ -307,6 +318,7 @@ class ContextTransformer(TwoSided):
         return click_loss(torch.cat(raw), torch.cat(labels), torch.cat(counts))
 
     def add_items(self, content: ItemContent) -> None:
+        self.forget()
         self.items.grow(content)
         more = content.n_items - self.n_items
         self.bias = nn.Parameter(torch.cat([self.bias.detach(), self.bias.new_zeros(more)]))
