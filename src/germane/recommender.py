@@ -23,7 +23,7 @@ from .errors import AbilityError, DataError, QueryError, nearest
 from .features import Categories, Feature, FeatureSet, Moments, Numbers, Place, Time
 from .features.base import TIME
 from .histories import Histories
-from .models import ContextTransformer, Model
+from .models import Blend, ContextTransformer, Model
 from .moment_counts import MomentCounts
 from .people import People
 from .policies import Greedy, Policy, Scored
@@ -381,7 +381,8 @@ class Recommender:
         return {"columns": [{"name": name, **facts} for name, facts in known.items()], "words": typed, "example": example}
 
     def parameters(self) -> dict[str, int]:
-        sizes = [(p.numel(), p.requires_grad) for p in self.model.parameters()] if isinstance(self.model, torch.nn.Module) else []
+        parts = self.model.members if isinstance(self.model, Blend) else (self.model,)
+        sizes = [(p.numel(), p.requires_grad) for part in parts if isinstance(part, torch.nn.Module) for p in part.parameters()]
         return {"total": sum(s for s, _ in sizes), "trainable": sum(s for s, learns in sizes if learns), "text_total": 0, "text_trainable": 0}
 
     def _dataset(self) -> Dataset:

@@ -8,6 +8,7 @@ from germane.models import (
     EASE,
     NCF,
     BiasedMF,
+    Blend,
     ContentNeighbours,
     ContextTransformer,
     DCNv2,
@@ -58,6 +59,14 @@ class TestBPR(ModelContract):
 
 class TestContentNeighbours(ModelContract):
     model = ContentNeighbours(text_width=16)
+
+
+class TestBlend(ModelContract):
+    model = Blend(members=[{"use": "ContextTransformer", "width": 8, "blocks": 1, "length": 10, "text_width": 8}, {"use": "EASE"}])
+
+
+class TestBlendOfRanks(ModelContract):
+    model = Blend(members=[{"use": "ItemNeighbours", "weight": 2.0}, {"use": "Popular", "weight": 1.0}], of="ranks")
 
 
 class TestContextTransformer(ModelContract):

@@ -1,5 +1,6 @@
 """Judging recommenders."""
 
+from .blending import choose_weights
 from .cases import Cases
 from .options import SEGMENTS, EvaluationOptions
 from .pairs import judge_pairs
@@ -14,6 +15,7 @@ __all__ = [
     "SEGMENTS",
     "VARIANTS",
     "Validation",
+    "choose_weights",
     "judge_cases",
     "judge_pairs",
     "mistyped",

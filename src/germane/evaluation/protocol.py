@@ -15,7 +15,7 @@ from ..models import Model
 from .cases import Cases
 from .options import EvaluationOptions
 
-__all__ = ["judge_cases"]
+__all__ = ["judge_cases", "left_out"]
 
 BATCH = 128
 
@@ -42,13 +42,9 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.Da
             scores = model.score(queries).double().numpy().copy()
             targets = cases.table.dataset.item_codes[rows]
             lost = np.zeros(len(rows), dtype=bool)
-            if options.exclude_seen is not False:
-                query, seen = cases.table.seen(rows)
-                if options.exclude_seen is not True and "kind" in cases.table.dataset.events.columns:
-                    chosen = cases.table.dataset.events["kind"].is_in(options.exclude_seen).fill_null(False).to_numpy()
-                    query, seen = _of_kinds(cases.table, rows, chosen)
-                lost[query[seen == targets[query]]] = True
-                scores[query, seen] = -np.inf
+            query, seen = left_out(cases.table, rows, options)
+            lost[query[seen == targets[query]]] = True
+            scores[query, seen] = -np.inf
             ranks = measures.rank_of(scores, targets)
             top = np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10]
             taken += np.bincount(top.ravel(), minlength=len(taken))
@@ -73,6 +69,17 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.Da
     return frame.with_columns(
         pl.lit(float((taken > 0).mean())).alias("coverage@10"), pl.lit(float(-(shown * np.log2(share)).sum())).alias("novelty@10")
     )
+
+
+def left_out(table: EventTable, rows: NDArray[np.int64], options: EvaluationOptions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(query number, item code) of all that lists do not show: what the query's user took before it."""
+    if options.exclude_seen is False:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing
+    if options.exclude_seen is True or "kind" not in table.dataset.events.columns:
+        return table.seen(rows)
+    chosen = table.dataset.events["kind"].is_in(options.exclude_seen).fill_null(False).to_numpy()
+    return _of_kinds(table, rows, chosen)
 
 
 def _of_kinds(table: EventTable, rows: NDArray[np.int64], chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,9 +18,9 @@ from torch import Tensor
 from ..batches import EventTable, Rows, Timelines
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import DataError, TrainingError
-from ..evaluation import VARIANTS, Cases, EvaluationOptions, Validation, judge_cases, judge_pairs, rows_of
+from ..evaluation import VARIANTS, Cases, EvaluationOptions, Validation, choose_weights, judge_cases, judge_pairs, rows_of
 from ..losses import Objective
-from ..models import Counted, Learned
+from ..models import Blend, Counted, Learned
 from ..recommender import Recommender
 from ..training import Trained, TrainingOptions, train_model
 
@@ -103,25 +104,50 @@ def fit(
     torch.manual_seed(recommender.seed)
     recommender.prepare(dataset.take(split.train))
     encoded = time.perf_counter()
-    trained = Trained()
-    if isinstance(model, Counted):
-        with_validation = np.concatenate([split.train, split.validation]) if options.refit else split.train
-        model.fit(dataset.take(with_validation))
-    elif isinstance(model, Learned):
-        trained = _fit_learned(recommender, dataset, split, options, judged_by, checkpoint, progress)
-        if options.refit and len(split.validation):
-            both = Split(np.sort(np.concatenate([split.train, split.validation])), np.zeros(0, dtype=np.int64), split.test, split.name)
-            again = options.model_copy(update={"epochs": max(1, trained.best_epoch), "refit": False})
-            torch.manual_seed(recommender.seed)
-            recommender.prepare(dataset.take(both.train))
-            curve = trained.curve
-            trained = _fit_learned(recommender, dataset, both, again, judged_by, checkpoint / "refit" if checkpoint else None, progress)
-            trained.curve = curve + trained.curve
-    else:
-        raise TrainingError(f"{type(model).__name__} is neither Counted nor Learned: a model is one of the two.")
+    members = model.members if isinstance(model, Blend) else (model,)
+    trained = [_fit_one(recommender, place, dataset, split, options, judged_by, checkpoint, progress) for place in range(len(members))]
+    if isinstance(model, Blend) and len(split.validation):
+        model.weights = choose_weights(model, cases_of(recommender, dataset, split, "validation", judged_by), judged_by, recommender.seed)
+    if options.refit and len(split.validation):
+        both = Split(np.sort(np.concatenate([split.train, split.validation])), np.zeros(0, dtype=np.int64), split.test, split.name)
+        torch.manual_seed(recommender.seed)
+        recommender.prepare(dataset.take(both.train))
+        for place, once in enumerate(trained):
+            again = options.model_copy(update={"epochs": max(1, once.best_epoch), "refit": False})
+            folder = checkpoint / "refit" if checkpoint else None
+            once.curve += _fit_one(recommender, place, dataset, both, again, judged_by, folder, progress).curve
+    first = next((once for once in trained if once.curve), trained[0])
     recommender.version = f"{type(model).__name__}-{dataset.fingerprint[:8]}-{recommender.seed}"
     done = time.perf_counter()
-    return {"seconds": {"encode": encoded - started, "train": done - encoded}, "epochs": trained.best_epoch, "curve": trained.curve}
+    return {"seconds": {"encode": encoded - started, "train": done - encoded}, "epochs": first.best_epoch, "curve": first.curve}
+
+
+def _fit_one(
+    recommender: Recommender,
+    place: int,
+    dataset: Dataset,
+    split: Split,
+    options: TrainingOptions,
+    judged_by: EvaluationOptions,
+    checkpoint: Path | None,
+    progress: Progress | None,
+) -> Trained:
+    """Fit the model, or the member at ``place`` of a blend, each with a seed of its own."""
+    whole = recommender.model
+    if isinstance(whole, Blend):
+        part = copy.copy(recommender)
+        part.model, part.seed = whole.members[place], recommender.seed + place
+        part.model.objective = options.objective(part.model)
+        checkpoint = checkpoint / f"member-{place}" if checkpoint else None
+    else:
+        part = recommender
+    if isinstance(part.model, Counted):
+        torch.manual_seed(part.seed)
+        part.model.fit(dataset.take(split.train))
+        return Trained()
+    if isinstance(part.model, Learned):
+        return _fit_learned(part, dataset, split, options, judged_by, checkpoint, progress)
+    raise TrainingError(f"{type(part.model).__name__} is neither Counted nor Learned: a model is one of the two.")
 
 
 def _check(objective: Objective, dataset: Dataset) -> None:

@@ -1,6 +1,7 @@
 """Queries and items to scores. ``__all__`` is the registry of ``[model] use``."""
 
 from .base import Abilities, Counted, Learned, Model, TwoSided
+from .blend import Blend
 from .classics import (
     ALS,
     BPR,
@@ -25,6 +26,7 @@ __all__ = [
     "Abilities",
     "BPR",
     "BiasedMF",
+    "Blend",
     "ContentNeighbours",
     "ContextTransformer",
     "Counted",

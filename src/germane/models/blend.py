@@ -1,0 +1,142 @@
+"""Several models as one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..batches import QueryBatch
+from ..component import Options, build
+from ..data.dataset import Dataset
+from ..encoders import Encoder, ItemContent
+from ..errors import ConfigError
+from ..features import FeatureSet
+from .base import Abilities, Model
+
+__all__ = ["Blend", "BlendOptions"]
+
+FIRST_RANKS = 60
+"""Added to each rank, so that the very first places do not decide alone (Cormack et al., 2009)."""
+
+
+class BlendOptions(Options):
+    members: tuple[dict[str, Any], ...] = Field(default=({"use": "ALS"}, {"use": "ItemNeighbours"}), min_length=2)
+    """Models that rank, each a table: ``use``, its options and, if its weight is said, ``weight``. Equal members have seeds of their own."""
+    of: Literal["scores", "ranks"] = "scores"
+    """What is added up: scores, standardised over the items that training knows, or 1 / (60 + rank) among them, whatever the spread of scores."""
+    choose: Literal["metric", "likelihood"] = "metric"
+    """How weights that are not said are chosen on validation: those with the best validation figure, by a search; or by a regression of what was
+    taken on the members' scores (stacking), which is smoother where there are many members and few events."""
+
+
+class Blend(Model):
+    """A weighted sum of what models say. Models that err differently rank better together: a transformer and ``ALS``, or one model's several seeds.
+
+    Weights are chosen on the validation part; without one, members weigh alike. Costs what its members cost, and every query scores the whole
+    catalogue, since scores are put beside each other over all of it.
+
+    >>> Blend(members=[{"use": "ALS", "fade": 0.9}, {"use": "EASE", "weight": 0.5}]).members
+    (ALS(fade=0.9), EASE())
+    """
+
+    options: BlendOptions
+    abilities = Abilities()
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        from .. import models
+
+        said = [dict(member) for member in self.options.members]
+        weights = [member.pop("weight", None) for member in said]
+        if any(w is not None and (isinstance(w, bool) or not isinstance(w, int | float) or w < 0) for w in weights):
+            raise ConfigError(f"Blend: the weights {weights} should be numbers of 0 or more.")
+        self.members: tuple[Model, ...] = tuple(build(member, models, Model, "Blend members:") for member in said)
+        silent = [type(member).__name__ for member in self.members if "ranking" not in member.abilities.gives]
+        if silent:
+            raise ConfigError(f"Blend adds up rankings, and {', '.join(silent)} gives none: choose members that rank.")
+        self.said = tuple(None if w is None else float(w) for w in weights)
+        self.weights = torch.tensor([1.0 if w is None else w for w in self.said])
+        reads = frozenset[str]().union(*(member.abilities.reads for member in self.members))
+        self.abilities = Abilities(reads=reads, new_items=any(member.abilities.new_items for member in self.members))
+
+    @property
+    def length(self) -> int:
+        return max(member.length for member in self.members)
+
+    def check(self, dataset: Dataset, text: Encoder) -> None:
+        for member in self.members:
+            member.check(dataset, text)
+
+    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
+        self.known = content.known.nonzero().ravel()
+        for member in self.members:
+            member.prepare(dataset, content, features)
+
+    def told(self, queries: QueryBatch) -> Tensor:
+        """[members, B, items] what is added up, before weights."""
+        for member in self.members:
+            if isinstance(member, nn.Module) and member.training:
+                member.eval()
+        return torch.stack([self._comparable(member.score(queries)) for member in self.members])
+
+    def _comparable(self, scores: Tensor) -> Tensor:
+        among = scores[:, self.known].contiguous()
+        if self.options.of == "ranks":
+            before = among.shape[1] - torch.searchsorted(among.sort(dim=1).values, scores.contiguous(), right=True)  # known items that score higher
+            return 1 / (FIRST_RANKS + 1 + before)
+        return (scores - among.mean(1, keepdim=True)) / _spread(among)
+
+    def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
+        whole = torch.einsum("m,mbn->bn", self.weights, self.told(queries))
+        if items is None:
+            return whole
+        return whole[:, items] if items.ndim == 1 else whole.gather(1, items)
+
+    def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
+        """The members' reasons, weighed; ``usual`` is what the average item has less."""
+        if self.options.of == "ranks":
+            return {"taste": self.score(queries, items)}
+        out: dict[str, Tensor] = {}
+        for member, weight in zip(self.members, self.weights, strict=True):
+            among = member.score(queries)[:, self.known]
+            share = weight / _spread(among)
+            parts = {**member.reasons(queries, items), "usual": -among.mean(1, keepdim=True).expand(items.shape)}
+            for kind, part in parts.items():
+                out[kind] = out.get(kind, torch.zeros_like(part)) + share * part
+        return out
+
+    def add_items(self, content: ItemContent) -> None:
+        for member in self.members:
+            member.add_items(content)
+
+    def likeness(self) -> Tensor | None:
+        return next((vectors for vectors in (member.likeness() for member in self.members) if vectors is not None), None)
+
+    def without_context(self) -> Blend | None:
+        blind = [member.without_context() for member in self.members]
+        if all(other is None for other in blind):
+            return None
+        settings = [
+            member if other is None else {**other.settings(), "use": member["use"], **({"weight": member["weight"]} if "weight" in member else {})}
+            for member, other in zip(self.options.members, blind, strict=True)
+        ]
+        return Blend(**{**self.settings(), "members": settings})
+
+    def state(self) -> dict[str, Tensor]:
+        parts = {f"{place}.{name}": tensor for place, member in enumerate(self.members) for name, tensor in member.state().items()}
+        return {"weights": self.weights, **parts}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        self.weights = state["weights"]
+        for place, member in enumerate(self.members):
+            own = f"{place}."
+            member.load_state({name.removeprefix(own): tensor for name, tensor in state.items() if name.startswith(own)})
+
+
+def _spread(scores: Tensor) -> Tensor:
+    """[B, 1] standard deviation over items; 1 where all items score alike, as where a member knows nothing of the user."""
+    spread = scores.std(1, keepdim=True)
+    return torch.where(spread > 1e-9, spread, 1.0)

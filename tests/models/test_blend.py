@@ -1,0 +1,124 @@
+"""Several models as one: what is added up, whose weights are chosen how, and that it saves and loads as one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import germane
+from germane import Query, Recommender
+from germane.data import Dataset, LeaveLastOut
+from germane.encoders import HashedText
+from germane.errors import ConfigError
+from germane.evaluation import EvaluationOptions
+from germane.jobs.train import fit, judge
+from germane.models import Blend, ContextTransformer
+from germane.testing.model_contract import small_shop
+from germane.training import TrainingOptions
+
+
+def halves(seed: int = 0) -> Dataset:
+    """60 users take what their half takes, so neighbours know it; popularity knows nothing, since one item of the other half is everywhere."""
+    rng = np.random.default_rng(seed)
+    rows = [(f"u{u}", f"i{2 * int(rng.integers(0, 15)) + u % 2}") for u in range(60) for _ in range(12)]
+    loud = [(f"loud{n}", f"i{2 * int(rng.integers(0, 3))}") for n in range(10) for _ in range(40)]
+    return Dataset.from_frames(pl.DataFrame(rows + loud, schema=["user", "item"], orient="row"))
+
+
+def fitted(dataset: Dataset, training: TrainingOptions | None = None, **options: Any) -> tuple[Recommender, Any]:
+    recommender = Recommender(Blend(**options), exclude_seen=False)
+    split = LeaveLastOut().divide(dataset)
+    options_of = EvaluationOptions(exclude_seen=False)
+    fit(recommender, dataset, split, training or TrainingOptions(epochs=1), evaluation=options_of)
+    return recommender, judge(recommender, dataset, split, options_of, part="validation").value()
+
+
+@pytest.mark.parametrize("choose", ["metric", "likelihood"])
+def test_who_knows_nothing_weighs_little(choose: str) -> None:
+    dataset = halves()
+    recommender, together = fitted(dataset, members=[{"use": "EASE"}, {"use": "Popular"}], choose=choose)
+    model = recommender.model
+    assert isinstance(model, Blend)
+    assert model.weights[0] == 1 and 0 <= model.weights[1] < 0.5
+    alike = {"use": "EASE", "weight": 1.0}, {"use": "Popular", "weight": 1.0}
+    _, loud = fitted(dataset, members=alike)
+    _, alone = fitted(dataset, members=[{"use": "EASE", "weight": 1.0}, {"use": "Popular", "weight": 0.0}])
+    assert together > loud
+    assert choose == "likelihood" or together >= alone  # zero is on the grid
+
+
+def test_weights_that_are_said_stay() -> None:
+    recommender, _ = fitted(halves(), members=[{"use": "EASE", "weight": 0.3}, {"use": "Popular", "weight": 2.0}, {"use": "ItemNeighbours"}])
+    assert isinstance(recommender.model, Blend)
+    assert recommender.model.weights[:2].tolist() == pytest.approx([0.3, 2.0])
+
+
+def test_it_is_the_weighted_sum_of_standard_scores() -> None:
+    recommender, _ = fitted(halves(), members=[{"use": "EASE", "weight": 1.0}, {"use": "ItemNeighbours", "weight": 0.5}])
+    model = recommender.model
+    assert isinstance(model, Blend)
+    queries = recommender.batch([Query(history=(germane.Event("i1"), germane.Event("i3"))), Query()])
+    parts = [member.score(queries).double().numpy() for member in model.members]
+    assert parts[0][1].std() == 0  # without history neither knows anything, and nothing divides by nothing
+    by_hand = sum(w * (s - s.mean()) / s.std(ddof=1) for w, s in zip((1.0, 0.5), (part[0] for part in parts), strict=True))
+    np.testing.assert_allclose(model.score(queries)[0].double().numpy(), by_hand, atol=1e-5)
+    assert model.score(queries)[1].abs().max() == 0
+
+
+def test_ranks_are_added_up_by_hand() -> None:
+    recommender, _ = fitted(halves(), members=[{"use": "EASE", "weight": 1.0}, {"use": "Popular", "weight": 0.5}], of="ranks")
+    queries = recommender.batch([Query(history=(germane.Event("i1"),))])
+    model = recommender.model
+    assert isinstance(model, Blend)
+    scores = [member.score(queries)[0].double().numpy() for member in model.members]
+    ranks = [(part[None] > part[:, None]).sum(1) for part in scores]  # how many are better; equals share a rank
+    by_hand = 1 / (61 + ranks[0]) + 0.5 / (61 + ranks[1])
+    np.testing.assert_allclose(model.score(queries)[0].double().numpy(), by_hand, atol=1e-6)
+
+
+def test_equal_members_have_seeds_of_their_own() -> None:
+    small = {"use": "ContextTransformer", "width": 8, "blocks": 1, "length": 10, "text_width": 8}
+    recommender = Recommender(Blend(members=[small, small]), text=HashedText(width=32))
+    dataset = small_shop()
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=2, batch=16))
+    model = recommender.model
+    assert isinstance(model, Blend)
+    one, other = (member.state()["items.identity.weight"] for member in model.members)
+    assert not torch.equal(one, other)
+    blind = model.without_context()
+    assert blind is not None and all(isinstance(member, ContextTransformer) and not member.options.context for member in blind.members)
+
+
+def test_it_is_saved_and_loaded_as_one_model(tmp_path: Path) -> None:
+    small = {"use": "ContextTransformer", "width": 8, "blocks": 1, "length": 10, "text_width": 8}
+    dataset = small_shop()
+    recommender = Recommender(Blend(members=[small, {"use": "EASE", "weight": 0.2}]), text=HashedText(width=32))
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=2, batch=16, refit=True))
+    recommender.remember(dataset)
+    germane.save(recommender, tmp_path / "run")
+    back = germane.load(tmp_path / "run")
+    query = Query(user="u1", context={"weather": "rain"})
+    first, again = recommender.recommend(query, 5), back.recommend(query, 5)
+    assert [(place.item, round(place.score, 4)) for place in first.items] == [(place.item, round(place.score, 4)) for place in again.items]
+    assert sum(reason.weight for reason in again.items[0].reasons) == pytest.approx(again.items[0].score, abs=1e-4)
+    assert back.parameters()["total"] > 0
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ([{"use": "EASE"}], "at least 2 items"),
+        ([{"use": "EASE"}, {"use": "NCF"}], "NCF gives none: choose members that rank"),
+        ([{"use": "EASE"}, {"use": "Popular", "weight": -1}], "should be numbers of 0 or more"),
+        ([{"use": "EASE"}, {"use": "ItemNeighbors"}], "Did you mean ItemNeighbours"),
+        ([{"use": "EASE", "l3": 1}, {"use": "Popular"}], "no option 'l3'"),
+    ],
+)
+def test_what_cannot_be_blended_is_refused(members: list[dict[str, Any]], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Blend(members=members)
