@@ -18,8 +18,8 @@ from ..config import Config
 from ..data import Dataset, Split
 from ..encoders import Encoder, HashedText, NoText, VectorCache, prompts
 from ..errors import FetchError
-from ..evaluation import VARIANTS, judge_cases
-from ..models import Learned
+from ..evaluation import VARIANTS, judge_cases, judge_pairs
+from ..models import Blend, Learned
 from ..recommender import Recommender
 from .memory import peak_mb
 from .train import cases_of, fit
@@ -97,10 +97,11 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     prepare = (steps.first or time.perf_counter()) - began
     open_cases, case, asked = _judging(recommender, dataset, sample, config)
     epochs, epoch, weights = 0, 0.0, 0
-    if isinstance(recommender.model, Learned):
-        epochs = config.training.epochs
+    learned = _learned(recommender)
+    if learned:
+        epochs = config.training.epochs * len(learned)
         epoch = steps.of * float(np.mean(steps.durations or [prepare])) + case * len(split.validation)
-        weights = sum(p.numel() * p.element_size() for p in recommender.model.parameters())
+        weights = sum(p.numel() * p.element_size() for member in learned for p in member.parameters())
     variants = config.evaluation.variants
     rounds = 1 + len(config.evaluation.baselines) + asked
     # A refit, and the same model trained blind to context, each take as long again.
@@ -117,6 +118,12 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
         judge=rounds * (open_cases + case * held_out),
         peak_mb=peak_mb() + weights / 1e6,  # the best weights, which the loop keeps beside the running ones
     )
+
+
+def _learned(recommender: Recommender) -> list[Learned]:
+    """The model, or the members of a blend, that epochs are spent on."""
+    members = recommender.model.members if isinstance(recommender.model, Blend) else (recommender.model,)
+    return [member for member in members if isinstance(member, Learned)]
 
 
 def _encoding(text: Encoder, dataset: Dataset) -> tuple[int, float | None]:
@@ -154,12 +161,15 @@ def _judging(recommender: Recommender, dataset: Dataset, sample: Split, config: 
     rows = sample.validation if len(sample.validation) else _some(sample.test)
     if not len(rows):
         return 0.0, 0.0, 0
-    if isinstance(recommender.model, Learned):
-        recommender.model.to("cpu")
+    for member in _learned(recommender):
+        member.to("cpu")
     began = time.perf_counter()
     cases = cases_of(recommender, dataset, replace(sample, validation=rows), "validation", config.evaluation)
     laid_out = time.perf_counter()
-    judge_cases(recommender.model, cases, config.evaluation)
+    if config.evaluation.k:
+        judge_cases(recommender.model, cases, config.evaluation)
+    if {"click", "rating"} & set(recommender.model.objective.heads):
+        judge_pairs(recommender.model, cases)
     case = (time.perf_counter() - laid_out) / len(rows)
     asked = sum(v not in VARIANTS or VARIANTS[v](cases, recommender, 0) is not None for v in config.evaluation.variants)
     return laid_out - began, case, asked
