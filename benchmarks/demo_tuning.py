@@ -54,7 +54,7 @@ def run(protocol: str, name: str, options: dict[str, Any], quick: bool, longer: 
     import torch
 
     from germane.config import Config
-    from germane.jobs.demo import SPLITS
+    from germane.jobs.demo import AS_TUNED, SPLITS
     from germane.jobs.train import fit, judge
 
     torch.set_num_threads(1)
@@ -64,6 +64,8 @@ def run(protocol: str, name: str, options: dict[str, Any], quick: bool, longer: 
     if "learning_rate" in options:
         training["learning_rate"] = options.pop("learning_rate")
     sections = {"data": {"use": "MovieLens100K"}, "split": dict(SPLITS[protocol]), "model": {"use": name, **options}, "training": training}
+    if name == "ContextTransformer":
+        sections["model"] = {"use": name, **AS_TUNED, **options}
     config = Config.of(sections, Path())
     dataset = config.dataset()
     split = config.split.divide(dataset)
@@ -74,7 +76,7 @@ def run(protocol: str, name: str, options: dict[str, Any], quick: bool, longer: 
     return {
         "protocol": protocol,
         "model": name,
-        "options": sections["model"] | {key: training[key] for key in ("learning_rate",) if key in training},
+        "options": {"use": name, **options} | {key: training[key] for key in ("learning_rate",) if key in training},
         "validation_ndcg@10": value,
         "epochs": told["epochs"],
         "curve": [round(epoch["validation"], 5) for epoch in told["curve"]],
