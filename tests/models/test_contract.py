@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from germane import models
 from germane.component import exported
-from germane.models import ContextTransformer, ItemNeighbours, Model, Popular, PopularLately
+from germane.models import GRU, ContextTransformer, ItemNeighbours, Model, Popular, PopularLately, SASRec
 from germane.testing.model_contract import ModelContract
 
 
@@ -16,6 +16,14 @@ class TestPopularLately(ModelContract):
 
 class TestItemNeighbours(ModelContract):
     model = ItemNeighbours(neighbours=8)
+
+
+class TestSASRec(ModelContract):
+    model = SASRec(width=16, blocks=1, heads=2, length=10)
+
+
+class TestGRU(ModelContract):
+    model = GRU(width=16, layers=2, length=10)
 
 
 class TestContextTransformer(ModelContract):

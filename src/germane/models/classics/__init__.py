@@ -1,6 +1,8 @@
 """The classics, one file each."""
 
+from .gru import GRU
 from .item_neighbours import ItemNeighbours
 from .popular import Popular, PopularLately
+from .sasrec import SASRec
 
-__all__ = ["ItemNeighbours", "Popular", "PopularLately"]
+__all__ = ["GRU", "ItemNeighbours", "Popular", "PopularLately", "SASRec"]
