@@ -6,6 +6,7 @@ from germane.models import (
     ALS,
     BPR,
     EASE,
+    GRU,
     NCF,
     BiasedMF,
     Blend,
@@ -17,6 +18,7 @@ from germane.models import (
     Model,
     Popular,
     PopularLately,
+    SASRec,
     TensorFactorisation,
     TwoEmbeddings,
     UserNeighbours,
@@ -67,6 +69,14 @@ class TestBlend(ModelContract):
 
 class TestBlendOfRanks(ModelContract):
     model = Blend(members=[{"use": "ItemNeighbours", "weight": 2.0}, {"use": "Popular", "weight": 1.0}], of="ranks")
+
+
+class TestSASRec(ModelContract):
+    model = SASRec(width=16, blocks=1, heads=2, length=10)
+
+
+class TestGRU(ModelContract):
+    model = GRU(width=16, layers=2, length=10)
 
 
 class TestContextTransformer(ModelContract):

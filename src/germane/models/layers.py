@@ -1,4 +1,4 @@
-"""Attention over a history, as more than one model builds on it."""
+"""What more than one model over histories is built of: how item vectors start, attention, its mask."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from torch.nn import functional
 
 from ..errors import ConfigError
 
-__all__ = ["Block", "check_heads", "hidden_places"]
+__all__ = ["START", "Block", "check_heads", "hidden_places"]
+
+START = 0.02
+"""Standard deviation of item vectors at the start, as in BERT (Devlin et al., 2019)."""
 
 
 class Block(nn.Module):

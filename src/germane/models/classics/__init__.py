@@ -7,9 +7,11 @@ from .content_neighbours import ContentNeighbours
 from .dcn_v2 import DCNv2
 from .ease import EASE
 from .factorisation_machine import FactorisationMachine
+from .gru import GRU
 from .item_neighbours import ItemNeighbours
 from .ncf import NCF
 from .popular import Popular, PopularLately
+from .sasrec import SASRec
 from .tensor_factorisation import TensorFactorisation
 from .two_embeddings import TwoEmbeddings
 from .user_neighbours import UserNeighbours
@@ -22,10 +24,12 @@ __all__ = [
     "DCNv2",
     "EASE",
     "FactorisationMachine",
+    "GRU",
     "ItemNeighbours",
     "NCF",
     "Popular",
     "PopularLately",
+    "SASRec",
     "TensorFactorisation",
     "TwoEmbeddings",
     "UserNeighbours",

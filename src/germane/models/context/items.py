@@ -7,11 +7,9 @@ from torch import Tensor, nn
 
 from ...encoders import ItemContent, Whitening
 from ..kept import Keeping
+from ..layers import START
 
 __all__ = ["ItemTower"]
-
-START = 0.02
-"""Standard deviation of every weight at the start, as in BERT (Devlin et al., 2019)."""
 
 
 class ItemTower(Keeping):

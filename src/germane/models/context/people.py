@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .items import START
+from ..layers import START
 
 __all__ = ["PersonTower"]
 

@@ -1,0 +1,101 @@
+"""What models have in common that read the order of events and the identity of items, and nothing else."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...batches import Batch, QueryBatch
+from ...component import Options
+from ...data.dataset import Dataset
+from ...encoders import ItemContent
+from ...features import FeatureSet
+from ...losses import Objective, next_item
+from ..base import Abilities, TwoSided
+from ..layers import START
+
+__all__ = ["SequenceModel", "SequenceOptions"]
+
+
+class SequenceOptions(Options):
+    width: int = Field(default=64, ge=1)
+    """Width of the item vectors and of what the model remembers of a history."""
+    length: int = Field(default=100, ge=1)
+    """How many of the newest events are read."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the numbers left out of each training step, against overfitting."""
+
+
+class SequenceModel(TwoSided):
+    """The state of a history times the vector of an item; the same vectors are read in the history (tied).
+
+    A trainable vector for each item that training knows; all others have zero vectors, so they score 0 for everyone, and their events are left
+    out of histories, where they would say nothing. All places of a timeline are targets at once.
+    """
+
+    options: SequenceOptions
+    abilities = Abilities(reads=frozenset({"history"}))
+    known: Tensor
+    start: nn.Parameter
+    """What is learnt of those who did nothing yet."""
+
+    def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
+        self.n_items = content.n_items
+        self.register_buffer("known", content.known.clone())
+        self.items = nn.Embedding(content.n_items, self.options.width)
+        # Short at the start: a state begins near the vector of what was taken last, and would put that very item first.
+        nn.init.normal_(self.items.weight, std=START)
+        with torch.no_grad():
+            self.items.weight[~self.known] = 0
+
+    @abstractmethod
+    def states(self, events: Tensor, empty: Tensor) -> Tensor:
+        """[B, T, width] what the events up to each place say, from their items' vectors [B, T, width].
+
+        ``empty`` [B, T] places, all on the left, hold no event: their state is that of those who did nothing yet.
+        """
+
+    def query_vectors(self, queries: QueryBatch) -> Tensor:
+        history = queries.history
+        told = (history >= 0) & self.known[history.clamp(min=0)]
+        order = told.int().argsort(dim=1, stable=True)  # what tells nothing goes to the left, the rest stays in order
+        return self._read(history.where(told, -1).gather(1, order)[:, -self.options.length :])[:, -1]
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        vectors: Tensor = self.items(items)
+        return vectors
+
+    def _read(self, history: Tensor) -> Tensor:
+        """[B, T] codes -> [B, T, width]"""
+        return self.states(self.item_vectors(history.clamp(min=0)), history < 0)
+
+    def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
+        return {"history": self.score(queries, items)}
+
+    def likeness(self) -> Tensor:
+        return self.items.weight
+
+    def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
+        history, targets = batch.queries.history, batch.targets
+        here = targets >= 0
+        if not bool(here.any()):
+            return {"ranking": torch.zeros((), device=targets.device, requires_grad=True)}
+        states = self._read(history)[here]  # [P, width]
+
+        def scores_of(items: Tensor) -> Tensor:
+            return states @ self.item_vectors(items).T
+
+        def own(target: Tensor) -> Tensor:
+            return (states * self.item_vectors(target)).sum(1)
+
+        return {"ranking": next_item(objective, self.known, history, targets, batch.weights, scores_of, own)}
+
+    def add_items(self, content: ItemContent) -> None:
+        self.known = content.known.to(self.known.device)
+        table = self.items.weight.detach()
+        more = table.new_zeros(content.n_items - self.n_items, table.shape[1])
+        self.items = nn.Embedding.from_pretrained(torch.cat([table, more]), freeze=False)
+        self.n_items = content.n_items
