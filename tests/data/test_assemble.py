@@ -173,6 +173,7 @@ def test_bad_input_is_one_clear_sentence(change: dict[str, Any], said: str) -> N
     ("change", "said"),
     [
         ({"columns": {**COLUMNS, "contxt": ["sky"]}}, "Did you mean context"),
+        ({"columns": {**COLUMNS, "context": ["sky", "time"]}}, "in queries is the clock: rename it"),
         ({"rules": {"positive": "about 4"}}, "is not a condition"),
         ({"rules": {"kinds": {"view": -1}}}, "0 or more"),
         ({"types": {"sky": "catgory"}}, "Did you mean category"),

@@ -67,6 +67,13 @@ class Columns(Options):
     def _one_is_a_list(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("context", "place")
+    @classmethod
+    def _no_second_clock(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "time" in value:
+            raise ValueError("should not name a column 'time', which in queries is the clock: rename it, such as to daytime")
+        return value
+
     @field_validator("place")
     @classmethod
     def _pair_or_cell(cls, value: tuple[str, ...]) -> tuple[str, ...]:
