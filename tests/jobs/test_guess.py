@@ -55,7 +55,7 @@ def test_tables_that_do_not_fit_together() -> None:
         ("timestamp", ["1700000000", "1700000100"], "time"),
         ("ts", ["1700000000000", "1700000100000"], "time"),
         ("bought", ["2026-05-01T21:00", "2026-05-02"], "time"),
-        ("time", ["3", "7"], "context"),
+        ("time", ["3", "7"], ""),
         ("rating", ["3", "4.5"], "value"),
         ("rating", ["good", "bad"], "context"),
         ("event", ["view", "buy"], "kind"),

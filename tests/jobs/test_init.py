@@ -76,6 +76,16 @@ def test_labels_are_learnt_and_what_was_not_taken_is_not_taken_again(tmp_path: P
     assert "exclude_seen" not in config.sections["evaluation"]
 
 
+def test_a_time_of_day_called_time_is_left_out_with_a_reason(tmp_path: Path) -> None:
+    tables(tmp_path)
+    frame = pl.read_csv(tmp_path / "events.csv")
+    parts = pl.Series("time", [("morning", "evening")[n // 7 % 2] for n in range(frame.height)])
+    frame.rename({"time": "timestamp"}).with_columns(parts).write_csv(tmp_path / "events.csv")
+    path, _ = init(str(tmp_path / "events.csv"), out=tmp_path / "c.toml")
+    assert Config.read(path).data.columns["time"] == "timestamp" and "rename the column" in path.read_text()
+    assert len(Config.read(path).dataset()) == 300
+
+
 def test_a_value_may_be_learnt(tmp_path: Path) -> None:
     tables(tmp_path)
     path, _ = init(str(tmp_path / "events.csv"), str(tmp_path / "items.csv"), out=tmp_path / "c.toml")

@@ -239,7 +239,9 @@ def _rest_of_events(made: Guess, column: str, events: pl.DataFrame, own: dict[st
             _describes(made, table, column, events.unique(key, keep="first")[column], "events", meaning)
             return
     kind = _kind_of(values, context=True)
-    if kind == "number" and _whole(values) and kinds > 0.9 * events.height:
+    if column == "time":
+        made.leave("events", column, "its name means the clock in queries; to use it as context, rename the column")
+    elif kind == "number" and _whole(values) and kinds > 0.9 * events.height:
         made.leave("events", column, "a whole number of its own in nearly each row: it looks like an id")
     elif kind == "number":
         made.take("events", column, "context", "numbers that vary with the event")
