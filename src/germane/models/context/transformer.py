@@ -156,7 +156,7 @@ class ContextTransformer(TwoSided, Keeping):
     def _at(self, batch: Batch, states: Tensor, row: Tensor, last: Tensor, moment: Moments, words: Tensor, times: Tensor) -> Encoded:
         """P places of timelines, ``row`` and ``last`` [P]: each knows the events up to it."""
         history = batch.queries.history
-        t = history.shape[1]
+        t = history.shape[1] if self.look is not None else 1  # only the second look remembers more than the newest event
         back = last[:, None] - torch.arange(t - 1, -1, -1, device=last.device)  # [P, T] the newest last, as in a query
         there = back >= 0
         items = history[row[:, None], back.clamp(min=0)].masked_fill(~there, -1)
