@@ -11,11 +11,11 @@ import torch
 
 from germane import Event, Query, Recommender
 from germane.batches import EventTable, Timelines, profiles
-from germane.data import Dataset, LeaveLastOut, Random
+from germane.data import Dataset, LeaveLastOut, NoSplit, Random
 from germane.evaluation import EvaluationOptions
 from germane.features import FeatureSet
 from germane.jobs.train import fit, judge
-from germane.models import ContextTransformer
+from germane.models import ContextTransformer, ItemNeighbours
 from germane.models.context.second_look import memory
 from germane.training import TrainingOptions
 
@@ -100,6 +100,20 @@ def test_rows_shown_stand_beside_the_history_they_followed() -> None:
     # b's last row followed "x"; its only place knows the empty history before it
     assert found[1] == [("k", []), ("m", ["x", "y"]), ("n", []), ("n", ["x"])]
     assert len(found[0]) == 4
+
+
+def test_what_was_not_taken_is_in_no_count() -> None:
+    """Neighbours and recent popularity of a log with labels are those of the same log without the rows of label 0."""
+    dataset = shown()
+    taken = dataset.take(np.flatnonzero(dataset.events["label"].to_numpy() == 1))
+    for model in (ItemNeighbours(), ContextTransformer(**SMALL)):
+        states = []
+        for log in (dataset, taken):
+            recommender = Recommender(type(model)(**model.settings()), exclude_seen=False)
+            fit(recommender, log, NoSplit().divide(log), TrainingOptions(epochs=1, batch=16))
+            states.append(recommender.model.state())
+        counted = [name for name in states[0] if name in ("similarity", "recent.counts")]
+        assert counted and all(torch.equal(states[0][name], states[1][name]) for name in counted)
 
 
 def test_heads_learn_beside_ranking() -> None:
