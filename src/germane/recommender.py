@@ -102,8 +102,7 @@ class Recommender:
 
     def remember(self, dataset: Dataset) -> None:
         """Take these events as what users did before now; a row with the label 0 is nothing that anyone did."""
-        if "label" in dataset.events.columns:
-            dataset = dataset.take(np.flatnonzero((dataset.events["label"] != 0).fill_null(True).to_numpy()))
+        dataset = dataset.taken()
         self.catalogue.count(dataset)
         self._moments = None
         self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest

@@ -157,6 +157,12 @@ class Dataset:
                 digest.update(table[name].hash(1).to_numpy().tobytes())
         return digest.hexdigest()
 
+    def taken(self) -> Self:
+        """Without the rows of label 0, which say what was shown and not taken: no history and no count may hold them."""
+        if "label" not in self.events.columns:
+            return self
+        return self.take(np.flatnonzero((self.events["label"] != 0).fill_null(True).to_numpy()))
+
     def take(self, rows: NDArray[np.int64]) -> Self:
         """The same users and items with these events only, in order of time."""
         return replace(self, events=self.events[np.sort(np.asarray(rows))])

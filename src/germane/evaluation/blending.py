@@ -24,7 +24,7 @@ def choose_weights(blend: Blend, cases: Cases, options: EvaluationOptions, seed:
     """[members] weights, the first member's 1 unless it is said. Weights that are said stay.
 
     ``metric``: member by member, the weight of a grid with the best NDCG@10, twice over. ``likelihood``: those under which what was taken is most
-    likely by a softmax over the catalogue; convex, so found for sure. Cost: one judging of at most 2,000 cases.
+    likely by a softmax over the catalogue. Cost: one judging of at most 2,000 cases.
     """
     cases = cases.only(cases.table.positive[cases.rows])
     if len(cases.rows) > MOST:
@@ -76,20 +76,18 @@ def _searched(told: Tensor, targets: Tensor, users: np.ndarray, start: Tensor, f
 
 
 def _likeliest(told: Tensor, targets: Tensor, start: Tensor, free: list[int]) -> Tensor:
-    """Newton's method is LBFGS here; the common scale is free while it is found, and the first weight is 1 in what comes back."""
+    """By LBFGS over logarithms of the free weights and of a scale common to all, which a softmax needs and an order does not."""
     hidden, values = told[0].isneginf(), told.nan_to_num(neginf=0.0)
-    logs = start.clamp(min=1e-3).log().requires_grad_()
-    optimiser = torch.optim.LBFGS([logs], max_iter=60, line_search_fn="strong_wolfe")
+    logs, scale = torch.zeros(len(free), requires_grad=True), torch.zeros((), requires_grad=True)
+    optimiser = torch.optim.LBFGS([logs, scale], max_iter=60, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        total = torch.einsum("m,mcn->cn", logs.exp(), values).masked_fill(hidden, -1e9)
+        weights = start.index_put((torch.tensor(free),), logs.exp())
+        total = (scale.exp() * torch.einsum("m,mcn->cn", weights, values)).masked_fill(hidden, -1e9)
         loss = torch.nn.functional.cross_entropy(total, targets)
         loss.backward()
         return loss
 
     optimiser.step(closure)
-    found = logs.detach().exp()
-    weights = start.clone()
-    weights[free] = (found / found[0] * start[0])[free]
-    return weights
+    return start.index_put((torch.tensor(free),), logs.detach().exp())

@@ -143,7 +143,7 @@ def _fit_one(
         part = recommender
     if isinstance(part.model, Counted):
         torch.manual_seed(part.seed)
-        part.model.fit(_taken(dataset.take(split.train)))
+        part.model.fit(dataset.take(split.train).taken())
         return Trained()
     if isinstance(part.model, Learned):
         return _fit_learned(part, dataset, split, options, judged_by, checkpoint, progress)
@@ -153,13 +153,6 @@ def _fit_one(
 def _check(objective: Objective, dataset: Dataset) -> None:
     if "rating" in objective.heads and ("value" not in dataset.events.columns or dataset.events["value"].null_count() == len(dataset)):
         raise DataError("a rating head learns from values, and no event has one: name their column by value = … in [data.columns].")
-
-
-def _taken(dataset: Dataset) -> Dataset:
-    """Without the rows of label 0, which say what was not taken: no count may hold them."""
-    if "label" not in dataset.events.columns:
-        return dataset
-    return dataset.take(np.flatnonzero((dataset.events["label"] != 0).fill_null(True).to_numpy()))
 
 
 def _fit_learned(
@@ -174,7 +167,7 @@ def _fit_learned(
     model = recommender.model
     assert isinstance(model, Learned)
     train = dataset.take(split.train)
-    model.warm(_taken(train), recommender.content)
+    model.warm(train.taken(), recommender.content)
     typed, phrases, share = recommender.typed(dataset), None, getattr(model.options, "words_share", 0.0)
     if typed is not None and share and dataset.columns.text:
         own, phrases = recommender.phrases(train, len(typed[0]))

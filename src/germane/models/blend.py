@@ -23,7 +23,7 @@ FIRST_RANKS = 60
 
 
 class BlendOptions(Options):
-    members: tuple[dict[str, Any], ...] = Field(default=({"use": "ALS"}, {"use": "ItemNeighbours"}), min_length=2)
+    members: tuple[dict[str, Any], ...] = Field(default=({"use": "EASE"}, {"use": "ItemNeighbours"}), min_length=2)
     """Models that rank, each a table: ``use``, its options and, if its weight is said, ``weight``. Equal members have seeds of their own."""
     of: Literal["scores", "ranks"] = "scores"
     """What is added up: scores, standardised over the items that training knows, or 1 / (60 + rank) among them, whatever the spread of scores."""
