@@ -16,6 +16,7 @@ from germane.data import Dataset, LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
+from germane.evaluation.blending import _likeliest
 from germane.jobs.train import fit, judge
 from germane.models import Blend, ContextTransformer
 from germane.testing.model_contract import small_shop
@@ -56,6 +57,23 @@ def test_weights_that_are_said_stay() -> None:
     recommender, _ = fitted(halves(), members=[{"use": "EASE", "weight": 0.3}, {"use": "Popular", "weight": 2.0}, {"use": "ItemNeighbours"}])
     assert isinstance(recommender.model, Blend)
     assert recommender.model.weights[:2].tolist() == pytest.approx([0.3, 2.0])
+
+
+def test_stacking_makes_the_likeliest_of_what_is_not_said() -> None:
+    """A weight that is said is part of what the free one answers to: under no other weight, at any scale, was what was taken likelier."""
+    rng = torch.Generator().manual_seed(0)
+    targets = torch.randint(0, 20, (200,), generator=rng)
+    truth = torch.nn.functional.one_hot(targets, 20).float()
+    told = torch.stack([truth + torch.randn(200, 20, generator=rng) * noise for noise in (0.7, 3.0, 0.5)])
+    found = _likeliest(told, targets, torch.tensor([1.0, 4.0, 1.0]), [2])
+    assert found[:2].tolist() == [1.0, 4.0]
+
+    def likeliest_scale(weight: float) -> float:
+        total = torch.einsum("m,mcn->cn", torch.tensor([1.0, 4.0, weight]), told)
+        return min(float(torch.nn.functional.cross_entropy(scale * total, targets)) for scale in torch.logspace(-3, 1, 60))
+
+    best = likeliest_scale(float(found[2]))
+    assert all(best <= likeliest_scale(weight) + 1e-3 for weight in (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0))
 
 
 def test_it_is_the_weighted_sum_of_standard_scores() -> None:
