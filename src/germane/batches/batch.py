@@ -106,6 +106,11 @@ class Batch:
     shown: Shown | None = None
     """Where there are labels."""
 
+    @property
+    def weight(self) -> float:
+        """Of all its targets, or of all its events where it has none: what it counts beside others whose gradients are added up."""
+        return float(self.weights[self.targets >= 0].sum()) or float(self.weights.sum())
+
     def to(self, device: torch.device | str) -> Batch:
         return replace(self, **{name: part.to(device) for name, part in vars(self).items() if part is not None})
 
@@ -126,6 +131,10 @@ class RowBatch:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def weight(self) -> float:
+        return float(self.weights.sum())
 
     def to(self, device: torch.device | str) -> RowBatch:
         return RowBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))

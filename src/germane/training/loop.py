@@ -114,12 +114,12 @@ def _run(
                 parameters["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
             loss_now = 0.0
-            weight = sum(float(batch.weights.sum()) for batch in group) or 1.0
+            weight = sum(batch.weight for batch in group) or 1.0
             for batch in group:
                 told = model.loss(batch.to(device), model.objective)
                 loss = sum((weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=device))
-                (loss * (float(batch.weights.sum()) / weight)).backward()
-                loss_now += loss.item() * float(batch.weights.sum()) / weight
+                (loss * (batch.weight / weight)).backward()
+                loss_now += loss.item() * batch.weight / weight
             if not math.isfinite(loss_now):
                 raise TrainingError(
                     f"the loss is not a number at epoch {epoch + 1}, step {done + 1}: lower training.learning_rate, or look for huge values."
