@@ -19,9 +19,8 @@ def test_a_batch_counts_for_its_targets_and_not_for_what_is_history_only() -> No
     dataset = Dataset.from_frames(events, columns={"value": "stars", "kind": "kind"}, rules=rules)
     batches = list(Timelines(table_of(dataset), 10, 1).draw(None))
     assert sorted(batch.weight for batch in batches) == pytest.approx([1.0, 1.25])
-    only_history = Dataset.from_frames(
-        {"user": list("ab"), "item": list("xy"), "stars": [1, 5]}, columns={"value": "stars"}, rules={"positive": ">= 4"}
-    )
+    few = {"user": list("ab"), "item": list("xy"), "stars": [1, 5]}
+    only_history = Dataset.from_frames(few, columns={"value": "stars"}, rules={"positive": ">= 4"})
     assert [batch.weight for batch in Timelines(table_of(only_history), 10, 1).draw(None)] == [1.0, 1.0]  # ratings are learnt from all events
     whole = next(iter(Timelines(table_of(dataset), 10, 8).draw(None)))
     assert whole.weight == pytest.approx(sum(batch.weight for batch in batches))
