@@ -172,6 +172,23 @@ class ModelContract:
             self._score(recommender, table.queries(np.array([row]), 200)), self._score(recommender, recommender.batch([live])), atol=1e-4
         )
 
+    def test_a_table_row_equals_a_live_query_without_times(self) -> None:
+        timed = small_shop()
+        ids = timed.users["id"].gather(timed.user_codes), timed.items["id"].gather(timed.item_codes)
+        events = timed.events.select("value", user=ids[0], item=ids[1], weather="context:weather", degrees="context:degrees")
+        columns: Mapping[str, Any] = {"value": "value", "context": ["weather", "degrees"], "text": ["title"]}
+        dataset = Dataset.from_frames(events, timed.items.rename({"id": "item"}), columns=columns)
+        recommender = Recommender(type(self.model)(**self.model.options.model_dump()), text=HashedText(width=32))
+        fit(recommender, dataset, LeaveLastOut(validation=1, test=0).divide(dataset), self.training)
+        recommender.remember(dataset.take(np.setdiff1d(np.arange(len(dataset)), dataset.timelines.rows(3)[-1:])))
+        table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+        row = int(dataset.timelines.rows(3)[-1])
+        event = dataset.events[row].to_dicts()[0]
+        live = Query(user="u3", context={"weather": event["context:weather"], "degrees": event["context:degrees"]})
+        np.testing.assert_allclose(
+            self._score(recommender, table.queries(np.array([row]), 200)), self._score(recommender, recommender.batch([live])), atol=1e-4
+        )
+
     def _score(self, recommender: Recommender, queries: QueryBatch, items: torch.Tensor | None = None) -> NDArray[np.float64]:
         if isinstance(recommender.model, torch.nn.Module):
             recommender.model.eval()

@@ -47,7 +47,7 @@ class ContextTransformerOptions(Options):
     content: bool = True
     """Plain similarity between an item's text and the texts of the history."""
     popularity: bool = True
-    """Popularity, overall and lately, as a learned prior."""
+    """Lately popular, in ``half_lives``, as a learned prior beside each item's own bias; where events have times."""
     relative_time: bool = True
     """Attention knows how long ago each event was."""
     context_dropout: float = Field(default=0.1, ge=0, lt=1)

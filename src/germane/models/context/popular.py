@@ -38,7 +38,6 @@ class RecentPopularity(nn.Module):
         size, n_items, _ = self.counts.shape
         # The first snapshot knows nothing; the last lies just behind the newest event.
         bounds = np.linspace(low, np.nextafter(high, np.inf), size)
-        day = DAY if dataset.has_times else max(1.0, (high - low) / 90)  # without times: the whole order is 90 days
         cell = np.searchsorted(bounds, times, side="right")  # an event is known from the snapshot after it
         cell = np.where(cell >= size, size - 1, cell)
         for column, half_life in enumerate(self.half_lives):
@@ -47,10 +46,10 @@ class RecentPopularity(nn.Module):
             starts = np.searchsorted(cell[order], np.arange(size + 1))
             for snapshot in range(size):
                 if snapshot:
-                    running *= 0.5 ** ((bounds[snapshot] - bounds[snapshot - 1]) / (half_life * day))
+                    running *= 0.5 ** ((bounds[snapshot] - bounds[snapshot - 1]) / (half_life * DAY))
                 rows = order[starts[snapshot] : starts[snapshot + 1]]
                 if len(rows):
-                    fade = 0.5 ** ((bounds[snapshot] - times[rows]) / (half_life * day))
+                    fade = 0.5 ** ((bounds[snapshot] - times[rows]) / (half_life * DAY))
                     running += np.bincount(dataset.item_codes[rows], weights=fade, minlength=n_items)[:n_items]
                 # Shares rather than counts, so that a busy week weighs like a quiet one.
                 self.counts[snapshot, :, column] = torch.from_numpy(np.log1p(1000 * running / max(running.sum(), 1e-9)))

@@ -70,8 +70,8 @@ class ContextTransformer(TwoSided, Keeping):
         self.content_weight = nn.Parameter(torch.tensor(1.0)) if o.content and z else None
         self.content_fade = nn.Parameter(torch.tensor(1.0)) if o.content and z else None
         self.bias = nn.Parameter(torch.zeros(content.n_items))
-        self.recent = RecentPopularity(o.half_lives, content.n_items) if o.popularity else None
-        self.recent_weight = nn.Parameter(torch.full((len(o.half_lives),), 0.3)) if o.popularity else None
+        self.recent = RecentPopularity(o.half_lives, content.n_items) if o.popularity and dataset.has_times else None
+        self.recent_weight = nn.Parameter(torch.full((len(o.half_lives),), 0.3)) if self.recent is not None else None
         self.scale = nn.Parameter(torch.tensor(o.width**-0.5 * 4).log())
         judged = set(self.objective.heads) - {"ranking"}
         self.look = SecondLook(o.width, judged, content.n_items, o.dropout) if judged else None
