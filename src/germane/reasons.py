@@ -21,6 +21,7 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "content": ("similar texts", "reads like what was taken before"),
     "taste": ("user and item", "fits this user, as far as known"),
     "usual": ("the usual", "what any item gets here, taken off"),
+    "new": ("new items", "new here: a share of the places is kept for new items"),
     "popularity": ("popularity", "taken by many, also lately"),
 }
 """Kind of a part: what it rests on, and how that is said to people."""

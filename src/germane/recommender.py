@@ -29,6 +29,7 @@ from .people import People
 from .policies import Greedy, Policy, Scored
 from .query_reader import QueryReader, moment_types
 from .reasons import explained
+from .sampled_lists import sampled_lists
 from .types import Event, Feedback, Note, Query, Slate, SlateItem
 
 __all__ = ["Recommender"]
@@ -326,6 +327,9 @@ class Recommender:
                 self.model.add_items(grown)
                 self.content = grown
             held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in frame.columns and c != "id")))
+            if fresh.height and self.model.wants_balance and len(self.histories):
+                given = (self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length)
+                self.model.balance(*sampled_lists(*given))
             return fresh.height
 
     def put_users(self, rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -10,9 +10,9 @@ from ..component import Options
 
 __all__ = ["SEGMENTS", "EvaluationOptions"]
 
-Segment = Literal["all", "known items", "new items", "new users", "sparse users", "new pairs"]
+Segment = Literal["all", "known items", "new items", "new among new", "new users", "sparse users", "new pairs"]
 Variant = Literal["without context", "context shuffled", "context missing", "typos in words"]
-SEGMENTS: tuple[Segment, ...] = ("all", "known items", "new items", "new users", "sparse users", "new pairs")
+SEGMENTS: tuple[Segment, ...] = ("all", "known items", "new items", "new among new", "new users", "sparse users", "new pairs")
 
 
 class EvaluationOptions(Options):
@@ -26,7 +26,8 @@ class EvaluationOptions(Options):
     """Models that are fitted beside the run and reported as rows of their own: a name, or ``{use = "PopularLately", days = 7}``."""
     segments: tuple[Segment, ...] = SEGMENTS
     """Parts of the held-out events with rows of their own. New: without training events; sparse: with fewer than ten.
-    New pairs: of a user with an item that it did not take in training, where other held-out events repeat."""
+    New among new: the new items' own shelf, where a list holds nothing else. New pairs: of a user with an item that it did not take in training,
+    where other held-out events repeat."""
     variants: tuple[Variant, ...] = ("context shuffled",)
     """Rows that tell what the model owes to what: trained again blind to context; asked in the moments of others; with one context value in
     ten missing; with a typing error in each longer word. Left out where the data or the model have nothing of the kind."""

@@ -20,12 +20,15 @@ __all__ = ["judge_cases", "left_out"]
 BATCH = 128
 
 
-def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.DataFrame:
+def judge_cases(model: Model, cases: Cases, options: EvaluationOptions, among: NDArray[np.bool_] | None = None) -> pl.DataFrame:
     """One row a case: user, item, rank of the target (from 1), each figure. Ties count against the target.
 
-    Cases whose target is excluded because its user took it before are left out. Cost: cases × catalogue.
+    ``among`` [items]: lists hold these alone, and only cases whose target is one of them are judged. Cases whose target is excluded because its
+    user took it before are left out. Cost: cases × catalogue.
     """
     cases = cases.only(cases.table.positive[cases.rows])
+    if among is not None:
+        cases = cases.only(among[cases.table.dataset.item_codes[cases.rows]])
     out: list[NDArray[np.int64]] = []
     taken = np.zeros(cases.table.dataset.n_items)
     if isinstance(model, torch.nn.Module):
@@ -45,6 +48,8 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions) -> pl.Da
             query, seen = left_out(cases.table, rows, options)
             lost[query[seen == targets[query]]] = True
             scores[query, seen] = -np.inf
+            if among is not None:
+                scores[:, ~among] = -np.inf
             ranks = measures.rank_of(scores, targets)
             top = np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10]
             taken += np.bincount(top.ravel(), minlength=len(taken))

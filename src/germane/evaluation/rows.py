@@ -16,11 +16,14 @@ from .pairs import pair_figures
 __all__ = ["paired", "rows_of"]
 
 
-def rows_of(lists: pl.DataFrame, pairs: pl.DataFrame, cases: Cases, segments: Sequence[str], **about: Any) -> list[dict[str, Any]]:
+def rows_of(
+    lists: pl.DataFrame, pairs: pl.DataFrame, cases: Cases, segments: Sequence[str], shelf: pl.DataFrame | None = None, **about: Any
+) -> list[dict[str, Any]]:
     """Each segment that has cases, each figure with a 95 % interval.
 
-    Of ``lists`` (``judge_cases``): means per user, then over users, ``n`` users. Of ``pairs`` (``judge_pairs``): over rows, as published figures are;
-    ``n`` rows where no lists were judged. ``about``: what else each row says, such as ``name`` and ``seed``.
+    Of ``lists`` (``judge_cases``), and of the ``shelf``, where lists hold new items alone: means per user, then over users, ``n`` users. Of ``pairs``
+    (``judge_pairs``): over rows, as published figures are; ``n`` rows where no lists were judged. ``about``: what else each row says, such as
+    ``name`` and ``seed``.
     """
     of_lists, of_pairs = (_masks(frame, cases) if frame.height else {} for frame in (lists, pairs))
     rows = []
@@ -30,8 +33,9 @@ def rows_of(lists: pl.DataFrame, pairs: pl.DataFrame, cases: Cases, segments: Se
         if segment in of_pairs and of_pairs[segment].any():
             part = pairs.filter(pl.Series(of_pairs[segment]))
             figures, n = pair_figures(part, about.get("seed", 0)), part.height
-        if segment in of_lists and of_lists[segment].any():
-            users = lists.filter(pl.Series(of_lists[segment])).group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
+        judged = shelf if segment == "new among new" else lists.filter(pl.Series(of_lists[segment])) if segment in of_lists else None
+        if judged is not None and judged.height:
+            users = judged.group_by("user").agg(pl.exclude("row", "item", "rank").mean()).sort("user")
             figures, n = {**{name: _figure(users[name], about.get("seed", 0)) for name in users.columns[1:]}, **figures}, users.height
         if figures:
             rows.append({**about, "segment": segment, "n": n, "metrics": figures, "p_against": {}})

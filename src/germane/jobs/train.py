@@ -18,10 +18,11 @@ from torch import Tensor
 from ..batches import EventTable, Rows, Timelines
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import DataError, TrainingError
-from ..evaluation import VARIANTS, Cases, EvaluationOptions, Validation, choose_weights, judge_cases, judge_pairs, rows_of
+from ..evaluation import VARIANTS, Cases, EvaluationOptions, Validation, choose_weights, judge_cases, judge_pairs, left_out, rows_of
 from ..losses import Objective
 from ..models import Blend, Counted, Learned
 from ..recommender import Recommender
+from ..sampled_lists import most_lists
 from ..training import Trained, TrainingOptions, train_model
 
 __all__ = ["Judged", "cases_of", "evaluate", "fit", "judge", "train", "without_context"]
@@ -112,10 +113,12 @@ def fit(
         both = Split(np.sort(np.concatenate([split.train, split.validation])), np.zeros(0, dtype=np.int64), split.test, split.name)
         torch.manual_seed(recommender.seed)
         recommender.prepare(dataset.take(both.train))
+        split = both
         for place, once in enumerate(trained):
             again = options.model_copy(update={"epochs": max(1, once.best_epoch), "refit": False})
             folder = checkpoint / "refit" if checkpoint else None
             once.curve += _fit_one(recommender, place, dataset, both, again, judged_by, folder, progress).curve
+    _balance(recommender, dataset, split.train, judged_by)
     first = next((once for once in trained if once.curve), trained[0])
     recommender.version = f"{type(model).__name__}-{dataset.fingerprint[:8]}-{recommender.seed}"
     done = time.perf_counter()
@@ -148,6 +151,19 @@ def _fit_one(
     if isinstance(part.model, Learned):
         return _fit_learned(part, dataset, split, options, judged_by, checkpoint, progress)
     raise TrainingError(f"{type(part.model).__name__} is neither Counted nor Learned: a model is one of the two.")
+
+
+def _balance(recommender: Recommender, dataset: Dataset, train: NDArray[np.int64], judged_by: EvaluationOptions) -> None:
+    """Over what was asked last in training, of some users."""
+    if not recommender.model.wants_balance:
+        return
+    order = train[np.argsort(dataset.timelines.place[train])]
+    users, last = np.unique(dataset.user_codes[order][::-1], return_index=True)
+    some = np.random.default_rng(recommender.seed).choice(last, most_lists(dataset.n_items, len(users)), replace=False)
+    rows = order[::-1][some]
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=train, words=recommender.typed(dataset))
+    query, item = left_out(table, rows, judged_by)
+    recommender.model.balance(table.queries(rows, recommender.model.length), (torch.from_numpy(query), torch.from_numpy(item.astype(np.int64))))
 
 
 def _check(objective: Objective, dataset: Dataset) -> None:
@@ -248,4 +264,6 @@ def judge(
     lists = judge_cases(model, cases, options) if options.k else NOTHING_JUDGED
     pairs = judge_pairs(model, cases) if {"click", "rating"} & set(model.objective.heads) else pl.DataFrame()
     about = {"name": name or type(model).__name__, "protocol": split.name, "split": part, "variant": variant, "seed": recommender.seed}
-    return Judged(rows_of(lists, pairs, cases, options.segments, **about), lists, pairs)
+    shelved = options.k and "new among new" in options.segments and not cases.known_items.all()
+    shelf = judge_cases(model, cases, options, among=~cases.known_items) if shelved else None
+    return Judged(rows_of(lists, pairs, cases, options.segments, shelf, **about), lists, pairs)

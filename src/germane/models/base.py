@@ -67,6 +67,17 @@ class Model(Component, ABC):
         """Parts of the score by kind, each [queries, n], for items [queries, n]; they sum to ``score``."""
         return {"popularity": self.score(queries, items)}
 
+    @property
+    def wants_balance(self) -> bool:
+        """Whether ``balance`` does anything."""
+        return False
+
+    def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
+        """Settle, where the options ask for it, what is to hold over many lists: told once training is done and when items were added.
+
+        ``taken``: (query number, item code) of what lists do not show.
+        """
+
     def add_items(self, content: ItemContent) -> None:
         """Score these items too from now on: ``content`` holds the old items and, behind them, the new."""
 

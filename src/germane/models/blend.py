@@ -112,6 +112,14 @@ class Blend(Model):
         for member in self.members:
             member.add_items(content)
 
+    @property
+    def wants_balance(self) -> bool:
+        return any(member.wants_balance for member in self.members)
+
+    def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
+        for member in self.members:
+            member.balance(queries, taken)
+
     def likeness(self) -> Tensor | None:
         return next((vectors for vectors in (member.likeness() for member in self.members) if vectors is not None), None)
 

@@ -19,6 +19,7 @@ class ItemTower(Keeping):
     """
 
     kept: Tensor | None = None
+    dropped: Tensor | None = None
     z: Tensor
     known: Tensor
     white_mean: Tensor
@@ -108,13 +109,18 @@ class ItemTower(Keeping):
             total = total + self.side_numbers(self.side_dense[items])
         return total
 
+    def drop(self) -> None:
+        """Draw which items this training step takes for new: in histories, as targets and as negatives alike."""
+        if self.identity_dropout > 0:
+            self.dropped = torch.rand(self.known.shape[0], device=self.known.device) < self.identity_dropout
+
+    def familiar(self) -> Tensor:
+        """[items] bool: known, and not taken for new by this training step."""
+        return self.known & ~self.dropped if self.training and self.dropped is not None else self.known
+
     def forward(self, items: Tensor) -> Tensor:
         """[..., width]"""
         vectors = self.content_vectors(items)
         if self.identity is not None:
-            own = self.identity(items) * self.known[items][..., None]
-            if self.training and self.identity_dropout > 0:
-                kept = torch.rand(self.known.shape[0], device=own.device) >= self.identity_dropout
-                own = own * kept[items][..., None]
-            vectors = vectors + own
+            vectors = vectors + self.identity(items) * self.familiar()[items][..., None]
         return vectors

@@ -46,6 +46,10 @@ class ContextTransformerOptions(Options):
     """Share of training targets asked for in words of their own text, where events hold no typed words."""
     content: bool = True
     """Plain similarity between an item's text and the texts of the history."""
+    new_item_share: float | None = Field(default=None, ge=0, le=1)
+    """Share of the places in lists of ten that items without training events get, on average: filled by the best among them, and where a history
+    speaks for them. 0: none is shown; 1: only they are. Absent: the places that their own scores earn, which are few. Each place is taken from
+    an item that is known, so know both rows before you set it. Where few items are new, none stands in more than a tenth of the lists."""
     popularity: bool = True
     """Lately popular, in ``half_lives``, as a learned prior beside each item's own bias; where events have times."""
     relative_time: bool = True

@@ -21,9 +21,10 @@ from .encoded import Encoded
 from .history import HistoryTransformer, time_buckets
 from .items import ItemTower
 from .moment import GatedCross, MomentEncoder
+from .new_items import NewItems
 from .options import ContextTransformerOptions
 from .people import PersonTower
-from .popular import RecentPopularity
+from .prior import Prior
 from .second_look import SecondLook, memory
 from .values import ValueEncoder
 
@@ -69,9 +70,8 @@ class ContextTransformer(TwoSided, Keeping):
         self.cross = GatedCross(o.width, o.dropout)
         self.content_weight = nn.Parameter(torch.tensor(1.0)) if o.content and z else None
         self.content_fade = nn.Parameter(torch.tensor(1.0)) if o.content and z else None
-        self.bias = nn.Parameter(torch.zeros(content.n_items))
-        self.recent = RecentPopularity(o.half_lives, content.n_items) if o.popularity and dataset.has_times else None
-        self.recent_weight = nn.Parameter(torch.full((len(o.half_lives),), 0.3)) if self.recent is not None else None
+        self.prior = Prior(content.n_items, o.half_lives if o.popularity and dataset.has_times else ())
+        self.new = NewItems(o.new_item_share) if o.new_item_share is not None else None
         self.scale = nn.Parameter(torch.tensor(o.width**-0.5 * 4).log())
         judged = set(self.objective.heads) - {"ranking"}
         self.look = SecondLook(o.width, judged, content.n_items, o.dropout) if judged else None
@@ -90,8 +90,7 @@ class ContextTransformer(TwoSided, Keeping):
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Constants that come from training data: the whitening and the popularity snapshots."""
         self.items.whiten(content)
-        if self.recent is not None:
-            self.recent.fit(dataset)
+        self.prior.fit(dataset)
         if self.value is not None:
             self.value.fit(dataset)
         if "rating" in self.objective.heads:
@@ -182,27 +181,14 @@ class ContextTransformer(TwoSided, Keeping):
         """[..., width + z]"""
         return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)
 
-    def _prior(self, snapshots: Tensor | None) -> Tensor:
-        """[items] as of now, or [snapshots, items]"""
-        bias = self.bias * self.items.known
-        if self.recent is None or self.recent_weight is None:
-            return bias
-        counts = self.recent.counts[-1] if snapshots is None else self.recent.counts[snapshots]
-        return bias + counts @ self.recent_weight
-
-    def _priors(self, times: Tensor) -> tuple[Tensor, Tensor]:
-        """[snapshots, items] of the popularity that these times [n] knew, and which snapshot each knew, [n]."""
-        if self.recent is None:
-            return self._prior(None)[None], torch.zeros(len(times), dtype=torch.int64, device=times.device)
-        snapshots, row = torch.unique(self.recent.snapshot(times), return_inverse=True)
-        return self._prior(snapshots), row
-
     def _popularity(self, times: Tensor, items: Tensor | None) -> Tensor:
         """[P, items]"""
-        prior, row = self._priors(times)
-        if items is None or items.ndim == 1:
-            return (prior if items is None else prior[:, items])[row]
-        return prior[row[:, None], items]
+        return self.prior.of(times, self.items.known, items)
+
+    def _lift(self, items: Tensor | None) -> Tensor:
+        """[items] or as ``items``: what new items have more, so that they get their share."""
+        assert self.new is not None
+        return self.new.lift * ~(self.items.known if items is None else self.items.known[items])
 
     def query_vectors(self, queries: QueryBatch) -> Tensor:
         vectors = self._vectors(self._encode(queries))
@@ -210,7 +196,8 @@ class ContextTransformer(TwoSided, Keeping):
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
-        return torch.cat([self._sides(items), self._prior(None)[items][:, None]], dim=-1)
+        prior = self.prior.newest(self.items.known)[items]
+        return torch.cat([self._sides(items), (prior if self.new is None else prior + self._lift(items))[:, None]], dim=-1)
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         asked = self._encode(queries)
@@ -218,6 +205,8 @@ class ContextTransformer(TwoSided, Keeping):
             return self._looked_over(asked, items)
         vectors, z = (self.items.catalogue(), self.items.z) if items is None else (self.items(items), self.items.z[items])
         total = _product(asked.query * self.scale.exp(), vectors) + self._popularity(queries.times, items)
+        if self.new is not None:
+            total = total + self._lift(items)
         return total + _product(self._similarity(asked), z) if self.items.text_width else total
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
@@ -234,6 +223,8 @@ class ContextTransformer(TwoSided, Keeping):
                 out["content"] = _product(asked.mean, z) * self.content_weight
             if self.words_weight is not None and bool((queries.words != 0).any()):
                 out["words"] = _product(asked.query - asked.silent, vectors) * scale + _product(asked.typed, z) * self.words_weight
+        if self.new is not None:
+            out["new"] = self._lift(items)
         return {**out, "popularity": self._popularity(queries.times, items)}
 
     # -- the second look -----------------------------------------------------------------------------------------
@@ -273,6 +264,7 @@ class ContextTransformer(TwoSided, Keeping):
         wanted = (taken & ("ranking" in learns or "click" in learns)) | (rated & ("rating" in learns))
         if not bool(wanted.any()):
             return dict.fromkeys(learns, self.scale * 0)
+        self.items.drop()
         states = self.history(self._events(batch.queries, slice(None)), batch.queries.history < 0, batch.history_times)
         row, last = wanted.nonzero(as_tuple=True)
         asked = self._at(batch, states, row, last, batch.queries.moment[wanted], batch.queries.words[wanted], batch.target_times[wanted])
@@ -290,7 +282,7 @@ class ContextTransformer(TwoSided, Keeping):
 
     def _next_item(self, asked: Encoded, batch: Batch, objective: Objective) -> Tensor:
         vectors = self._vectors(asked)
-        prior, row = self._priors(asked.times)
+        prior, row = self.prior.at(asked.times, self.items.known)
 
         def scores_of(items: Tensor) -> Tensor:
             return vectors @ self._sides(items).T + functional.embedding(row, prior[:, items])  # its gradient is cheaper than an index's
@@ -317,13 +309,23 @@ class ContextTransformer(TwoSided, Keeping):
             counts.append(batch.shown.weights)
         return click_loss(torch.cat(raw), torch.cat(labels), torch.cat(counts))
 
+    @property
+    def wants_balance(self) -> bool:
+        return self.new is not None
+
+    def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
+        if self.new is None:
+            return
+        self.eval()
+        with torch.no_grad():
+            scores = self.score(queries) - self._lift(None)
+        scores[taken] = -torch.inf
+        self.new.settle(scores, self.items.known)
+
     def add_items(self, content: ItemContent) -> None:
         self.forget()
         self.items.grow(content)
-        more = content.n_items - self.n_items
-        self.bias = nn.Parameter(torch.cat([self.bias.detach(), self.bias.new_zeros(more)]))
-        if self.recent is not None:
-            self.recent.grow(content.n_items)
+        self.prior.grow(content.n_items)
         if self.look is not None:
             self.look.grow(content.n_items)
         self.n_items = content.n_items

@@ -1,0 +1,58 @@
+"""What an item has whoever asks: its own bias, and how popular it was lately."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...data.dataset import Dataset
+from .popular import RecentPopularity
+
+__all__ = ["Prior"]
+
+
+class Prior(nn.Module):
+    """A bias for each known item and a learned weight on its recent popularity as of the moment asked about.
+
+    Without half-lives the bias alone. ``known`` [items] bool: items without training events have neither.
+    """
+
+    def __init__(self, n_items: int, half_lives: tuple[float, ...]) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(n_items))
+        self.recent = RecentPopularity(half_lives, n_items) if half_lives else None
+        self.recent_weight = nn.Parameter(torch.full((len(half_lives),), 0.3)) if half_lives else None
+
+    def fit(self, dataset: Dataset) -> None:
+        if self.recent is not None:
+            self.recent.fit(dataset)
+
+    def newest(self, known: Tensor) -> Tensor:
+        """[items] as of now."""
+        return self._with(known, slice(-1, None))[0]
+
+    def at(self, times: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """[snapshots, items] of the popularity that these times [n] knew, and which snapshot each knew, [n]."""
+        if self.recent is None:
+            return self._with(known, slice(None)), torch.zeros(len(times), dtype=torch.int64, device=times.device)
+        snapshots, row = torch.unique(self.recent.snapshot(times), return_inverse=True)
+        return self._with(known, snapshots), row
+
+    def of(self, times: Tensor, known: Tensor, items: Tensor | None) -> Tensor:
+        """[n, items] of the whole catalogue, of shared items [k], or of own rows [n, k]."""
+        prior, row = self.at(times, known)
+        if items is None or items.ndim == 1:
+            return (prior if items is None else prior[:, items])[row]
+        return prior[row[:, None], items]
+
+    def _with(self, known: Tensor, snapshots: Tensor | slice) -> Tensor:
+        bias = self.bias * known
+        if self.recent is None or self.recent_weight is None:
+            return bias[None]
+        return bias + self.recent.counts[snapshots] @ self.recent_weight
+
+    def grow(self, n_items: int) -> None:
+        """Room for added items: no bias, and nobody took them yet."""
+        self.bias = nn.Parameter(torch.cat([self.bias.detach(), self.bias.new_zeros(n_items - len(self.bias))]))
+        if self.recent is not None:
+            self.recent.grow(n_items)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from germane.bundle import load, save
+from germane.data import Dataset, LeaveLastOut
+from germane.encoders import HashedText
+from germane.errors import ConfigError
+from germane.evaluation import EvaluationOptions
+from germane.jobs.train import fit, judge
+from germane.models import Blend, ContextTransformer
+from germane.models.context.new_items import PLACES, lift
+from germane.recommender import Recommender
+from germane.testing.model_contract import ModelContract
+from germane.training import TrainingOptions
+from germane.types import Query
+
+SMALL = {"width": 16, "blocks": 1, "length": 10, "text_width": 8, "dropout": 0.0}
+SHORT = TrainingOptions(epochs=3, batch=8, warmup=5, learning_rate=1e-2)
+
+
+class TestWithAShare(ModelContract):
+    model = ContextTransformer(**SMALL, new_item_share=0.2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(10, 30), st.integers(1, 30), st.sampled_from([0.0, 0.05, 0.1, 0.25, 0.5, 0.9]))
+def test_the_lift_gives_the_share(seed: int, queries: int, known: int, new: int, share: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    ours, theirs = torch.randn(queries, known, generator=generator), torch.randn(queries, new, generator=generator) - 2
+    share = min(share, new / PLACES)
+    wanted = round(share * queries * PLACES)
+    both = torch.cat([ours, theirs + lift(ours, theirs, share)], dim=1)
+    got = int((both.topk(PLACES, dim=1).indices >= known).sum())
+    assert got == wanted
+
+
+def test_lists_shorter_than_ten_are_filled() -> None:
+    assert torch.isfinite(lift(torch.randn(4, 3), torch.randn(4, 40), 0.5))
+    assert torch.isfinite(lift(torch.full((4, 20), -torch.inf), torch.randn(4, 3), 0.1))
+
+
+@cache
+def big_shop(new: int = 60) -> Dataset:
+    """Two halves of 60 items, each for every other user; texts name the half; beside them ``new`` items that nobody took."""
+    rng = np.random.default_rng(0)
+    rows = [(f"u{user}", f"i{int(rng.integers(0, 60)) * 2 + user % 2}") for user in range(60) for _ in range(12)]
+    names = ["sunscreen sandals", "umbrella boots"]
+    items = {
+        "item": [*(f"i{n}" for n in range(120)), *(f"n{n}" for n in range(new))],
+        "title": [*(f"{names[n % 2]} number{n}" for n in range(120)), *(f"{names[n % 2]} new{n}" for n in range(new))],
+    }
+    return Dataset.from_frames(pl.DataFrame(rows, schema=["user", "item"], orient="row"), pl.DataFrame(items), columns={"text": ["title"]})
+
+
+def trained(share: float | None, dataset: Dataset, **training: object) -> Recommender:
+    recommender = Recommender(ContextTransformer(**SMALL, new_item_share=share), text=HashedText(width=32))
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT.model_copy(update=training))
+    recommender.remember(dataset)
+    return recommender
+
+
+def share_of(recommender: Recommender) -> float:
+    slates = recommender.recommend_many([Query(user=f"u{n}") for n in range(60)], 10)
+    return float(np.mean([place.item.startswith("n") for slate in slates for place in slate.items]))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
+def test_lists_hold_the_share_and_keep_both_orders(share: float) -> None:
+    dataset = big_shop()
+    plain, shared = trained(None, dataset), trained(share, dataset)
+    assert share_of(shared) == pytest.approx(share, abs=0.06)
+    one, other = (r.model.score(r.batch([Query(user="u3")]))[0] for r in (plain, shared))
+    torch.testing.assert_close(one[:120], other[:120])
+    moved = other[120:] - one[120:]
+    torch.testing.assert_close(moved, moved[:1].expand(60), atol=1e-4, rtol=0)
+
+
+def test_training_again_on_all_settles_again() -> None:
+    assert share_of(trained(0.3, big_shop(), refit=True)) == pytest.approx(0.3, abs=0.06)
+
+
+def test_items_added_later_get_their_share_and_a_run_keeps_it(tmp_path: Path) -> None:
+    recommender = trained(0.2, big_shop(0))
+    assert recommender.model.new.lift == 0  # type: ignore[union-attr]
+    recommender.add_items(pl.DataFrame({"item": [f"n{n}" for n in range(40)], "title": ["umbrella boots", "sandals"] * 20}))
+    assert share_of(recommender) == pytest.approx(0.2, abs=0.06)
+    save(recommender, tmp_path / "run")
+    again = load(tmp_path / "run")
+    assert share_of(again) == share_of(recommender)
+    reasons = {reason.kind: reason.weight for reason in next(p for p in again.recommend(Query(user="u1"), 150).items if p.item[0] == "n").reasons}
+    assert reasons["new"] == pytest.approx(float(again.model.new.lift))  # type: ignore[union-attr]
+
+
+def test_one_new_item_is_not_shown_to_everyone() -> None:
+    recommender = trained(1.0, big_shop(0))
+    recommender.add_items(pl.DataFrame({"item": ["n"], "title": ["umbrella boots"]}))
+    assert share_of(recommender) == pytest.approx(0.01, abs=0.005)  # of ten places; it stands in a tenth of the lists
+
+
+def test_a_blend_settles_its_members() -> None:
+    dataset = big_shop()
+    members = [{"use": "ContextTransformer", **SMALL, "new_item_share": 0.5}, {"use": "ItemNeighbours", "weight": 0.01}]
+    recommender = Recommender(Blend(members=members), text=HashedText(width=32))
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT)
+    recommender.remember(dataset)
+    assert share_of(recommender) == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_shelf_of_new_items_is_judged_alone() -> None:
+    dataset = Dataset.from_frames(
+        {"user": [f"u{n // 4}" for n in range(80)], "item": [f"i{n % 4 if n % 4 < 3 else n % 12}" for n in range(80)]},
+        pl.DataFrame({"item": [f"i{n}" for n in range(40)], "title": [f"t{n % 7}" for n in range(40)]}),
+        columns={"text": ["title"]},
+    )
+    split = LeaveLastOut(validation=0).divide(dataset)
+    recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=32))
+    fit(recommender, dataset, split, SHORT)
+    rows = {row["segment"]: row for row in judge(recommender, dataset, split, EvaluationOptions(k=(1, 40))).rows}
+    whole, shelf = rows["new items"], rows["new among new"]
+    assert whole["n"] == shelf["n"] > 0
+    assert shelf["metrics"]["mrr@40"]["value"] >= whole["metrics"]["mrr@40"]["value"]
+    assert shelf["metrics"]["recall@40"]["value"] == 1  # 37 new items
+    assert "new among new" not in {
+        row["segment"] for row in judge(recommender, dataset, split, EvaluationOptions(segments=("all", "new items"))).rows
+    }
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_a_share_lies_between_0_and_1(share: float) -> None:
+    with pytest.raises(ConfigError, match="new_item_share"):
+        ContextTransformer(new_item_share=share)
