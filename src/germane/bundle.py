@@ -21,11 +21,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from . import encoders, models, policies
+from . import calibration, encoders, models, policies
 from .component import build
 from .data import Columns, Dataset, Rules
 from .encoders import Encoder, ItemContent
-from .errors import GermaneError, RunError
+from .errors import ConfigError, GermaneError, RunError
 from .features import FeatureSet
 from .histories import Histories
 from .losses import Objective
@@ -125,6 +125,7 @@ def _write(
         "seed": recommender.seed,
         "exclude_seen": recommender.exclude_seen,
         "objective": asdict(recommender.model.objective),
+        "calibration": recommender.model.calibration.model_dump(mode="json") if recommender.model.calibration is not None else None,
     }
     _json(folder / "vocabulary.json", vocabulary)
     _json(folder / "policy.json", {"use": _name(recommender.policy, policies), "options": recommender.policy.settings()})
@@ -191,6 +192,11 @@ def _read(folder: Path) -> Recommender:
         exclude_seen=tuple(said["exclude_seen"]) if isinstance(said["exclude_seen"], list) else said["exclude_seen"],
     )
     recommender.model.objective = Objective(**said.get("objective", {}))
+    if said.get("calibration") is not None:
+        try:
+            recommender.model.calibration = calibration.read(said["calibration"])
+        except ConfigError as error:
+            raise RunError(f"{folder / 'vocabulary.json'} cannot be read: {error}") from None
     table = pl.read_parquet(folder / "items.parquet")
     items = table.select(pl.col(c).alias(c.removeprefix("item:")) for c in table.columns if c.startswith("item:"))
     features = FeatureSet.from_vocabulary(said["features"])

@@ -1,6 +1,7 @@
 """Judging recommenders."""
 
 from .blending import choose_weights
+from .calibrating import check_calibration, choose_calibration, labels_at
 from .cases import Cases
 from .options import SEGMENTS, EvaluationOptions
 from .pairs import judge_pairs
@@ -15,10 +16,13 @@ __all__ = [
     "SEGMENTS",
     "VARIANTS",
     "Validation",
+    "check_calibration",
+    "choose_calibration",
     "choose_weights",
     "judge_cases",
     "judge_pairs",
     "left_out",
+    "labels_at",
     "mistyped",
     "paired",
     "rows_of",

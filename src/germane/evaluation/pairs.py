@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ..batches import QueryBatch
 from ..metrics import auc, auc_interval, bootstrap_interval, ece, log_loss, normalised_entropy
 from ..models import Model
 from .cases import Cases
 
-__all__ = ["judge_pairs", "pair_figures", "pair_metrics"]
+__all__ = ["asked", "judge_pairs", "pair_figures", "pair_metrics"]
 
 BATCH = 1024
 TINY = 1e-12
@@ -29,6 +31,21 @@ def pair_metrics(head: str) -> tuple[str, ...]:
     return {"click": ("auc", "log_loss", "normalised_entropy", "ece"), "rating": ("rmse", "mae")}.get(head, ())
 
 
+def asked(model: Model, cases: Cases) -> Iterator[tuple[QueryBatch, Tensor]]:
+    """Every case, some at a time: its query, and its own item [B, 1]. The model learns nothing meanwhile."""
+    if isinstance(model, torch.nn.Module):
+        model.eval()
+    for begin in range(0, len(cases.rows), BATCH):
+        part = slice(begin, begin + BATCH)
+        batch = cases.table.rows_of(cases.rows[part], model.length)
+        queries = replace(
+            batch.queries,
+            moment=batch.queries.moment if cases.moments is None else cases.moments[part],
+            words=batch.queries.words if cases.words is None else cases.words[part],
+        )
+        yield queries, batch.items[:, None]
+
+
 def judge_pairs(model: Model, cases: Cases) -> pl.DataFrame:
     """One row a case: user, item, ``label`` and ``probability``, ``value`` and ``rating``; those of heads that the model has not are missing;
     ``log_loss`` and ``squared_error`` of the single row.
@@ -37,20 +54,11 @@ def judge_pairs(model: Model, cases: Cases) -> pl.DataFrame:
     """
     said: dict[str, list[NDArray[np.float64]]] = {"probability": [], "rating": []}
     names = {"click": "probability", "rating": "rating"}
-    if isinstance(model, torch.nn.Module):
-        model.eval()
     with torch.inference_mode():
-        for begin in range(0, len(cases.rows), BATCH):
-            part = slice(begin, begin + BATCH)
-            batch = cases.table.rows_of(cases.rows[part], model.length)
-            queries = replace(
-                batch.queries,
-                moment=batch.queries.moment if cases.moments is None else cases.moments[part],
-                words=batch.queries.words if cases.words is None else cases.words[part],
-            )
+        for queries, items in asked(model, cases):
             for head, name in names.items():
                 if head in model.objective.heads:
-                    said[name].append(model.predict(queries, batch.items[:, None], head)[:, 0].double().numpy())
+                    said[name].append(model.predict(queries, items, head)[:, 0].double().numpy())
     rows = torch.from_numpy(cases.rows)
     columns = {name: np.concatenate(found) for name, found in said.items() if found}
     frame = pl.DataFrame({"row": cases.rows, "user": cases.table.users[cases.rows], "item": cases.table.dataset.item_codes[cases.rows]})

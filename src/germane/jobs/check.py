@@ -10,6 +10,7 @@ from typing import Any
 from .. import times
 from ..config import Config
 from ..data import Dataset, Split
+from ..evaluation import check_calibration
 from ..models import Learned
 from .estimate import Estimate, estimate
 
@@ -63,6 +64,8 @@ def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -
     dataset = read.dataset()
     split = read.split.divide(dataset)
     read.recommender(dataset)
+    if read.training.calibrate is not None:
+        check_calibration(read.training.calibrate, dataset, split)
     return Checked(read, dataset, split, estimate(read, dataset, split) if timed else None)
 
 

@@ -18,7 +18,19 @@ from torch import Tensor
 from ..batches import EventTable, Rows, Timelines
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import DataError, TrainingError
-from ..evaluation import VARIANTS, Cases, EvaluationOptions, Validation, choose_weights, judge_cases, judge_pairs, left_out, rows_of
+from ..evaluation import (
+    VARIANTS,
+    Cases,
+    EvaluationOptions,
+    Validation,
+    check_calibration,
+    choose_calibration,
+    choose_weights,
+    judge_cases,
+    judge_pairs,
+    left_out,
+    rows_of,
+)
 from ..losses import Objective
 from ..models import Blend, Counted, Learned
 from ..recommender import Recommender
@@ -95,12 +107,15 @@ def fit(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Fit on the training part, stop on the validation part; with ``refit`` once more on both. Returns ``seconds``, ``epochs`` and the ``curve``."""
+    """Fit on the training part, stop and calibrate on the validation part; with ``refit`` once more on both. Returns ``seconds``, ``epochs`` and the
+    ``curve``."""
     judged_by = evaluation or EvaluationOptions(exclude_seen=recommender.exclude_seen)
     started = time.perf_counter()
     model = recommender.model
-    model.objective = options.objective(model)
+    model.objective, model.calibration = options.objective(model), None
     _check(model.objective, dataset)
+    if options.calibrate is not None:
+        check_calibration(options.calibrate, dataset, split)
     model.check(dataset, recommender.text)
     torch.manual_seed(recommender.seed)
     recommender.prepare(dataset.take(split.train))
@@ -109,6 +124,8 @@ def fit(
     trained = [_fit_one(recommender, place, dataset, split, options, judged_by, checkpoint, progress) for place in range(len(members))]
     if isinstance(model, Blend) and len(split.validation):
         model.weights = choose_weights(model, cases_of(recommender, dataset, split, "validation", judged_by), judged_by, recommender.seed)
+    if options.calibrate is not None:
+        model.calibration = choose_calibration(options.calibrate, model, cases_of(recommender, dataset, split, "validation", judged_by))
     if options.refit and len(split.validation):
         both = Split(np.sort(np.concatenate([split.train, split.validation])), np.zeros(0, dtype=np.int64), split.test, split.name)
         torch.manual_seed(recommender.seed)

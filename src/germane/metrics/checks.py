@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["labels", "numbers", "same_length"]
+__all__ = ["labels", "numbers", "probabilities", "same_length"]
 
 
 def numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
@@ -29,3 +29,12 @@ def labels(values: ArrayLike) -> NDArray[np.bool_]:
 def same_length(what: str, one: NDArray[np.generic], other_what: str, other: NDArray[np.generic]) -> None:
     if len(one) != len(other):
         raise ValueError(f"{len(one)} {what} against {len(other)} {other_what}: one of each is needed.")
+
+
+def probabilities(values: ArrayLike, happened: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """[n] between 0 and 1, and [n] labels of theirs."""
+    p, y = numbers(values, "probabilities"), labels(happened)
+    same_length("probabilities", p, "labels", y)
+    if len(p) and (p.min() < 0 or p.max() > 1):
+        raise ValueError(f"probabilities run from {p.min():g} to {p.max():g}: they must lie between 0 and 1.")
+    return p, y

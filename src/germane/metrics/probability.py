@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .checks import labels as check_labels
 from .checks import numbers, same_length
+from .checks import probabilities as check_probabilities
 
 __all__ = ["auc", "auc_interval", "ece", "log_loss", "normalised_entropy"]
 
@@ -63,7 +64,7 @@ def log_loss(probabilities: ArrayLike, labels: ArrayLike) -> float:
     >>> round(log_loss([0.9, 0.2], [1, 0]), 4)
     0.1643
     """
-    p, y = _probabilities(probabilities, labels)
+    p, y = check_probabilities(probabilities, labels)
     if not len(p):
         return float("nan")
     smallest = np.finfo(np.float64).eps
@@ -96,7 +97,7 @@ def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
 
     Source: Guo et al., On Calibration of Modern Neural Networks, 2017.
     """
-    p, y = _probabilities(probabilities, labels)
+    p, y = check_probabilities(probabilities, labels)
     if bins < 1:
         raise ValueError(f"bins = {bins}: 1 or more are needed.")
     if not len(p):
@@ -104,11 +105,3 @@ def ece(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
     place = np.minimum((p * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(place, weights=p - y, minlength=bins)  # each bin's count times its gap
     return float(np.abs(gaps).sum() / len(p))
-
-
-def _probabilities(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    p, y = numbers(probabilities, "probabilities"), check_labels(labels)
-    same_length("probabilities", p, "labels", y)
-    if len(p) and (p.min() < 0 or p.max() > 1):
-        raise ValueError(f"probabilities run from {p.min():g} to {p.max():g}: they must lie between 0 and 1.")
-    return p, y

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from ..calibration import Calibration
 from ..component import Component
 from ..errors import AbilityError
 from ..losses import Objective
@@ -40,6 +41,8 @@ class Model(Component, ABC):
     abilities: Abilities = Abilities()
     objective: Objective = Objective()
     """What training asks for; told before ``prepare``."""
+    calibration: Calibration | None = None
+    """What turns the click head's logits into probabilities, fitted after training; None: a sigmoid."""
 
     @property
     def length(self) -> int:
@@ -58,10 +61,24 @@ class Model(Component, ABC):
         """[queries, n] scores of the ranking head. ``items``: None = the whole catalogue, [n] shared, [queries, n] own rows."""
 
     def predict(self, queries: QueryBatch, items: Tensor, head: str) -> Tensor:
-        """[queries, n] what a head says of items [queries, n]: a probability (``click``), a rating in its own unit, or the ranking score."""
+        """[queries, n] what a head says of items [queries, n]: a probability (``click``, calibrated where the model is), a rating in its own unit, or
+        the ranking score. A model of one's own answers ``clicks`` and ``ratings`` instead."""
         if head == "ranking":
             return self.score(queries, items)
-        raise AbilityError(f"{type(self).__name__} has no {head} head; it was trained for {', '.join(self.objective.heads)}.")
+        if head not in self.objective.heads:
+            raise AbilityError(f"{type(self).__name__} has no {head} head; it was trained for {', '.join(self.objective.heads)}.")
+        if head == "rating":
+            return self.ratings(queries, items)
+        logits = self.clicks(queries, items)
+        return logits.double().sigmoid() if self.calibration is None else self.calibration(logits)
+
+    def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        """[queries, n] logits of the click head for items [queries, n]."""
+        raise AbilityError(f"{type(self).__name__} gives no clicks.")
+
+    def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        """[queries, n] ratings of items [queries, n], in their own unit."""
+        raise AbilityError(f"{type(self).__name__} gives no ratings.")
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         """Parts of the score by kind, each [queries, n], for items [queries, n]; they sum to ``score``."""

@@ -129,11 +129,11 @@ class RowWise(Learned):
         parts = [self.interact(Row(asked, offered[begin : begin + step])) for begin in range(0, len(offered.item), step)]
         return torch.cat(parts, dim=1) if parts else asked.user.new_zeros(len(asked.user), 0)
 
-    def predict(self, queries: QueryBatch, items: Tensor, head: str) -> Tensor:
-        if head not in self.objective.heads:
-            return super().predict(queries, items, head)
-        raw = self.score(queries, items)
-        return raw.sigmoid() if head == "click" else self.scale.rating(self.objective.rating_loss, raw)
+    def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self.score(queries, items)
+
+    def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self.scale.rating(self.objective.rating_loss, self.score(queries, items))
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         """``moment`` is what changes when it is taken away, ``taste`` all the rest."""

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from .. import models
+from ..calibration import Kind
 from ..component import Options, exported
 from ..errors import ConfigError
 from ..losses import HEADS, Head, Objective, RankingLoss, RatingLoss
@@ -54,6 +55,9 @@ class TrainingOptions(Options):
     """The validation figure that decides. Absent: ``ndcg@10`` where the ranking head learns, else ``auc``, else ``rmse``."""
     refit: bool = False
     """Train again, on training and validation events together, for as many epochs as validation chose."""
+    calibrate: Kind | None = None
+    """A map from what the click head states to what was observed, fitted on the validation rows: ``temperature`` for few rows, ``platt`` where the
+    share of positives is off too, ``isotonic`` for thousands. Absent: none. ``refit`` keeps the map."""
     weight_decay: float = Field(default=0.01, ge=0)
     """How strongly weights are pulled to zero; biases and norms are not."""
     average: float = Field(default=0.0, ge=0, lt=1)
@@ -86,14 +90,20 @@ class TrainingOptions(Options):
             raise ConfigError(
                 f"[training] asks for {' and '.join(heads)}, and {type(model).__name__} gives {' and '.join(sorted(gives))} only; {others}."
             )
+        if self.calibrate is not None and "click" not in heads:
+            raise ConfigError(
+                f"[training] calibrate = {self.calibrate!r} maps what a click head states, and {type(model).__name__} is to learn "
+                f"{' and '.join(heads)} only: ask for heads = {{click = 1.0}} of a model that gives it, or leave calibrate out."
+            )
         loss = "softmax" if self.loss == "mse" else self.loss
         return Objective(loss, self.drawn("ranking"), self.seen_as_negatives is not False, heads, self.rating_loss, self.drawn("click"))
 
     def suited(self, model: Model) -> TrainingOptions:
         """The same for another model, of what that one can give: for baselines."""
         heads = {head: weight for head, weight in (self.heads or {}).items() if head in model.abilities.gives} or None
-        other = self.model_copy(update={"heads": heads})
-        return other.model_copy(update={"loss": "softmax"}) if self.loss == "mse" and "rating" not in model.abilities.gives else other
+        loss = "softmax" if self.loss == "mse" and "rating" not in model.abilities.gives else self.loss
+        other = self.model_copy(update={"heads": heads, "loss": loss, "calibrate": None})
+        return other.model_copy(update={"calibrate": self.calibrate}) if "click" in other.objective(model).heads else other
 
     def drawn(self, head: Literal["ranking", "click"]) -> int:
         """Negatives of a head."""

@@ -229,11 +229,11 @@ class ContextTransformer(TwoSided, Keeping):
 
     # -- the second look -----------------------------------------------------------------------------------------
 
-    def predict(self, queries: QueryBatch, items: Tensor, head: str) -> Tensor:
-        if self.look is None or head not in self.objective.heads or head == "ranking":
-            return super().predict(queries, items, head)
-        raw = self._looked(self._encode(queries), items)[head]
-        return raw.sigmoid() if head == "click" else self.rating.rating(self.objective.rating_loss, raw)
+    def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self._looked(self._encode(queries), items)["click"]
+
+    def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self.rating.rating(self.objective.rating_loss, self._looked(self._encode(queries), items)["rating"])
 
     def _looked(self, asked: Encoded, items: Tensor) -> Mapping[str, Tensor]:
         """Numbers [P, n] of each head for items [P, n]."""
