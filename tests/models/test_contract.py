@@ -13,6 +13,7 @@ from germane.models import (
     ContentNeighbours,
     ContextTransformer,
     DCNv2,
+    DeepMF,
     FactorisationMachine,
     ItemNeighbours,
     Model,
@@ -151,6 +152,16 @@ class TestTensorTrain(ModelContract):
 class TestDCNv2(ModelContract):
     model = DCNv2(width=4, crosses=2, layers=(8,))
     training = ROWS
+
+
+class TestDeepMF(ModelContract):
+    model = DeepMF(layers=(8, 4))
+    training = ROWS
+
+
+class TestDeepMFOfRatings(ModelContract):
+    model = DeepMF(layers=(8, 4))
+    training = TrainingOptions(epochs=2, batch=64, warmup=2, heads={"rating": 1.0}, rating_loss="bce")
 
 
 def test_every_model_has_a_contract() -> None:
