@@ -76,12 +76,20 @@ class TestSASRec(ModelContract):
     model = SASRec(width=16, blocks=1, heads=2, length=10)
 
 
+class TestGatedSASRec(ModelContract):
+    model = SASRec(width=16, blocks=1, heads=2, length=10, gated=True)
+
+
 class TestGRU(ModelContract):
     model = GRU(width=16, layers=2, length=10)
 
 
 class TestContextTransformer(ModelContract):
     model = ContextTransformer(width=16, blocks=1, length=10, text_width=8)
+
+
+class TestGatedContextTransformer(ModelContract):
+    model = ContextTransformer(width=16, blocks=2, length=10, text_width=8, gated=True)
 
 
 class TestContextTransformerOfSeveralHeads(ModelContract):
