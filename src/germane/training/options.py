@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from .. import models
 from ..component import Options, exported
@@ -36,6 +36,9 @@ class TrainingOptions(Options):
     ``[evaluation] exclude_seen`` other than true."""
     optimiser: Literal["adamw", "adam", "sgd", "adafactor"] = "adamw"
     """The rule by which gradients change weights."""
+    rowwise: bool | None = None
+    """With ``adamw`` or ``adam``: tables of item and user vectors keep one number a row beside their weights, instead of two for each number.
+    Absent: where they hold 20 million numbers or more."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Length of a step."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -70,6 +73,13 @@ class TrainingOptions(Options):
     def _some_head_learns(cls, value: Mapping[Head, float] | None) -> Mapping[Head, float] | None:
         if value is not None and (not value or any(not weight > 0 for weight in value.values())):
             raise ValueError("each head should have a weight above 0, and there should be one at least")
+        return value
+
+    @field_validator("rowwise")
+    @classmethod
+    def _rowwise_belongs_to_adam(cls, value: bool | None, told: ValidationInfo) -> bool | None:
+        if value and told.data.get("optimiser", "adamw") not in ("adamw", "adam"):
+            raise ValueError(f"should stand beside optimiser = 'adamw' or 'adam', and {told.data['optimiser']!r} is asked for")
         return value
 
     def objective(self, model: Model) -> Objective:
