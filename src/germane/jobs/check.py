@@ -11,7 +11,9 @@ from .. import times
 from ..config import Config
 from ..data import Dataset, Split
 from ..models import Learned
+from ..types import Note
 from .estimate import Estimate, estimate
+from .notes import notes_of
 
 __all__ = ["Checked", "check"]
 
@@ -23,6 +25,8 @@ class Checked:
     config: Config
     dataset: Dataset
     split: Split
+    notes: list[Note]
+    """What is odd about the data, or about asking this model of them."""
     estimate: Estimate | None
     """None where it was not asked for."""
 
@@ -36,7 +40,7 @@ class Checked:
             "to": times.show(float(data.times.max())) if data.has_times else None,
             "columns": {name: data.types.get(name) for name in data.types},
             "split": {"name": parts.name, "train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)},
-            "notes": [{"code": note.code, "detail": note.detail} for note in data.notes],
+            "notes": [{"code": note.code, "detail": note.detail} for note in self.notes],
         }
         if foreseen is not None:
             seconds = {"encode": foreseen.encode, "epoch": foreseen.epoch, "train": foreseen.train, "judge": foreseen.judge, "total": foreseen.total}
@@ -50,7 +54,7 @@ class Checked:
             lines.append("columns   " + ", ".join(f"{name} ({kind})" for name, kind in data.types.items()))
         lines.append(f"split     {parts.name}: {len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} test")
         lines.append(f"model     {self.config.model!r}, {self.config.policy!r}")
-        lines += [f"note      {note.detail}" for note in data.notes]
+        lines += [f"note      {note.detail}" for note in self.notes]
         return "\n".join(lines + _foreseen(self.estimate, isinstance(self.config.model, Learned)))
 
 
@@ -63,7 +67,8 @@ def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -
     dataset = read.dataset()
     split = read.split.divide(dataset)
     read.recommender(dataset)
-    return Checked(read, dataset, split, estimate(read, dataset, split) if timed else None)
+    notes = notes_of(dataset, split, read)
+    return Checked(read, dataset, split, notes, estimate(read, dataset, split) if timed else None)
 
 
 def duration(seconds: float) -> str:

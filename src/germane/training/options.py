@@ -54,7 +54,8 @@ class TrainingOptions(Options):
     patience: int = Field(default=5, ge=1)
     """Stop after so many epochs without a better validation figure; the best weights are kept."""
     metric: str | None = None
-    """The validation figure that decides. Absent: ``ndcg@10`` where the ranking head learns, else ``auc``, else ``rmse``."""
+    """The validation figure that decides. Absent: ``ndcg@10`` where the ranking head learns, else ``auc``, else ``rmse``; ``ndcg@10`` too
+    where validation cannot tell them, as ``auc`` without labels of both classes."""
     refit: bool = False
     """Train again, on training and validation events together, for as many epochs as validation chose."""
     weight_decay: float = Field(default=0.01, ge=0)
