@@ -91,16 +91,24 @@ def train(
     replace: Replace = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
     sets: Sets = None,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No bars and no notes.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train what CONFIG says, judge it, and write the run folder."""
+    """Train what CONFIG says, judge it, and write the run folder. What is odd about the data is noted first."""
     from .jobs.progress import training_bar
     from .jobs.run import train_run
+    from .types import Note
+
+    notes: list[dict[str, str]] = []
+
+    def noted(note: Note) -> None:
+        notes.append({"code": note.code, "detail": note.detail})
+        if not (quiet or as_json):
+            print(f"note: {note.detail}", file=sys.stderr)
 
     with training_bar(quiet or as_json) as progress:
-        run, judged = train_run(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress)
-    _say({"run": str(run), "rows": judged.rows} if as_json else None, f"{judged}\n{run}")
+        run, judged = train_run(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress, noted=noted)
+    _say({"run": str(run), "rows": judged.rows, "notes": notes} if as_json else None, f"{judged}\n{run}")
 
 
 @app.command()

@@ -114,6 +114,8 @@ class Config:
             baselines=tuple(m for m in (attempt(partial(_baseline, said), None) for said in evaluation.baselines) if m is not None),
         )
         attempt(lambda: made.training.objective(made.model), None)
+        if made.features and "context" not in made.model.abilities.reads:
+            found.append(_no_context(made.features, made.model))
         for baseline in made.baselines:
             if not evaluation.k and made.training.suited(baseline).objective(baseline).first() == "ranking":
                 found.append(f"[evaluation] baselines: {type(baseline).__name__} only ranks, and k = [] judges no lists: say k, or leave it out.")
@@ -233,7 +235,15 @@ def _columns(options: DataOptions) -> Columns:
 
 
 def _no_texts(text: Encoder) -> str:
-    return f"[text] use = {type(text).__name__!r} needs texts: name them in [data.columns] text, or leave [text] out."
+    todo = "name them in [data.columns] text, or leave [text] out; all models but ContentNeighbours do without"
+    return f"[text] use = {type(text).__name__!r} needs texts: {todo}."
+
+
+def _no_context(asked: Sequence[Feature], model: Model) -> str:
+    able = [name for name, part in exported(models, Model).items() if "context" in part.abilities.reads]
+    names = ", ".join(type(part).__name__ for part in asked)
+    who = type(model).__name__
+    return f"[features] asks for {names}, and {who} reads no context; models that do are {', '.join(able)}: take one, or leave [features] out."
 
 
 def _features(section: Mapping[str, Any]) -> tuple[Feature, ...]:

@@ -83,8 +83,8 @@ def test_unknown_items_are_never_negatives() -> None:
         assert gradient[4].abs().max() > 0
 
 
-@pytest.mark.parametrize("average", [0.0, 0.9])
-def test_kill_and_resume_is_no_kill(tmp_path, average) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(("average", "rowwise"), [(0.0, None), (0.9, None), (0.9, True)])
+def test_kill_and_resume_is_no_kill(tmp_path, average, rowwise) -> None:  # type: ignore[no-untyped-def]
     dataset = small_shop()
     split = LeaveLastOut().divide(dataset)
 
@@ -98,7 +98,8 @@ def test_kill_and_resume_is_no_kill(tmp_path, average) -> None:  # type: ignore[
             if stop is not None and epoch == stop:
                 raise Killed
 
-        fit(recommender, dataset, split, TrainingOptions(epochs=4, batch=8, patience=4, average=average), checkpoint=checkpoint, progress=progress)
+        options = TrainingOptions(epochs=4, batch=8, patience=4, average=average, rowwise=rowwise)
+        fit(recommender, dataset, split, options, checkpoint=checkpoint, progress=progress)
         return recommender.model.state()
 
     whole = run(tmp_path / "a")

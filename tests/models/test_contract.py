@@ -13,6 +13,7 @@ from germane.models import (
     ContentNeighbours,
     ContextTransformer,
     DCNv2,
+    DeepMF,
     FactorisationMachine,
     ItemNeighbours,
     Model,
@@ -75,12 +76,20 @@ class TestSASRec(ModelContract):
     model = SASRec(width=16, blocks=1, heads=2, length=10)
 
 
+class TestGatedSASRec(ModelContract):
+    model = SASRec(width=16, blocks=1, heads=2, length=10, gated=True)
+
+
 class TestGRU(ModelContract):
     model = GRU(width=16, layers=2, length=10)
 
 
 class TestContextTransformer(ModelContract):
     model = ContextTransformer(width=16, blocks=1, length=10, text_width=8)
+
+
+class TestGatedContextTransformer(ModelContract):
+    model = ContextTransformer(width=16, blocks=2, length=10, text_width=8, gated=True)
 
 
 class TestContextTransformerOfSeveralHeads(ModelContract):
@@ -151,6 +160,16 @@ class TestTensorTrain(ModelContract):
 class TestDCNv2(ModelContract):
     model = DCNv2(width=4, crosses=2, layers=(8,))
     training = ROWS
+
+
+class TestDeepMF(ModelContract):
+    model = DeepMF(layers=(8, 4))
+    training = ROWS
+
+
+class TestDeepMFOfRatings(ModelContract):
+    model = DeepMF(layers=(8, 4))
+    training = TrainingOptions(epochs=2, batch=64, warmup=2, heads={"rating": 1.0}, rating_loss="bce")
 
 
 def test_every_model_has_a_contract() -> None:

@@ -6,6 +6,7 @@ import math
 import re
 
 import polars as pl
+import torch
 
 from ..errors import ConfigError, nearest
 from ..models import Model
@@ -22,7 +23,8 @@ SMALLER = ("log_loss", "normalised_entropy", "ece", "rmse", "mae")
 
 
 class Validation:
-    """Calling it judges the model as it stands. ``metric``: ``ndcg@10`` and its like, or a figure of a head that learns; absent, the first of it.
+    """Calling it judges the model as it stands. ``metric``: ``ndcg@10`` and its like, or a figure of a head that learns; absent, the first of it
+    that the validation rows can tell: without labels of both classes there is no ``auc``.
 
     >>> from germane.models import Popular
     >>> Validation(Popular(), None, EvaluationOptions(), "auc")
@@ -34,7 +36,9 @@ class Validation:
     def __init__(self, model: Model, cases: Cases | None, options: EvaluationOptions, metric: str | None = None) -> None:
         heads = model.objective.heads
         of_heads = [name for head in heads for name in pair_metrics(head)]
-        self.metric = metric or ("ndcg@10" if "ranking" in heads else of_heads[0])
+        usual = ["ndcg@10"] if "ranking" in heads else [pair_metrics(head)[0] for head in heads]
+        told = [name for name in (*usual, "ndcg@10", *of_heads) if cases is not None and _told(name, cases)]
+        self.metric = metric or (told or usual)[0]
         self.model, self.cases, self.options = model, cases, options
         self.smaller_is_better = self.metric in SMALLER
         self.of_lists = re.fullmatch(rf"({'|'.join(OF_LISTS)})@([1-9]\d{{0,2}}|1000)", self.metric)
@@ -42,6 +46,8 @@ class Validation:
             known = [*(f"{name}@K" for name in OF_LISTS)]
             heard = f"{', '.join(known)} with K from 1 to 1000" + "".join(f", {name}" for name in of_heads)
             raise ConfigError(f"[training] metric = {metric!r}: choose {heard}.{nearest(self.metric, [*OF_LISTS, *of_heads])}")
+        if metric is not None and told and not _told(metric, cases):
+            raise ConfigError(f"[training] metric = {metric!r} cannot be told: {_lack(metric)} in validation; choose {told[0]}, or say none.")
 
     def __call__(self) -> float:
         assert self.cases is not None
@@ -49,3 +55,22 @@ class Validation:
             return pair_figures(judge_pairs(self.model, self.cases), intervals=False).get(self.metric, {"value": math.nan})["value"]
         frame = judge_cases(self.model, self.cases, self.options.model_copy(update={"k": (int(self.of_lists[2]),)}))
         return float(frame.group_by("user").agg(pl.col(self.metric).mean())[self.metric].mean() or 0.0)  # type: ignore[arg-type]
+
+
+def _told(metric: str, cases: Cases | None) -> bool:
+    """Whether the held-out rows have what the figure needs."""
+    assert cases is not None
+    rows = torch.from_numpy(cases.rows)
+    labels, values = cases.table.labels[rows], cases.table.values[rows]
+    if metric in pair_metrics("rating"):
+        return not bool(values.isnan().all())
+    if metric in pair_metrics("click"):
+        found = len(labels[~labels.isnan()].unique())
+        return found == 2 or (found == 1 and metric in ("log_loss", "ece"))
+    return bool(cases.table.positive[cases.rows].any())
+
+
+def _lack(metric: str) -> str:
+    if metric in pair_metrics("rating"):
+        return "no event has a value"
+    return "labels are not of both classes" if metric in pair_metrics("click") else "nothing was taken"

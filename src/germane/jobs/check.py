@@ -12,7 +12,9 @@ from ..config import Config
 from ..data import Dataset, Split
 from ..evaluation import check_calibration
 from ..models import Learned
+from ..types import Note
 from .estimate import Estimate, estimate
+from .notes import notes_of
 
 __all__ = ["Checked", "check"]
 
@@ -24,6 +26,8 @@ class Checked:
     config: Config
     dataset: Dataset
     split: Split
+    notes: list[Note]
+    """What is odd about the data, or about asking this model of them."""
     estimate: Estimate | None
     """None where it was not asked for."""
 
@@ -37,7 +41,7 @@ class Checked:
             "to": times.show(float(data.times.max())) if data.has_times else None,
             "columns": {name: data.types.get(name) for name in data.types},
             "split": {"name": parts.name, "train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)},
-            "notes": [{"code": note.code, "detail": note.detail} for note in data.notes],
+            "notes": [{"code": note.code, "detail": note.detail} for note in self.notes],
         }
         if foreseen is not None:
             seconds = {"encode": foreseen.encode, "epoch": foreseen.epoch, "train": foreseen.train, "judge": foreseen.judge, "total": foreseen.total}
@@ -51,7 +55,7 @@ class Checked:
             lines.append("columns   " + ", ".join(f"{name} ({kind})" for name, kind in data.types.items()))
         lines.append(f"split     {parts.name}: {len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} test")
         lines.append(f"model     {self.config.model!r}, {self.config.policy!r}")
-        lines += [f"note      {note.detail}" for note in data.notes]
+        lines += [f"note      {note.detail}" for note in self.notes]
         return "\n".join(lines + _foreseen(self.estimate, isinstance(self.config.model, Learned)))
 
 
@@ -66,7 +70,8 @@ def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -
     read.recommender(dataset)
     if read.training.calibrate is not None:
         check_calibration(read.training.calibrate, dataset, split)
-    return Checked(read, dataset, split, estimate(read, dataset, split) if timed else None)
+    notes = notes_of(dataset, split, read)
+    return Checked(read, dataset, split, notes, estimate(read, dataset, split) if timed else None)
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,10 @@ __all__ = ["training_bar"]
 
 @contextmanager
 def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
-    """``what`` is trained, steps of the running epoch, its loss, the last validation figure and the time; nothing when quiet."""
+    """``what`` is trained, steps of the running epoch, its loss, the last validation figure and the time; nothing when quiet.
+
+    It appears with the first step, so that what is refused or noted before stands alone.
+    """
     if quiet:
         yield None
         return
@@ -27,13 +30,19 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", epoch=0)
-        last = [""]
+    bar = Progress(*columns, console=Console(stderr=True))
+    last = [""]
 
-        def show(epoch: int, step: int, steps: int, loss: float, figure: float | None) -> None:
-            if figure is not None:
-                last[0] = f" validation {figure:.4f}"
-            bar.update(task, completed=step, total=steps, epoch=epoch, description=f"loss {loss:.3f}{last[0]}")
+    def show(epoch: int, step: int, steps: int, loss: float, figure: float | None) -> None:
+        if not bar.tasks:
+            bar.add_task("", epoch=0)
+            bar.start()
+        if figure is not None:
+            last[0] = f" validation {figure:.4f}"
+        bar.update(bar.task_ids[0], completed=step, total=steps, epoch=epoch, description=f"loss {loss:.3f}{last[0]}")
 
+    try:
         yield show
+    finally:
+        if bar.tasks:
+            bar.stop()

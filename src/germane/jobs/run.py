@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
 from ..evaluation import EvaluationOptions, paired
 from ..recommender import Recommender
+from ..types import Note
 from .memory import peak_mb
+from .notes import notes_of
 from .train import NOTHING_JUDGED, Judged, Progress, fit, judge, without_context
 
 __all__ = ["evaluate_run", "train_run"]
@@ -32,8 +34,12 @@ def train_run(
     replace: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
+    noted: Callable[[Note], object] | None = None,
 ) -> tuple[Path, Judged]:
-    """Train what ``config`` says and write the run folder. Works in ``RUN.partial``, which a later ``resume`` goes on from."""
+    """Train what ``config`` says and write the run folder. Works in ``RUN.partial``, which a later ``resume`` goes on from.
+
+    ``noted`` hears, before training begins, what is odd about the data or about asking this model of them; ``about.json`` keeps it.
+    """
     target, work = Path(run), Path(f"{run}.partial")
     read = config if isinstance(config, Config) else Config.read(config, sets)
     if target.exists() and not replace:
@@ -53,13 +59,17 @@ def train_run(
         said.write_text(stamp, encoding="utf-8")
     split = read.split.divide(dataset)
     recommender = read.recommender(dataset)
+    notes = notes_of(dataset, split, read)
+    if noted is not None:
+        for note in notes:
+            noted(note)
     facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=progress)
     judged_from = time.perf_counter()
     judged = _judge(recommender, dataset, split, read, "test" if len(split.test) else "validation", progress)
     recommender.remember(dataset)
     done = time.perf_counter()
     seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
-    about = _about(dataset, facts, seconds, read.base)
+    about = {**_about(dataset, facts, seconds, read.base), "notes": [asdict(note) for note in notes]}
     save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace)
     shutil.rmtree(work, ignore_errors=True)
     return target, judged

@@ -15,9 +15,19 @@ START = 0.02
 
 
 class Block(nn.Module):
-    """Pre-norm attention and feed-forward."""
+    """Pre-norm attention and feed-forward: ``x + F(norm(x))``; ``gated``: ``x + σ(W x + b) ⊙ F(norm(x))``, so that each place says how much it
+    takes from either (LiGR; Borisyuk et al., From Features to Transformers, 2025). Gates begin half open."""
 
-    def __init__(self, width: int, heads: int, dropout: float, *, inner: int | None = None, activation: type[nn.Module] = nn.GELU) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        dropout: float,
+        *,
+        inner: int | None = None,
+        activation: type[nn.Module] = nn.GELU,
+        gated: bool = False,
+    ) -> None:
         """``inner``: width inside the feed-forward; absent: twice ``width``."""
         super().__init__()
         inner = inner or 2 * width
@@ -26,15 +36,20 @@ class Block(nn.Module):
         self.projections, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.feed = nn.Sequential(nn.Linear(width, inner), activation(), nn.Dropout(dropout), nn.Linear(inner, width))
         self.drop = nn.Dropout(dropout)
+        self.gates = nn.ModuleList(nn.Linear(width, width) for _ in range(2)) if gated else None
+        for part in self.gates.parameters() if self.gates is not None else ():
+            nn.init.zeros_(part)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """x [B, T, width], bias [B, heads or 1, T, T]"""
         b, t, width = x.shape
         q, k, v = self.projections(self.norm_attention(x)).reshape(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=self.dropout if self.training else 0.0)
-        x = x + self.drop(self.out(mixed.transpose(1, 2).reshape(b, t, width)))
-        fed: Tensor = self.drop(self.feed(self.norm_feed(x)))
-        return x + fed
+        x = self._added(0, x, self.drop(self.out(mixed.transpose(1, 2).reshape(b, t, width))))
+        return self._added(1, x, self.drop(self.feed(self.norm_feed(x))))
+
+    def _added(self, place: int, x: Tensor, more: Tensor) -> Tensor:
+        return x + more if self.gates is None else x + self.gates[place](x).sigmoid() * more
 
 
 def hidden_places(empty: Tensor) -> Tensor:

@@ -26,4 +26,4 @@ class Perceptron(nn.Module):
             x = layer(x)
             x = self.norms[place](x) if self.norms is not None else x
             x = self.drop(x.relu())
-        return x.reshape(*lead, -1)
+        return x.reshape(*lead, x.shape[-1])

@@ -16,11 +16,11 @@ from ..encoders import Encoder, ItemContent
 from ..errors import ConfigError
 from ..features import FeatureSet
 from ..losses import Objective, click_loss
-from .base import Abilities, Learned
+from .base import Abilities, Learned, Model
 from .fields import Asked, Fields, Offered, Row
 from .rating_scale import RatingScale
 
-__all__ = ["RowWise", "RowWiseOptions"]
+__all__ = ["RowWise", "RowWiseOptions", "one_head"]
 
 CELLS = 1 << 22
 """Numbers that one step of scoring a catalogue holds."""
@@ -52,9 +52,7 @@ class RowWise(Learned):
     """Made without context."""
 
     def check(self, dataset: Dataset, text: Encoder) -> None:
-        if len(self.objective.heads) > 1:
-            asked = " and ".join(self.objective.heads)
-            raise ConfigError(f"{type(self).__name__} learns one head, and [training] asks for {asked}; ContextTransformer learns several.")
+        one_head(self)
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         self.n_items = content.n_items
@@ -155,6 +153,13 @@ class RowWise(Learned):
             self.weights.fit_to(state, "weights.")
         self.scale.fit_to(state, "scale.")
         super().load_state(state)
+
+
+def one_head(model: Model) -> None:
+    """An error where ``model`` is asked to learn more than one head."""
+    if len(model.objective.heads) > 1:
+        asked = " and ".join(model.objective.heads)
+        raise ConfigError(f"{type(model).__name__} learns one head, and [training] asks for {asked}; ContextTransformer learns several.")
 
 
 def _added(half: Asked | Offered) -> Tensor:

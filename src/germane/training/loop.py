@@ -19,6 +19,7 @@ from torch import Tensor
 from ..batches import Batch, RowBatch, Rows, Timelines
 from ..errors import TrainingError
 from ..models import Learned
+from .optimisers import optimisers_of
 from .options import TrainingOptions
 from .running_mean import RunningMean
 
@@ -92,13 +93,14 @@ def _run(
 ) -> Trained:
     device = choose_device(options.device)
     model.to(device)
-    optimiser = _optimiser(model, options)
+    dataset = feed.table.dataset
+    optimisers = optimisers_of(model, options, dataset.n_items, dataset.n_users)
     mean = RunningMean(model, options.average) if options.average else None
     trained, best_state = Trained(), None
     smaller = validate is not None and validate.smaller_is_better
     begin = 0
     if checkpoint is not None and (checkpoint / "progress.json").exists():
-        begin, trained, best_state = _resume(checkpoint, model, optimiser, mean)
+        begin, trained, best_state = _resume(checkpoint, model, optimisers, mean)
     weights: dict[str, float] = dict(model.objective.heads)  # type: ignore[arg-type]
     steps = math.ceil(len(feed) / options.accumulate)
     for epoch in range(begin, options.epochs):
@@ -110,9 +112,10 @@ def _run(
         total, done = 0.0, 0
         for group in _groups(feed.draw(rng), options.accumulate):
             rate = options.learning_rate * _schedule(options, epoch * steps + done, steps)
-            for parameters in optimiser.param_groups:
-                parameters["lr"] = rate
-            optimiser.zero_grad(set_to_none=True)
+            for optimiser in optimisers:
+                for parameters in optimiser.param_groups:
+                    parameters["lr"] = rate
+                optimiser.zero_grad(set_to_none=True)
             loss_now = 0.0
             weight = sum(batch.weight for batch in group) or 1.0
             for batch in group:
@@ -125,7 +128,8 @@ def _run(
                     f"the loss is not a number at epoch {epoch + 1}, step {done + 1}: lower training.learning_rate, or look for huge values."
                 )
             torch.nn.utils.clip_grad_norm_(model.parameters(), options.clip)
-            optimiser.step()
+            for optimiser in optimisers:
+                optimiser.step()
             if mean is not None:
                 mean.update(epoch * steps + done)
             total, done = total + loss_now, done + 1
@@ -144,26 +148,11 @@ def _run(
         if progress is not None:
             progress(epoch + 1, done, max(steps, done), total / max(done, 1), figure)
         if checkpoint is not None:
-            _save(checkpoint, epoch + 1, model, optimiser, mean, trained, best_state)
+            _save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state)
     if best_state is not None:
         model.load_state_dict(best_state)
     model.to("cpu").eval()
     return trained
-
-
-def _optimiser(model: Learned, options: TrainingOptions) -> torch.optim.Optimizer:
-    learning = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": options.weight_decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if options.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=options.learning_rate, momentum=0.9)
-    if options.optimiser == "adafactor":
-        return torch.optim.Adafactor(groups, lr=options.learning_rate)
-    kind = torch.optim.AdamW if options.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=options.learning_rate)
 
 
 def _schedule(options: TrainingOptions, step: int, steps_an_epoch: int) -> float:
@@ -188,18 +177,20 @@ def _save(
     folder: Path,
     epoch: int,
     model: Learned,
-    optimiser: torch.optim.Optimizer,
+    optimisers: list[torch.optim.Optimizer],
     mean: RunningMean | None,
     trained: Trained,
     best: dict[str, Tensor] | None,
 ) -> None:
-    """Weights, the best weights and the optimiser's state as safetensors; progress.json last, so that a torn write is never read."""
+    """Weights, the best weights and the optimisers' state as safetensors; progress.json last, so that a torn write is never read."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"best.{name}": tensor.cpu().contiguous() for name, tensor in (best or {}).items()}
     tensors |= {f"mean.{name}": tensor.cpu().contiguous() for name, tensor in (mean.state() if mean is not None else {}).items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(value).cpu().contiguous() for name, value in state.items() if value is not None}
+    for which, optimiser in enumerate(optimisers):
+        for number, state in optimiser.state_dict()["state"].items():
+            said = {name: torch.as_tensor(value).cpu().contiguous() for name, value in state.items() if value is not None}
+            tensors |= {f"optimiser.{which}.{number}.{name}": value for name, value in said.items()}
     name = f"epoch-{epoch}.safetensors"
     save_file(tensors, folder / name)
     written = {
@@ -217,7 +208,7 @@ def _save(
 
 
 def _resume(
-    folder: Path, model: Learned, optimiser: torch.optim.Optimizer, mean: RunningMean | None
+    folder: Path, model: Learned, optimisers: list[torch.optim.Optimizer], mean: RunningMean | None
 ) -> tuple[int, Trained, dict[str, Tensor] | None]:
     said = json.loads((folder / "progress.json").read_text())
     tensors = load_file(folder / said["weights"])
@@ -225,11 +216,12 @@ def _resume(
     best = {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")}
     if mean is not None:
         mean.load({name.removeprefix("mean."): tensor for name, tensor in tensors.items() if name.startswith("mean.")})
-    state = optimiser.state_dict()
+    states = [optimiser.state_dict() for optimiser in optimisers]
     for name, tensor in tensors.items():
         if name.startswith("optimiser."):
-            _, number, key = name.split(".", 2)
-            state["state"].setdefault(int(number), {})[key] = tensor
-    optimiser.load_state_dict(state)
+            _, which, number, key = name.split(".", 3)
+            states[int(which)]["state"].setdefault(int(number), {})[key] = tensor
+    for optimiser, state in zip(optimisers, states, strict=True):
+        optimiser.load_state_dict(state)
     trained = Trained(said["best_epoch"], said["best"], said["curve"])
     return said["epoch"], trained, best or None

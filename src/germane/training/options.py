@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from .. import models
 from ..calibration import Kind
@@ -37,6 +37,9 @@ class TrainingOptions(Options):
     ``[evaluation] exclude_seen`` other than true."""
     optimiser: Literal["adamw", "adam", "sgd", "adafactor"] = "adamw"
     """The rule by which gradients change weights."""
+    rowwise: bool | None = None
+    """With ``adamw`` or ``adam``: tables of item and user vectors keep one number a row beside their weights, instead of two for each number.
+    Absent: where they hold 20 million numbers or more."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Length of a step."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -52,7 +55,8 @@ class TrainingOptions(Options):
     patience: int = Field(default=5, ge=1)
     """Stop after so many epochs without a better validation figure; the best weights are kept."""
     metric: str | None = None
-    """The validation figure that decides. Absent: ``ndcg@10`` where the ranking head learns, else ``auc``, else ``rmse``."""
+    """The validation figure that decides. Absent: ``ndcg@10`` where the ranking head learns, else ``auc``, else ``rmse``; ``ndcg@10`` too
+    where validation cannot tell them, as ``auc`` without labels of both classes."""
     refit: bool = False
     """Train again, on training and validation events together, for as many epochs as validation chose."""
     calibrate: Kind | None = None
@@ -74,6 +78,13 @@ class TrainingOptions(Options):
     def _some_head_learns(cls, value: Mapping[Head, float] | None) -> Mapping[Head, float] | None:
         if value is not None and (not value or any(not weight > 0 for weight in value.values())):
             raise ValueError("each head should have a weight above 0, and there should be one at least")
+        return value
+
+    @field_validator("rowwise")
+    @classmethod
+    def _rowwise_belongs_to_adam(cls, value: bool | None, told: ValidationInfo) -> bool | None:
+        if value and told.data.get("optimiser", "adamw") not in ("adamw", "adam"):
+            raise ValueError(f"should stand beside optimiser = 'adamw' or 'adam', and {told.data['optimiser']!r} is asked for")
         return value
 
     def objective(self, model: Model) -> Objective:

@@ -5,6 +5,7 @@ from .biased_mf import BiasedMF
 from .bpr import BPR
 from .content_neighbours import ContentNeighbours
 from .dcn_v2 import DCNv2
+from .deep_mf import DeepMF
 from .ease import EASE
 from .factorisation_machine import FactorisationMachine
 from .gru import GRU
@@ -22,6 +23,7 @@ __all__ = [
     "BiasedMF",
     "ContentNeighbours",
     "DCNv2",
+    "DeepMF",
     "EASE",
     "FactorisationMachine",
     "GRU",

@@ -20,6 +20,9 @@ class SASRecOptions(SequenceOptions):
     """Attention blocks over the history."""
     heads: int = Field(default=1, ge=1)
     """Attention heads; must divide ``width``."""
+    gated: bool = False
+    """Each place of a block says how much it takes from attention and feed-forward (LiGR). Worth trying where histories are long and data is dense;
+    on sparse data it was worse (docs/models.md)."""
 
 
 class SASRec(SequenceModel):
@@ -44,7 +47,8 @@ class SASRec(SequenceModel):
         self.start = nn.Parameter(torch.zeros(o.width))
         self.positions = nn.Embedding(o.length, o.width)
         nn.init.normal_(self.positions.weight, std=START)
-        self.blocks = nn.ModuleList(Block(o.width, o.heads, o.dropout, inner=o.width, activation=nn.ReLU) for _ in range(o.blocks))
+        blocks = [Block(o.width, o.heads, o.dropout, inner=o.width, activation=nn.ReLU, gated=o.gated) for _ in range(o.blocks)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(o.width)
         self.drop = nn.Dropout(o.dropout)
 

@@ -14,6 +14,7 @@ from ...encoders import ItemContent
 from ...features import FeatureSet
 from ..base import Abilities
 from .from_history import FromHistory, faded, newest_only
+from .stretches import stretches
 from .taken import taken
 
 __all__ = ["UserNeighbours", "UserNeighboursOptions"]
@@ -66,7 +67,7 @@ class UserNeighbours(FromHistory):
         codes, weights = faded(queries.history, self.options.fade, self.n_items)
         weights = newest_only(codes, weights).double()
         query, place = weights.nonzero(as_tuple=True)
-        event, pair = _stretches(self.item_offsets, codes[query, place])
+        event, pair = stretches(self.item_offsets, codes[query, place])
         key = query[event] * n_users + self.takers[pair]
         shared = torch.bincount(key, weights[query, place][event], minlength=len(queries) * n_users).reshape(-1, n_users)  # [B, users]
         norms = weights.norm(dim=1, keepdim=True) * self.sizes.sqrt()
@@ -75,7 +76,7 @@ class UserNeighbours(FromHistory):
         alike[own, queries.users[own]] = 0
         top = alike.topk(min(self.options.neighbours, n_users), dim=1)
         query, place = top.values.nonzero(as_tuple=True)
-        near, pair = _stretches(self.offsets, top.indices[query, place])
+        near, pair = stretches(self.offsets, top.indices[query, place])
         key = query[near] * self.n_items + self.items[pair]
         votes = torch.bincount(key, top.values[query, place][near], minlength=len(queries) * self.n_items)
         return votes.reshape(-1, self.n_items).float()
@@ -89,14 +90,3 @@ class UserNeighbours(FromHistory):
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         self._take(state["offsets"], state["items"])
-
-
-def _stretches(offsets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """All entries of these rows of a compressed table: for each, its place in ``rows`` and its place in the table.
-
-    >>> _stretches(torch.tensor([0, 2, 2, 5]), torch.tensor([2, 0]))
-    (tensor([0, 0, 0, 1, 1]), tensor([2, 3, 4, 0, 1]))
-    """
-    counts = offsets[rows + 1] - offsets[rows]
-    which = torch.repeat_interleave(counts)
-    return which, torch.arange(len(which)) + (offsets[rows] - counts.cumsum(0) + counts)[which]

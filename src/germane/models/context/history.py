@@ -25,10 +25,10 @@ class HistoryTransformer(nn.Module):
     Cost: O(T² width) a user. The relative-time bias follows HSTU (Zhai et al., 2024).
     """
 
-    def __init__(self, width: int, blocks: int, heads: int, length: int, dropout: float, relative_time: bool) -> None:
+    def __init__(self, width: int, blocks: int, heads: int, length: int, dropout: float, relative_time: bool, gated: bool = False) -> None:
         super().__init__()
         self.heads, self.length = heads, length
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(width, heads, dropout, gated=gated) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.distance = nn.Embedding(length + 1, heads)
         self.since = nn.Embedding(N_BUCKETS, heads) if relative_time else None

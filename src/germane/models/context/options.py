@@ -16,6 +16,9 @@ class ContextTransformerOptions(Options):
     """Attention blocks over the history."""
     heads: int = Field(default=2, ge=1)
     """Attention heads; must divide ``width``."""
+    gated: bool = False
+    """Each place of a block says how much it takes from attention and feed-forward (LiGR). Worth trying where histories are long and data is dense;
+    on sparse data it was worse (docs/models.md)."""
     length: int = Field(default=100, ge=1)
     """How many of the newest events are read."""
     dropout: float = Field(default=0.2, ge=0, lt=1)

@@ -55,7 +55,7 @@ class ContextTransformer(TwoSided, Keeping):
         self.items = ItemTower(
             content, o.width, identity=o.identity, text=o.text, side=o.side, text_width=o.text_width, identity_dropout=o.identity_dropout
         )
-        self.history = HistoryTransformer(o.width, o.blocks, o.heads, o.length, o.dropout, o.relative_time)
+        self.history = HistoryTransformer(o.width, o.blocks, o.heads, o.length, o.dropout, o.relative_time, o.gated)
         self.start = nn.Parameter(torch.zeros(o.width))
         self.event_moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.history_context else None
         self.moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.context else None

@@ -1,0 +1,109 @@
+"""What is odd about data and the parts chosen for them: nothing that stops a training, but should be known before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from .. import models
+from ..component import exported
+from ..config import Config
+from ..data import Dataset, LeaveLastOut, Split
+from ..models import Model
+from ..types import Note
+
+__all__ = ["notes_of"]
+
+FEW = 0.1
+"""A smaller share of users with one event is nothing to speak of."""
+
+
+def notes_of(dataset: Dataset, split: Split, config: Config) -> list[Note]:
+    """Those of the data as they were read, and what of them the model cannot learn from, be asked for, or read."""
+    return [
+        *dataset.notes,
+        *_labels(dataset, split, config),
+        *_context(dataset, split, config),
+        *_items(dataset, split, config),
+        *_users(dataset, config),
+    ]
+
+
+def _labels(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
+    if "label" not in dataset.events.columns:
+        return
+    labels = dataset.events["label"]
+    for part, rows in (("training", split.train), ("validation", split.validation), ("test", split.test)):
+        found = labels.gather(rows).drop_nulls().unique().to_list()
+        if len(found) != 1:
+            continue
+        if part == "training" and found == [0]:
+            yield Note("one_class", "every training label is 0: nothing was taken, so nothing can be learnt of what will be")
+        elif "click" in config.training.objective(config.model).heads:
+            if part == "training":
+                yield Note("one_class", "every training label is 1: the click head has no negatives to learn from but drawn ones")
+            else:
+                yield Note("one_class", f"every {part} label is {found[0]}: AUC cannot be told there")
+
+
+def _context(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
+    names = [name for name in dataset.columns.moment if f"context:{name}" in dataset.events.columns]
+    if "context" not in config.model.abilities.reads:
+        model, able = type(config.model).__name__, ", ".join(_who_reads("context"))
+        if names:
+            yield Note("unread_context", f"{model} reads no context, so it does not see {', '.join(names)}; models that do are {able}")
+        asked = [name for name in config.sections.get("evaluation", {}).get("variants", ()) if "context" in name]
+        if asked:
+            yield Note("no_variant", f"{model} reads no context, so there are no rows for {' and '.join(asked)}; models that read it are {able}")
+        return
+    held = np.concatenate([split.validation, split.test])
+    for name in names:
+        column = dataset.events[f"context:{name}"]
+        trained = column.gather(split.train)
+        known = _flat(trained).unique()
+        if not len(known):
+            yield Note("constant_context", f"context {name} is missing in all of training: it cannot matter")
+        elif len(known) == 1 and not trained.null_count():
+            yield Note("constant_context", f"context {name} has one value only: it cannot matter")
+        if column.dtype in (pl.String, pl.List(pl.String)):
+            new = len(set(_flat(column.gather(held)).unique()) - set(known))
+            if new:
+                said = "1 value" if new == 1 else f"{new:,} values"
+                what = "occurs in validation or test only: it is" if new == 1 else "occur in validation or test only: they are"
+                yield Note("unseen_context", f"{said} of context {name} {what} read as missing")
+
+
+def _items(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
+    held = split.test if len(split.test) else split.validation
+    items = np.unique(dataset.item_codes[held])
+    if not len(items) or np.isin(items, dataset.item_codes[split.train]).any():
+        return
+    reads, columns = config.model.abilities.reads, dataset.columns
+    if not reads & {"text", "side"}:
+        able = sorted({*_who_reads("text"), *_who_reads("side")})
+        so = f"{type(config.model).__name__} reads nothing of their content; models that do are {', '.join(able)}"
+    elif not (columns.text and "text" in reads) and not (columns.side and "side" in reads):
+        so = "nothing that is read tells them apart: name their texts or facts in [data.columns] text and side"
+    else:
+        so = "only their content speaks for them"
+    yield Note("new_items", f"all {len(items):,} held-out items are new: {so}" if len(items) > 1 else f"the held-out item is new: {so}")
+
+
+def _users(dataset: Dataset, config: Config) -> Iterator[Note]:
+    counts = np.bincount(dataset.user_codes, minlength=dataset.n_users)
+    active, once = int((counts > 0).sum()), int((counts == 1).sum())
+    if once and once >= FEW * active:
+        so = "they are in training only" if isinstance(config.split, LeaveLastOut) else "where it is held out, there is nothing to know them by"
+        yield Note("one_event", f"{once:,} of {active:,} users have one event: {so}")
+
+
+def _flat(column: pl.Series) -> pl.Series:
+    """Without what is missing; a list is as many values."""
+    return (column.explode() if column.dtype == pl.List else column).drop_nulls()
+
+
+def _who_reads(what: str) -> list[str]:
+    known: dict[str, type[Model]] = exported(models, Model)
+    return [name for name, part in known.items() if what in part.abilities.reads]

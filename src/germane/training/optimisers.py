@@ -1,0 +1,48 @@
+"""The rules by which gradients change weights: that of ``[training] optimiser``, and row-wise steps for big tables beside it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..models import Learned
+from .options import TrainingOptions
+from .row_wise import RowWiseAdam
+
+__all__ = ["MANY", "optimisers_of"]
+
+MANY = 20_000_000
+"""From so many numbers in all tables on, they take row-wise steps unless ``rowwise`` says otherwise."""
+
+
+def optimisers_of(model: Learned, options: TrainingOptions, n_items: int, n_users: int) -> list[torch.optim.Optimizer]:
+    """One, or two where tables of items and users take row-wise steps. Such a table is known by its rows, with or without one for nobody."""
+    learning = [p for p in model.parameters() if p.requires_grad]
+    tables = _tables(model, {n_items, n_users, n_users + 1}) if options.optimiser in ("adamw", "adam") else []
+    if options.rowwise is False or (options.rowwise is None and sum(table.numel() for table in tables) < MANY):
+        tables = []
+    apart = {id(table) for table in tables}
+    groups = [
+        {"params": [p for p in learning if p.ndim > 1 and id(p) not in apart], "weight_decay": options.weight_decay},
+        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    found = [_chosen([group for group in groups if group["params"]], options)] if len(apart) < len(learning) else []
+    if tables:
+        decoupled = options.optimiser == "adamw"
+        found.append(RowWiseAdam(tables, options.learning_rate, weight_decay=options.weight_decay, decoupled=decoupled))
+    return found
+
+
+def _tables(model: Learned, rows: set[int]) -> list[Tensor]:
+    """Tables of vectors that learn, each once."""
+    found = {id(part.weight): part.weight for part in model.modules() if isinstance(part, nn.Embedding)}
+    return [table for table in found.values() if table.requires_grad and len(table) in rows and table.shape[1] > 1]
+
+
+def _chosen(groups: list[dict[str, object]], options: TrainingOptions) -> torch.optim.Optimizer:
+    if options.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=options.learning_rate, momentum=0.9)
+    if options.optimiser == "adafactor":
+        return torch.optim.Adafactor(groups, lr=options.learning_rate)
+    kind = torch.optim.AdamW if options.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, lr=options.learning_rate)
