@@ -22,6 +22,7 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "taste": ("user and item", "fits this user, as far as known"),
     "usual": ("the usual", "what any item gets here, taken off"),
     "popularity": ("popularity", "taken by many, also lately"),
+    "ranker": ("the second model", "moved by a closer look at the best"),
 }
 """Kind of a part: what it rests on, and how that is said to people."""
 STRANGER = ("no history yet", "fits those who are new here")

@@ -6,6 +6,7 @@ from .options import SEGMENTS, EvaluationOptions
 from .pairs import judge_pairs
 from .protocol import judge_cases
 from .rows import paired, rows_of
+from .second_stage import Taught, teach_ranker
 from .validation import Validation
 from .variants import VARIANTS, mistyped
 
@@ -13,6 +14,7 @@ __all__ = [
     "Cases",
     "EvaluationOptions",
     "SEGMENTS",
+    "Taught",
     "VARIANTS",
     "Validation",
     "choose_weights",
@@ -21,4 +23,5 @@ __all__ = [
     "mistyped",
     "paired",
     "rows_of",
+    "teach_ranker",
 ]

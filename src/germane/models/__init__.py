@@ -22,6 +22,7 @@ from .classics import (
 )
 from .context import ContextTransformer
 from .rowwise import RowWise
+from .two_stage import TwoStage
 
 __all__ = [
     "ALS",
@@ -47,5 +48,6 @@ __all__ = [
     "TensorFactorisation",
     "TwoEmbeddings",
     "TwoSided",
+    "TwoStage",
     "UserNeighbours",
 ]

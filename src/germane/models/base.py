@@ -42,6 +42,11 @@ class Model(Component, ABC):
     """What training asks for; told before ``prepare``."""
 
     @property
+    def parts(self) -> tuple[Component, ...]:
+        """The single models that it is made of."""
+        return (self,)
+
+    @property
     def length(self) -> int:
         """How many of the newest events it reads."""
         return int(getattr(self.options, "length", 200)) if "history" in self.abilities.reads else 1
