@@ -23,7 +23,9 @@ from germane.data.sources import Source
 from germane.encoders import Encoder
 from germane.evaluation import EvaluationOptions
 from germane.features import Feature
-from germane.models import Model
+from germane.models import Model, rankers
+from germane.models.rankers import Ranker
+from germane.models.two_stage import RankerOptions
 from germane.policies import Policy
 from germane.training import TrainingOptions
 
@@ -45,6 +47,8 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[text]", encoders, Encoder),
     ("[features]", features, Feature),
     ("[model]", models, Model),
+    ("[ranker]", RankerOptions, None),
+    ("[ranker] use", rankers, Ranker),
     ("[policy]", policies, Policy),
     ("[training]", TrainingOptions, None),
     ("[evaluation]", EvaluationOptions, None),

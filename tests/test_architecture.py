@@ -18,7 +18,8 @@ from germane.component import Component, exported
 from germane.data import Splitter
 from germane.encoders import Encoder
 from germane.features import Feature
-from germane.models import Model
+from germane.models import Model, rankers
+from germane.models.rankers import Ranker
 from germane.policies import Policy
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +85,7 @@ REGISTRIES: list[tuple[ModuleType, type, str]] = [
     (features, Feature, "FeatureContract"),
     (models, Model, "ModelContract"),
     (policies, Policy, "PolicyContract"),
+    (rankers, Ranker, "RankerContract"),
 ]
 
 

@@ -24,14 +24,16 @@ from .encoders import Encoder, HashedText, NoText, PretrainedText
 from .errors import ConfigError, nearest
 from .evaluation import EvaluationOptions
 from .features import Feature
-from .models import Model
+from .models import Model, TwoStage, rankers
+from .models.rankers import Ranker
+from .models.two_stage import RankerOptions
 from .policies import Policy
 from .recommender import Recommender
 from .training import TrainingOptions
 
 __all__ = ["SECTIONS", "Config", "apply", "read_toml"]
 
-SECTIONS = ("seed", "data", "split", "text", "features", "model", "policy", "training", "evaluation")
+SECTIONS = ("seed", "data", "split", "text", "features", "model", "ranker", "policy", "training", "evaluation")
 """Top keys of a config; all but ``seed`` are sections."""
 
 M = TypeVar("M", bound=BaseModel)
@@ -99,6 +101,7 @@ class Config:
         if columns is not None and not columns.text and text is not None and not isinstance(text, NoText | HashedText):
             found.append(_no_texts(text))
         evaluation = attempt(lambda: _options(EvaluationOptions, section["evaluation"], "[evaluation]"), EvaluationOptions())
+        nothing: Model = models.Popular()
         made = cls(
             sections=sections,
             base=base,
@@ -107,7 +110,7 @@ class Config:
             split=attempt(lambda: build(section["split"], data, Splitter, "[split]", "LeaveLastOut"), data.LeaveLastOut()),
             encoder=text,
             features=attempt(lambda: _features(section["features"]) if "features" in sections else None, None),
-            model=attempt(lambda: build(section["model"], models, Model, "[model]", "ContextTransformer"), models.Popular()),
+            model=attempt(lambda: _model(section["model"], section["ranker"] if "ranker" in sections else None), nothing),
             policy=attempt(lambda: build(section["policy"], policies, Policy, "[policy]", "Greedy"), policies.Greedy()),
             training=attempt(lambda: _options(TrainingOptions, section["training"], "[training]"), TrainingOptions()),
             evaluation=evaluation,
@@ -207,6 +210,26 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return value.isoformat() if isinstance(value, date | time) else value
+
+
+def _model(section: Mapping[str, Any], ranker: Mapping[str, Any] | None) -> Model:
+    """What ``[model]`` describes; with a ``[ranker]`` the first of two."""
+    first: Model = build(section, models, Model, "[model]", "ContextTransformer")
+    if ranker is None:
+        return first
+    own = {name: value for name, value in ranker.items() if name in RankerOptions.model_fields}
+    second = {name: value for name, value in ranker.items() if name not in own}
+    part = find(second["use"], rankers, Ranker, "[ranker]") if isinstance(second.get("use"), str) else None
+    if part is not None:
+        options = [*part.option_class.model_fields, *RankerOptions.model_fields]
+        wrong = [name for name in second if name not in ("use", *options)]
+        if wrong:
+            raise ConfigError(
+                [f"[ranker] {part.__name__} has no option {name!r}; options are {', '.join(options)}.{nearest(name, options)}" for name in wrong]
+            )
+    build(second, rankers, Ranker, "[ranker]")
+    _options(RankerOptions, own, "[ranker]")
+    return TwoStage(first={"use": "ContextTransformer", **section}, ranker=second, **own)
 
 
 def _baseline(said: str | Mapping[str, Any]) -> Model:

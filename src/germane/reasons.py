@@ -23,6 +23,7 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "usual": ("the usual", "what any item gets here, taken off"),
     "new": ("new items", "new here: a share of the places is kept for new items"),
     "popularity": ("popularity", "taken by many, also lately"),
+    "ranker": ("the second model", "moved by a closer look at the best"),
 }
 """Kind of a part: what it rests on, and how that is said to people."""
 STRANGER = ("no history yet", "fits those who are new here")

@@ -23,7 +23,7 @@ from .errors import AbilityError, DataError, QueryError, nearest
 from .features import Categories, Feature, FeatureSet, Moments, Numbers, Place, Time
 from .features.base import TIME
 from .histories import Histories
-from .models import Blend, ContextTransformer, Model
+from .models import ContextTransformer, Model
 from .moment_counts import MomentCounts
 from .people import People
 from .policies import Greedy, Policy, Scored
@@ -71,9 +71,12 @@ class Recommender:
 
     # -- making --------------------------------------------------------------------------------------------------
 
-    def prepare(self, dataset: Dataset, *, bar: Callable[[int, int], None] | None = None) -> None:
-        """Fit features, encode the catalogue, give the model its sizes. ``dataset`` holds the training events only."""
-        self.features = FeatureSet.fit(self.parts, event_frame(dataset), moment_types(dataset), dataset.separators)
+    def prepare(self, dataset: Dataset, *, bar: Callable[[int, int], None] | None = None, features: FeatureSet | None = None) -> None:
+        """Fit features, encode the catalogue, give the model its sizes. ``dataset`` holds the training events only.
+
+        ``features``: those fitted before, where something that was learnt reads their codes.
+        """
+        self.features = features or FeatureSet.fit(self.parts, event_frame(dataset), moment_types(dataset), dataset.separators)
         sides = [name for name in dataset.columns.side if name in dataset.items.columns]
         self.side = FeatureSet.fit([Categories(), Numbers()], dataset.items.select(sides) if sides else pl.DataFrame(), _only(dataset.types, sides))
         user_sides = [name for name in dataset.columns.user_side if name in dataset.users.columns]
@@ -328,8 +331,7 @@ class Recommender:
                 self.content = grown
             held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in frame.columns and c != "id")))
             if fresh.height and self.model.wants_balance and len(self.histories):
-                given = (self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length)
-                self.model.balance(*sampled_lists(*given))
+                self.model.balance(*sampled_lists(self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length))
             return fresh.height
 
     def put_users(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -384,8 +386,7 @@ class Recommender:
         return {"columns": [{"name": name, **facts} for name, facts in known.items()], "words": typed, "example": example}
 
     def parameters(self) -> dict[str, int]:
-        parts = self.model.members if isinstance(self.model, Blend) else (self.model,)
-        sizes = [(p.numel(), p.requires_grad) for part in parts if isinstance(part, torch.nn.Module) for p in part.parameters()]
+        sizes = [(p.numel(), p.requires_grad) for part in self.model.parts if isinstance(part, torch.nn.Module) for p in part.parameters()]
         return {"total": sum(s for s, _ in sizes), "trainable": sum(s for s, learns in sizes if learns), "text_total": 0, "text_trainable": 0}
 
     def _dataset(self) -> Dataset:

@@ -22,6 +22,7 @@ from germane.models import (
     SASRec,
     TensorFactorisation,
     TwoEmbeddings,
+    TwoStage,
     UserNeighbours,
 )
 from germane.testing.model_contract import ModelContract
@@ -70,6 +71,17 @@ class TestBlend(ModelContract):
 
 class TestBlendOfRanks(ModelContract):
     model = Blend(members=[{"use": "ItemNeighbours", "weight": 2.0}, {"use": "Popular", "weight": 1.0}], of="ranks")
+
+
+class TestTwoStage(ModelContract):
+    model = TwoStage(first={"use": "ItemNeighbours"}, ranker={"use": "CrossNetwork", "epochs": 2})
+
+
+class TestTwoStageOfTrees(ModelContract):
+    model = TwoStage(
+        first={"use": "ContextTransformer", "width": 8, "blocks": 1, "length": 10, "text_width": 8},
+        ranker={"use": "BoostedTrees", "trees": 10, "min_rows": 5},
+    )
 
 
 class TestSASRec(ModelContract):

@@ -7,6 +7,7 @@ from .options import SEGMENTS, EvaluationOptions
 from .pairs import judge_pairs
 from .protocol import judge_cases, left_out
 from .rows import paired, rows_of
+from .second_stage import Taught, teach_ranker
 from .validation import Validation
 from .variants import VARIANTS, mistyped
 
@@ -14,6 +15,7 @@ __all__ = [
     "Cases",
     "EvaluationOptions",
     "SEGMENTS",
+    "Taught",
     "VARIANTS",
     "Validation",
     "check_calibration",
@@ -26,4 +28,5 @@ __all__ = [
     "mistyped",
     "paired",
     "rows_of",
+    "teach_ranker",
 ]

@@ -11,7 +11,7 @@ from .. import times
 from ..config import Config
 from ..data import Dataset, Split
 from ..evaluation import check_calibration
-from ..models import Learned
+from ..models import TwoStage
 from ..types import Note
 from .estimate import Estimate, estimate
 from .notes import notes_of
@@ -56,7 +56,7 @@ class Checked:
         lines.append(f"split     {parts.name}: {len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} test")
         lines.append(f"model     {self.config.model!r}, {self.config.policy!r}")
         lines += [f"note      {note.detail}" for note in self.notes]
-        return "\n".join(lines + _foreseen(self.estimate, isinstance(self.config.model, Learned)))
+        return "\n".join(lines + _foreseen(self.estimate))
 
 
 def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -> Checked:
@@ -70,6 +70,8 @@ def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -
     read.recommender(dataset)
     if read.training.calibrate is not None:
         check_calibration(read.training.calibrate, dataset, split)
+    if isinstance(read.model, TwoStage):
+        read.model.check_cases(len(split.validation))
     notes = notes_of(dataset, split, read)
     return Checked(read, dataset, split, notes, estimate(read, dataset, split) if timed else None)
 
@@ -89,14 +91,14 @@ def _span(data: Dataset) -> str:
     return f", {times.show(float(data.times.min()))} to {times.show(float(data.times.max()))}" if data.has_times and len(data) else ""
 
 
-def _foreseen(foreseen: Estimate | None, learned: bool) -> list[str]:
+def _foreseen(foreseen: Estimate | None) -> list[str]:
     if foreseen is None:
         return []
     if foreseen.encode is None:
         encode = f"{foreseen.texts:,} texts to encode with a language model that is not here yet, so their time is not known"
     else:
         encode = f"encoding {foreseen.texts:,} texts {duration(foreseen.encode)}" if foreseen.texts else "texts are encoded already"
-    train = f"at most {foreseen.epochs} epochs of {duration(foreseen.epoch)}" if learned else f"fitting {duration(foreseen.train)}"
+    train = f"at most {foreseen.epochs} epochs of {duration(foreseen.epoch)}" if foreseen.epochs else f"fitting {duration(foreseen.train)}"
     return [
         f"time      about {duration(foreseen.total)} at most: {encode}, {train}, judging {duration(foreseen.judge)}",
         f"memory    about {foreseen.peak_mb / 1000:.1f} GB",

@@ -19,6 +19,7 @@ def describe(run: str | Path) -> dict[str, Any]:
         "version": recommender.version,
         "model": repr(recommender.model),
         "text": repr(recommender.text),
+        **({"ranker": about["ranker"]["note"]} if "ranker" in about else {}),
         "policy": repr(recommender.policy),
         "created": about.get("created"),
         "items": recommender.catalogue.items.height,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,12 +18,12 @@ from numpy.typing import NDArray
 from ..config import Config
 from ..data import Dataset, Split
 from ..encoders import Encoder, HashedText, NoText, VectorCache, prompts
-from ..errors import FetchError
-from ..evaluation import VARIANTS, judge_cases, judge_pairs
-from ..models import Blend, Learned
+from ..errors import FetchError, TrainingError
+from ..evaluation import VARIANTS, judge_cases, judge_pairs, teach_ranker
+from ..models import Learned, TwoStage
 from ..recommender import Recommender
 from .memory import peak_mb
-from .train import cases_of, fit
+from .train import cases_of, first_alone, fit, newest_apart
 
 __all__ = ["Estimate", "estimate"]
 
@@ -96,16 +97,21 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
         torch.random.set_rng_state(random)
     prepare = (steps.first or time.perf_counter()) - began
     open_cases, case, asked = _judging(recommender, dataset, sample, config)
+    alone = first_alone(recommender)
+    alone_case = case if alone is recommender else _judging(alone, dataset, sample, config)[1]
     epochs, epoch, weights = 0, 0.0, 0
     learned = _learned(recommender)
     if learned:
         epochs = config.training.epochs * len(learned)
-        epoch = steps.of * float(np.mean(steps.durations or [prepare])) + case * len(split.validation)
+        epoch = steps.of * float(np.mean(steps.durations or [prepare])) + alone_case * len(split.validation)
         weights = sum(p.numel() * p.element_size() for member in learned for p in member.parameters())
     variants = config.evaluation.variants
-    rounds = 1 + len(config.evaluation.baselines) + asked
+    rounds = 1 + len(config.evaluation.baselines) + asked + (alone is not recommender)
+    teach = _teaching(recommender, dataset, split, sample, config)
     # A refit, and the same model trained blind to context, each take as long again.
     trainings = 1 + config.training.refit
+    if isinstance(recommender.model, TwoStage) and recommender.model.options.learns_from == "last":
+        trainings += 1
     if "without context" in variants and recommender.model.without_context() is not None:
         trainings *= 2
     held_out = len(split.test) or len(split.validation)
@@ -114,16 +120,15 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
         encode=encode,
         epoch=epoch,
         epochs=epochs,
-        train=(prepare + epochs * epoch) * trainings,
+        train=(prepare + epochs * epoch) * trainings + teach,
         judge=rounds * (open_cases + case * held_out),
         peak_mb=peak_mb() + weights / 1e6,  # the best weights, which the loop keeps beside the running ones
     )
 
 
 def _learned(recommender: Recommender) -> list[Learned]:
-    """The model, or the members of a blend, that epochs are spent on."""
-    members = recommender.model.members if isinstance(recommender.model, Blend) else (recommender.model,)
-    return [member for member in members if isinstance(member, Learned)]
+    """The single models that epochs are spent on."""
+    return [part for part in recommender.model.parts if isinstance(part, Learned)]
 
 
 def _encoding(text: Encoder, dataset: Dataset) -> tuple[int, float | None]:
@@ -173,6 +178,20 @@ def _judging(recommender: Recommender, dataset: Dataset, sample: Split, config: 
     case = (time.perf_counter() - laid_out) / len(rows)
     asked = sum(v not in VARIANTS or VARIANTS[v](cases, recommender, 0) is not None for v in config.evaluation.variants)
     return laid_out - began, case, asked
+
+
+def _teaching(recommender: Recommender, dataset: Dataset, split: Split, sample: Split, config: Config) -> float:
+    """Seconds in which a second model learns, from those it takes for some cases."""
+    model = recommender.model
+    if not isinstance(model, TwoStage):
+        return 0.0
+    if model.options.learns_from == "last":
+        split = newest_apart(dataset, split, model.options.share)
+        sample = replace(split, validation=_some(split.validation))
+    began = time.perf_counter()
+    with suppress(TrainingError):  # so few cases may teach nothing where all of them would
+        teach_ranker(model, cases_of(recommender, dataset, sample, "validation", config.evaluation), config.evaluation)
+    return (time.perf_counter() - began) / max(1, len(sample.validation)) * min(len(split.validation), model.options.cases)
 
 
 def _some(rows: NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]:

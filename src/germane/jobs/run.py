@@ -21,7 +21,7 @@ from ..recommender import Recommender
 from ..types import Note
 from .memory import peak_mb
 from .notes import notes_of
-from .train import NOTHING_JUDGED, Judged, Progress, fit, judge, without_context
+from .train import NOTHING_JUDGED, Judged, Progress, first_alone, fit, judge, without_context
 
 __all__ = ["evaluate_run", "train_run"]
 
@@ -66,6 +66,8 @@ def train_run(
     facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=progress)
     judged_from = time.perf_counter()
     judged = _judge(recommender, dataset, split, read, "test" if len(split.test) else "validation", progress)
+    if "ranker" in facts:
+        judged.notes = (str(facts["ranker"]),)
     recommender.remember(dataset)
     done = time.perf_counter()
     seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
@@ -91,6 +93,7 @@ def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, flo
         "peak_mb": peak_mb(),
         "epochs": facts["epochs"],
         "curve": facts["curve"],
+        **({"ranker": facts["ranker"].as_json()} if "ranker" in facts else {}),
         "energy_wh": None,
     }
 
@@ -120,6 +123,9 @@ def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Con
         name = type(baseline).__name__
         name = repr(baseline) if name in rivals else name
         rivals[name] = judge(rival, dataset, split, options, part=part, name=name)
+    alone = first_alone(recommender)
+    if alone is not recommender:
+        rivals["without ranker"] = judge(alone, dataset, split, options, part=part, variant="without ranker")
     for variant in options.variants:
         if variant == "without context":
             blind = without_context(recommender)

@@ -60,6 +60,7 @@ def show_moments(told: Mapping[str, Any], console: Console | None = None) -> Non
     for name, value in (
         ("run", f"{told['run']} ({told['version']}, {told['created']})"),
         ("model", told["model"]),
+        *([("", told["ranker"])] if "ranker" in told else []),
         ("text", told["text"]),
         ("policy", told["policy"]),
         ("data", f"{told['users']:,} users, {told['items']:,} items{events}"),

@@ -30,14 +30,15 @@ from ..evaluation import (
     judge_pairs,
     left_out,
     rows_of,
+    teach_ranker,
 )
 from ..losses import Objective
-from ..models import Blend, Counted, Learned
+from ..models import Blend, Counted, Learned, TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Trained, TrainingOptions, train_model
 
-__all__ = ["Judged", "cases_of", "evaluate", "fit", "judge", "train", "without_context"]
+__all__ = ["Judged", "cases_of", "evaluate", "first_alone", "fit", "judge", "newest_apart", "train", "without_context"]
 
 NOTHING_JUDGED = pl.DataFrame(schema={"row": pl.Int64, "user": pl.Int64, "item": pl.Int64, "rank": pl.Int64})
 
@@ -53,20 +54,22 @@ class Judged:
     """Of lists."""
     pairs: pl.DataFrame = field(repr=False, default_factory=pl.DataFrame)
     """Of clicks and ratings."""
+    notes: tuple[str, ...] = ()
+    """What training has to say."""
 
     def value(self, metric: str = "ndcg@10", segment: str = "all") -> float:
         return float(next(row["metrics"][metric]["value"] for row in self.rows if row["segment"] == segment))
 
     def __str__(self) -> str:
         if not self.rows:
-            return "no held-out events to judge"
+            return "\n".join(["no held-out events to judge", *self.notes])
         shown = [m for m in self.rows[0]["metrics"] if m.split("@")[0] in ("ndcg", "recall", "mrr", "coverage", "auc", "log_loss", "rmse", "mae")]
         lines = [f"{'model':<22}{'variant':<18}{'segment':<14}{'n':>6}  " + "  ".join(f"{m:>11}" for m in shown)]
         for row in self.rows:
             figures = "  ".join(f"{row['metrics'][m]['value']:>11.4f}" if m in row["metrics"] else f"{'':>11}" for m in shown)
             lines.append(f"{row['name']:<22}{row['variant']:<18}{row['segment']:<14}{row['n']:>6}  {figures}")
         against = self.rows[0]["p_against"]
-        return "\n".join([*lines, *(f"p against {name}: {p:.4f}" for name, p in against.items())])
+        return "\n".join([*lines, *(f"p against {name}: {p:.4f}" for name, p in against.items()), *self.notes])
 
 
 def train(
@@ -107,8 +110,10 @@ def fit(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Fit on the training part, stop and calibrate on the validation part; with ``refit`` once more on both. Returns ``seconds``, ``epochs`` and the
-    ``curve``."""
+    """Fit on the training part, stop and calibrate on the validation part; with ``refit`` once more on both.
+
+    Returns ``seconds``, ``epochs``, the ``curve`` and, of two models, how the second learnt (``ranker``).
+    """
     judged_by = evaluation or EvaluationOptions(exclude_seen=recommender.exclude_seen)
     started = time.perf_counter()
     model = recommender.model
@@ -117,29 +122,85 @@ def fit(
     if options.calibrate is not None:
         check_calibration(options.calibrate, dataset, split)
     model.check(dataset, recommender.text)
+    two = model if isinstance(model, TwoStage) else None
+    if two is not None:
+        two.check_cases(len(split.validation))
     torch.manual_seed(recommender.seed)
     recommender.prepare(dataset.take(split.train))
     encoded = time.perf_counter()
-    members = model.members if isinstance(model, Blend) else (model,)
-    trained = [_fit_one(recommender, place, dataset, split, options, judged_by, checkpoint, progress) for place in range(len(members))]
-    if isinstance(model, Blend) and len(split.validation):
-        model.weights = choose_weights(model, cases_of(recommender, dataset, split, "validation", judged_by), judged_by, recommender.seed)
+    taught = None
+    if two is not None and two.options.learns_from == "last":
+        before = newest_apart(dataset, split, two.options.share)
+        _prepare_again(recommender, dataset, before)
+        _fit_parts(recommender, dataset, before, options, judged_by, checkpoint / "before" if checkpoint else None, progress)
+        taught = teach_ranker(two, cases_of(recommender, dataset, before, "validation", judged_by), judged_by, recommender.seed)
+        _prepare_again(recommender, dataset, split)
+    trained = _fit_parts(recommender, dataset, split, options, judged_by, checkpoint, progress)
+    if two is not None and taught is None:
+        taught = teach_ranker(two, cases_of(recommender, dataset, split, "validation", judged_by), judged_by, recommender.seed)
     if options.calibrate is not None:
         model.calibration = choose_calibration(options.calibrate, model, cases_of(recommender, dataset, split, "validation", judged_by))
     if options.refit and len(split.validation):
         both = Split(np.sort(np.concatenate([split.train, split.validation])), np.zeros(0, dtype=np.int64), split.test, split.name)
-        torch.manual_seed(recommender.seed)
-        recommender.prepare(dataset.take(both.train))
+        _prepare_again(recommender, dataset, both)
+        again = [options.model_copy(update={"epochs": max(1, once.best_epoch), "refit": False}) for once in trained]
+        folder = checkpoint / "refit" if checkpoint else None
+        for once, more in zip(trained, _fit_parts(recommender, dataset, both, again, judged_by, folder, progress), strict=True):
+            once.curve += more.curve
         split = both
-        for place, once in enumerate(trained):
-            again = options.model_copy(update={"epochs": max(1, once.best_epoch), "refit": False})
-            folder = checkpoint / "refit" if checkpoint else None
-            once.curve += _fit_one(recommender, place, dataset, both, again, judged_by, folder, progress).curve
     _balance(recommender, dataset, split.train, judged_by)
     first = next((once for once in trained if once.curve), trained[0])
     recommender.version = f"{type(model).__name__}-{dataset.fingerprint[:8]}-{recommender.seed}"
     done = time.perf_counter()
-    return {"seconds": {"encode": encoded - started, "train": done - encoded}, "epochs": first.best_epoch, "curve": first.curve}
+    told = {"seconds": {"encode": encoded - started, "train": done - encoded}, "epochs": first.best_epoch, "curve": first.curve}
+    return told if taught is None else {**told, "ranker": taught}
+
+
+def _prepare_again(recommender: Recommender, dataset: Dataset, split: Split) -> None:
+    """For another training part. Where a second model has learnt codes, or will, these keep their meaning."""
+    torch.manual_seed(recommender.seed)
+    recommender.prepare(dataset.take(split.train), features=recommender.features if isinstance(recommender.model, TwoStage) else None)
+
+
+def newest_apart(dataset: Dataset, split: Split, share: float) -> Split:
+    """The newest ``share`` of the training events as validation, equal times not parted; those of them that are no targets stay, as history."""
+    times = dataset.times[split.train]
+    since = np.quantile(times, 1 - share, method="higher") if len(times) else 0.0
+    if not 0 < (times >= since).sum() < len(times):
+        raise TrainingError(f'[ranker] learns_from = "last": {len(split.train):,} training events leave nothing on one side of share = {share}.')
+    asked = (times >= since) & dataset.events["positive"].to_numpy()[split.train]
+    return Split(split.train[~asked], split.train[asked], split.test, split.name)
+
+
+def first_alone(recommender: Recommender) -> Recommender:
+    """The same without its second model; itself where there is none."""
+    if not isinstance(recommender.model, TwoStage):
+        return recommender
+    alone = copy.copy(recommender)
+    alone.model = recommender.model.first
+    return alone
+
+
+def _fit_parts(
+    recommender: Recommender,
+    dataset: Dataset,
+    split: Split,
+    options: TrainingOptions | list[TrainingOptions],
+    judged_by: EvaluationOptions,
+    checkpoint: Path | None,
+    progress: Progress | None,
+) -> list[Trained]:
+    """Fit the model, or each member of a blend and then, with a validation part, their weights; below a second model, the first."""
+    part = first_alone(recommender)
+    model = part.model
+    members = model.members if isinstance(model, Blend) else (model,)
+    each = options if isinstance(options, list) else [options] * len(members)
+    trained = [_fit_one(part, place, dataset, split, own, judged_by, checkpoint, progress) for place, own in enumerate(each)]
+    if isinstance(model, Blend) and len(split.validation):
+        model.weights = choose_weights(model, cases_of(part, dataset, split, "validation", judged_by), judged_by, part.seed)
+    if isinstance(recommender.model, TwoStage):
+        recommender.model.features.fit(dataset.take(split.train).taken())
+    return trained
 
 
 def _fit_one(

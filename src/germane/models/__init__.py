@@ -23,6 +23,7 @@ from .classics import (
 )
 from .context import ContextTransformer
 from .rowwise import RowWise
+from .two_stage import TwoStage
 
 __all__ = [
     "ALS",
@@ -49,5 +50,6 @@ __all__ = [
     "TensorFactorisation",
     "TwoEmbeddings",
     "TwoSided",
+    "TwoStage",
     "UserNeighbours",
 ]

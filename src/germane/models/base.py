@@ -45,6 +45,11 @@ class Model(Component, ABC):
     """What turns the click head's logits into probabilities, fitted after training; None: a sigmoid."""
 
     @property
+    def parts(self) -> tuple[Component, ...]:
+        """The single models that it is made of."""
+        return (self,)
+
+    @property
     def length(self) -> int:
         """How many of the newest events it reads."""
         return int(getattr(self.options, "length", 200)) if "history" in self.abilities.reads else 1

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..batches import QueryBatch
-from ..component import Options, build
+from ..component import Component, Options, build
 from ..data.dataset import Dataset
 from ..encoders import Encoder, ItemContent
 from ..errors import ConfigError
@@ -57,10 +57,17 @@ class Blend(Model):
         silent = [type(member).__name__ for member in self.members if "ranking" not in member.abilities.gives]
         if silent:
             raise ConfigError(f"Blend adds up rankings, and {', '.join(silent)} gives none: choose members that rank.")
+        several = [type(member).__name__ for member in self.members if member.parts != (member,)]
+        if several:
+            raise ConfigError(f"Blend adds up single models, and {', '.join(several)} is made of several: put a [ranker] above the blend.")
         self.said = tuple(None if w is None else float(w) for w in weights)
         self.weights = torch.tensor([1.0 if w is None else w for w in self.said])
         reads = frozenset[str]().union(*(member.abilities.reads for member in self.members))
         self.abilities = Abilities(reads=reads, new_items=any(member.abilities.new_items for member in self.members))
+
+    @property
+    def parts(self) -> tuple[Component, ...]:
+        return self.members
 
     @property
     def length(self) -> int:

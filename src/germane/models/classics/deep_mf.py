@@ -195,12 +195,12 @@ class DeepMF(Learned, Keeping):
             self.kept = vectors
         return vectors
 
-    def predict(self, queries: QueryBatch, items: Tensor, head: str) -> Tensor:
-        if head not in self.objective.heads:
-            return super().predict(queries, items, head)
-        cosine, kind = self.score(queries, items), self.objective.rating_loss
-        told: Tensor = cosine.clamp(SURE, 1 - SURE) if head == "click" else self.scale.rating(kind, self._raw(cosine, kind))
-        return told
+    def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self.score(queries, items).clamp(SURE, 1 - SURE).logit()
+
+    def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        kind = self.objective.rating_loss
+        return self.scale.rating(kind, self._raw(self.score(queries, items), kind))
 
     def _raw(self, cosine: Tensor, kind: RatingLoss) -> Tensor:
         """[...] the number that stands for a cosine where ratings are learnt: the cosine is the share of the scale."""
