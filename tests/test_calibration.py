@@ -21,11 +21,12 @@ from germane.batches import QueryBatch
 from germane.calibration import KINDS, Isotonic, Platt, Temperature, read
 from germane.component import Options
 from germane.config import Config
-from germane.data import Dataset, LeaveLastOut, NoSplit, Random
+from germane.data import Dataset, LeaveLastOut, NoSplit, Random, Split
 from germane.encoders import ItemContent
 from germane.errors import AbilityError, ConfigError, DataError, RunError, TrainingError
 from germane.evaluation import EvaluationOptions
 from germane.features import FeatureSet
+from germane.jobs.check import check
 from germane.jobs.run import evaluate_run, train_run
 from germane.jobs.score import score_file
 from germane.jobs.train import fit, judge
@@ -244,6 +245,22 @@ def test_all_that_states_a_click_states_the_calibrated_one() -> None:
     assert float(recommender.model.predict(batch, torch.tensor([[dataset.items["id"].index_of("i1")]]), "click")) == pytest.approx(after[0])
 
 
+def test_training_may_draw_its_negatives() -> None:
+    """As Frappe's files: training knows only what was taken, held-out parts hold both labels. A drawn negative a positive says a half too often."""
+    dataset = world()
+    whole = Random(validation=0.3, test=0.3).divide(dataset)
+    taken = dataset.events["label"].gather(whole.train).to_numpy() == 1
+    split = Split(whole.train[taken], whole.validation, whole.test, "given")
+    figures = {}
+    for kind in (None, "platt"):
+        recommender = Recommender(BiasedMF(width=4), exclude_seen=False)
+        training = TrainingOptions(heads={"click": 1.0}, negatives=1, calibrate=kind, epochs=4, batch=256, learning_rate=0.02, warmup=0)
+        fit(recommender, dataset, split, training, evaluation=CLICKS)
+        figures[kind] = judge(recommender, dataset, split, CLICKS).rows[0]["metrics"]
+    assert figures["platt"]["ece"]["value"] < 0.05 < 0.1 < figures[None]["ece"]["value"]
+    assert figures["platt"]["auc"] == figures[None]["auc"]
+
+
 def test_fitting_again_without_it_forgets_it() -> None:
     dataset = world(n=2000)
     recommender = fitted("platt", dataset)
@@ -374,6 +391,13 @@ def test_a_model_without_a_click_head_is_refused() -> None:
         Config.of({"data": {"events": "none.csv"}, "training": {"calibrate": "plat"}}, Path())
     with pytest.raises(ConfigError, match="Popular is to learn ranking only"):
         Config.of({"data": {"events": "none.csv"}, "model": {"use": "Popular"}, "training": {"calibrate": "platt"}}, Path())
+
+
+def test_check_says_so_without_training(folder: Path) -> None:
+    config = folder / "clicks.toml"
+    assert check(config, timed=False).config.training.calibrate == "platt"
+    with pytest.raises(DataError, match="needs validation rows with both labels"):
+        check(config, sets=["split={}", "split.use=LeaveLastOut"], timed=False)
 
 
 class Untrained(Claims):

@@ -116,14 +116,17 @@ def evaluate(
     run: Run,
     config: Annotated[Path | None, typer.Option(help="A TOML file whose [data] and [split] are judged instead of the run's own.")] = None,
     split: Annotated[str, typer.Option(help="test or validation.")] = "test",
+    reliability: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the click head's reliability: .svg, .png, or .json for the figures.")
+    ] = None,
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:
     """Judge RUN again and rewrite its metrics.json."""
     from .jobs.run import evaluate_run
 
-    judged = evaluate_run(run, config=config, split=split, sets=sets or ())
-    _say(judged.rows if as_json else None, str(judged))
+    judged = evaluate_run(run, config=config, split=split, sets=sets or (), reliability=reliability)
+    _say(judged.rows if as_json else None, str(judged) if reliability is None else f"{judged}\n{reliability}")
 
 
 @app.command()

@@ -16,11 +16,12 @@ from ..bundle import load, read_json, save, write_metrics
 from ..config import Config
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
-from ..evaluation import EvaluationOptions, paired
+from ..evaluation import EvaluationOptions, labels_at, paired
 from ..recommender import Recommender
 from ..types import Note
 from .memory import peak_mb
 from .notes import notes_of
+from .reliability import check_labels, check_reliability, shown, write_reliability
 from .train import NOTHING_JUDGED, Judged, Progress, first_alone, fit, judge, without_context
 
 __all__ = ["evaluate_run", "train_run"]
@@ -147,20 +148,38 @@ def _p(ours: Judged, theirs: Judged, options: EvaluationOptions, seed: int) -> f
     return paired(ours.pairs, theirs.pairs, metric="log_loss" if ours.pairs["log_loss"].count() else "squared_error", seed=seed)
 
 
-def evaluate_run(run: str | Path, *, config: str | Path | None = None, split: str = "test", sets: Sequence[str] = ()) -> Judged:
-    """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite its ``metrics.json``."""
+def evaluate_run(
+    run: str | Path,
+    *,
+    config: str | Path | None = None,
+    split: str = "test",
+    sets: Sequence[str] = (),
+    reliability: str | Path | None = None,
+) -> Judged:
+    """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite its ``metrics.json``.
+
+    ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``, ``.png`` or ``.json``.
+    """
     folder = Path(run)
     if split not in ("test", "validation"):
         raise ConfigError(f"--split {split!r}: choose test or validation.")
     recommender = load(folder)
-    facts = read_json(folder, "about.json")
-    read = Config.read(config, sets) if config else Config.of(_sections(folder, sets), Path(facts.get("data", {}).get("folder") or "."))
+    if reliability is not None:
+        check_reliability(reliability, recommender)
+    about = read_json(folder, "about.json")
+    read = Config.read(config, sets) if config else Config.of(_sections(folder, sets), Path(about.get("data", {}).get("folder") or "."))
     dataset = read.dataset()
     if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.catalogue.items["id"])[: dataset.n_items]:
         raise RunError(f"{folder} was trained on another catalogue than this config reads: evaluate needs the same items in the same order.")
     parts = read.split.divide(dataset)
+    if reliability is not None:
+        check_labels(labels_at(dataset, getattr(parts, split)), split)
     judged = _judge(recommender, dataset, parts, read, split)
     write_metrics(folder, judged.rows)
+    if reliability is not None:
+        by = recommender.model.calibration
+        name, kind = type(recommender.model).__name__, by.kind if by is not None else None
+        write_reliability(shown(judged.pairs, name=name, part=split, calibration=kind), reliability)
     return judged
 
 
