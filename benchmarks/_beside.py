@@ -17,6 +17,7 @@ from germane.bundle import load
 from germane.config import Config
 from germane.data import Dataset, Split
 from germane.evaluation import EvaluationOptions, judge_cases, judge_pairs, paired, rows_of
+from germane.evaluation.protocol import left_out
 from germane.jobs.train import NOTHING_JUDGED, Judged, cases_of, fit
 from germane.losses import Objective
 from germane.models import Model, Popular
@@ -98,8 +99,8 @@ class Trained:
         options = self.config.evaluation
         self.add(name, judge_told(self.dataset, self.split, self.part, options, scores, name, seed=self.config.seed))
 
-    def add_model(self, model: Model) -> None:
-        """A model of the toolkit, fitted on the same training part."""
+    def add_model(self, model: Model) -> Recommender:
+        """A model of the toolkit, fitted on the same training part; given back fitted."""
         from germane.jobs.train import judge
 
         reads = model.abilities.reads
@@ -109,6 +110,23 @@ class Trained:
         fit(rival, self.dataset, self.split, self.config.training.suited(model), evaluation=options)
         name = type(model).__name__
         self.add(name, judge(rival, self.dataset, self.split, options, part=self.part, name=name))
+        return rival
+
+    def tops(self, recommender: Recommender, k: int = 10) -> NDArray[np.int64]:
+        """[cases, k] item codes of the lists for the held-out events, what is seen left out."""
+        options = self.config.evaluation
+        cases = cases_of(recommender, self.dataset, self.split, self.part, options)
+        model, found = recommender.model, []
+        if isinstance(model, torch.nn.Module):
+            model.eval()
+        with torch.inference_mode():
+            for begin in range(0, len(cases.rows), 128):
+                rows = cases.rows[begin : begin + 128]
+                scores = model.score(cases.table.queries(rows, model.length)).double().numpy().copy()
+                query, seen = left_out(cases.table, rows, options)
+                scores[query, seen] = -np.inf
+                found.append(np.argsort(-scores, axis=1, kind="stable")[:, :k])
+        return np.concatenate(found)
 
     def add_segment(self, segment: str, rows: NDArray[np.int64]) -> None:
         """A row for the run's model and each rival that was added: their figures on these events alone, means per user, then over users."""

@@ -71,9 +71,12 @@ class Wanted:
     def _row(self, summary: Summary, **keys: str) -> Mapping[str, Any] | None:
         keys = {"segment": self.segment, **keys}
         if "name" not in keys and self.name is not None:
-            keys["name"] = self.name
+            keys["name"] = self.name  # of ``over``, the empty name is the plan's own model
+        named = keys.pop("name", None)
         for row in summary:
-            if all(row[key] == value for key, value in keys.items()) and ("name" in keys or row["own"] or self._of_own(summary, row)):
+            if all(row[key] == value for key, value in keys.items()) and (
+                row["name"] == named if named else row["own"] or self._of_own(summary, row)
+            ):
                 return row
         return None
 

@@ -52,6 +52,8 @@ class Plan:
     seeds: tuple[int, ...] = SEEDS
     users: int | None = FEW_USERS
     """In a rehearsal; None: all."""
+    rehearsed: bool = True
+    """Whether ``--quick`` runs it: of many that are alike, some will do."""
     peer: bool = False
     """Run only with ``--peers``."""
 
@@ -113,7 +115,7 @@ class Benchmark:
         found: dict[str, Any] = (None if said.quick else self.read()) or {"runs": []}
         found |= {"benchmark": self.name, "runs": found["runs"], "summary": summary(found["runs"], self.metrics[0], self.folds)}
         for plan in self.plans:
-            if (said.plans and plan.name not in said.plans) or (plan.peer and not said.peers):
+            if (said.plans and plan.name not in said.plans) or (plan.peer and not said.peers) or (said.quick and not plan.rehearsed):
                 continue
             missing = _missing(plan)
             if missing:
@@ -122,7 +124,7 @@ class Benchmark:
             for seed in said.seeds or plan.seeds[: 1 if said.quick else None]:
                 if not said.fresh and self._is_there(found["runs"], plan, seed):
                     continue
-                made = self._process(plan, seed, said.quick)
+                made = (None if said.quick or said.fresh else self._elsewhere(plan, seed)) or self._process(plan, seed, said.quick)
                 found["runs"] = [run for run in found["runs"] if (run["plan"], run["seed"]) != (plan.name, seed)] + [made]
                 found["runs"].sort(key=lambda run: (self._order(run["plan"]), run["seed"]))
                 found["summary"] = summary(found["runs"], self.metrics[0], self.folds)
@@ -142,6 +144,19 @@ class Benchmark:
         if not same:
             print(f"{self.name}, {plan.name}, seed {seed}: its recipe has changed since; it is made again.")
         return same
+
+    def _elsewhere(self, plan: Plan, seed: int) -> dict[str, Any] | None:
+        """A run of the same recipe and seed that another benchmark has made."""
+        if plan.sections is None or plan.beside is not None or plan.against is not None:
+            return None
+        with tempfile.TemporaryDirectory() as scratch:
+            recipe = recipe_hash(plan.sections(seed, Path(scratch)))
+        for path in sorted(RESULTS.glob("*.json")):
+            for run in json.loads(path.read_text()).get("runs", []) if path.stem != self.name else []:
+                if (run.get("recipe"), run["seed"]) == (recipe, seed) and "taken_from" not in run:
+                    print(f"{self.name}, {plan.name}, seed {seed}: the same as {run['plan']} of {path.stem}.py")
+                    return {**run, "plan": plan.name, "taken_from": path.stem}
+        return None
 
     def _process(self, plan: Plan, seed: int, quick: bool) -> dict[str, Any]:
         print(f"{self.name}, {plan.name}, seed {seed}", flush=True)

@@ -88,11 +88,13 @@ def written(value: float, like: float | None = None) -> str:
 
 
 def shown(rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> str:
-    lines = [f"{'plan':<20}{'model':<22}{'variant':<18}{'segment':<14}{'n':>6} {'seeds':>5}  " + "".join(f"{m:<20}" for m in metrics) + "p"]
-    for row in rows:
-        figures = "".join(f"{figure(row, metric):<20}" for metric in metrics)
-        p = "" if row["p"] is None else f"{row['p']:.4f}"
-        lines.append(
-            f"{row['plan']:<20}{row['name']:<22}{row['variant']:<18}{row['segment']:<14}{row['n']:>6} {row['seeds']:>5}  {figures}{p}".rstrip()
-        )
-    return "\n".join(lines)
+    """The rows as lines of text."""
+    heads = ["plan", "model", "variant", "segment", "n", "runs", *metrics, "p"]
+    cells = [
+        [row["plan"], row["name"], row["variant"], row["segment"], str(row["n"]), str(row["seeds"])]
+        + [figure(row, metric) for metric in metrics]
+        + ["" if row["p"] is None else f"{row['p']:.4f}"]
+        for row in rows
+    ]
+    widths = [max(len(line[place]) for line in [heads, *cells]) for place in range(len(heads))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in [heads, *cells])

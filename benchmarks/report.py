@@ -25,7 +25,10 @@ sys.path.insert(0, str(HERE))
 from _harness import QUICK, RESULTS, Benchmark  # noqa: E402
 from _summary import figure  # noqa: E402
 
-CLAIMS = ("beauty", "movielens", "moments", "scale_data", "estimate")
+CLAIMS = (
+    *("frappe", "frappe_topk", "beauty", "games", "movielens", "comoda", "lastfm", "moments", "cold_items"),
+    *("small_data", "context_worth", "words_worth", "noise", "speed", "scale", "scale_data", "estimate"),
+)
 """In the order of the page."""
 TUNING = ("demo_tuning", "classics_tuning")
 HEAD = """# Benchmarks
