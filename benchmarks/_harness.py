@@ -8,8 +8,6 @@ benchmarks/quick/, which git ignores, and its figures mean nothing.
 from __future__ import annotations
 
 import argparse
-import copy
-import hashlib
 import json
 import subprocess
 import sys
@@ -22,40 +20,15 @@ from typing import Any
 
 from _claims import Wanted
 from _machine import machine, versions
+from _peers import run_peer
+from _plans import Plan, Row, missing, plan_hash, recipe_hash
 from _summary import shown, summary
 
 HERE = Path(__file__).parent
 RESULTS, QUICK, OWN = HERE / "results", HERE / "quick", HERE / ".per_user"
 """Results in the tree; rehearsals; figures of single users for paired tests between runs, which stay on this machine."""
-SEEDS = (0, 1, 2)
-FEW_USERS = 200
-
-Sections = dict[str, Any]
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is run with each seed: a config that is trained and judged (``sections``), or something else that is measured (``measure``)."""
-
-    name: str
-    sections: Callable[[int, Path], Sections] | None = None
-    """Of a seed. Tables that the config reads may be written into the folder."""
-    measure: Callable[[int, Path, bool], list[Row]] | None = None
-    """Rows of a seed; the last argument says whether it is a rehearsal."""
-    beside: Callable[[Any], None] | None = None
-    """Judges more on the same held-out events: it is given the ``Trained`` of beside.py."""
-    needs: str | None = None
-    """The known source without which it is skipped."""
-    against: str | None = None
-    """The plan with whose users it is compared by a paired test."""
-    seeds: tuple[int, ...] = SEEDS
-    users: int | None = FEW_USERS
-    """In a rehearsal; None: all."""
-    rehearsed: bool = True
-    """Whether ``--quick`` runs it: of many that are alike, some will do."""
-    peer: bool = False
-    """Run only with ``--peers``."""
+SINGLE = {"auc": "log_loss", "rmse": "squared_error", "mae": "squared_error"}
+"""What a user's own figure is where the figure is none of single users."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +88,15 @@ class Benchmark:
         found: dict[str, Any] = (None if said.quick else self.read()) or {"runs": []}
         found |= {"benchmark": self.name, "runs": found["runs"], "summary": summary(found["runs"], self.metrics[0], self.folds)}
         for plan in self.plans:
-            if (said.plans and plan.name not in said.plans) or (plan.peer and not said.peers) or (said.quick and not plan.rehearsed):
+            if (
+                (said.plans and plan.name not in said.plans)
+                or ((plan.peer is not None or plan.only_with_peers) and not said.peers)
+                or (said.quick and not plan.rehearsed)
+            ):
                 continue
-            missing = _missing(plan)
-            if missing:
-                print(f"{self.name}, {plan.name}: skipped, since {missing}")
+            reason = missing(plan)
+            if reason:
+                print(f"{self.name}, {plan.name}: skipped, since {reason}")
                 continue
             for seed in said.seeds or plan.seeds[: 1 if said.quick else None]:
                 if not said.fresh and self._is_there(found["runs"], plan, seed):
@@ -140,14 +117,14 @@ class Benchmark:
         if run is None or plan.sections is None or not run.get("recipe"):
             return run is not None
         with tempfile.TemporaryDirectory() as scratch:
-            same = run["recipe"] == recipe_hash(plan.sections(seed, Path(scratch)))
+            same = run["recipe"] == plan_hash(plan, plan.sections(seed, Path(scratch)))
         if not same:
             print(f"{self.name}, {plan.name}, seed {seed}: its recipe has changed since; it is made again.")
         return same
 
     def _elsewhere(self, plan: Plan, seed: int) -> dict[str, Any] | None:
         """A run of the same recipe and seed that another benchmark has made."""
-        if plan.sections is None or plan.beside is not None or plan.against is not None:
+        if plan.sections is None or plan.beside is not None or plan.against is not None or plan.peer is not None:
             return None
         with tempfile.TemporaryDirectory() as scratch:
             recipe = recipe_hash(plan.sections(seed, Path(scratch)))
@@ -177,6 +154,8 @@ class Benchmark:
             folder = Path(scratch)
             if plan.measure is not None:
                 rows, about = plan.measure(seed, folder, quick), {}
+            elif plan.peer is not None:
+                rows, about = self._peer(plan, seed, folder, quick)
             else:
                 rows, about = self._train(plan, seed, folder, quick)
             took = time.perf_counter() - began
@@ -217,6 +196,24 @@ class Benchmark:
         facts = {"recipe": recipe, "epochs": about["epochs"], "events": about["data"]["events"], "parts": about["seconds"]}
         return trained.rows, facts
 
+    def _peer(self, plan: Plan, seed: int, folder: Path, quick: bool) -> tuple[list[Row], dict[str, Any]]:
+        from _tables import rehearsal
+
+        from germane.jobs.run import _per_user
+
+        assert plan.sections is not None and plan.peer is not None
+        sections = plan.sections(seed, folder)
+        recipe = plan_hash(plan, sections)
+        if quick:
+            sections = rehearsal(sections, folder, plan.users)
+        earlier = [run for run in (self.read(quick) or {"runs": []})["runs"] if run["plan"] == plan.name and run.get("recipe") == recipe]
+        chosen = next((run["chosen"] for run in earlier if run["seed"] != seed), None)
+        dataset, judged, facts = run_peer(plan.peer, sections, folder, seed, quick, chosen)
+        users = _per_user(dataset, judged)
+        users.write_parquet(folder / "per_user.parquet")
+        keep_users(self.name, plan.name, seed, quick, folder / "per_user.parquet")
+        return judged.rows, {"recipe": recipe, **facts}
+
     def _between(self, plan: Plan, seed: int, quick: bool) -> dict[str, float]:
         """p of a paired test over users, by figure, against the run of another plan with the same seed. Nothing where that one was made elsewhere."""
         import polars as pl
@@ -228,10 +225,14 @@ class Benchmark:
         if not (ours.exists() and theirs.exists()):
             return {}
         both = pl.read_parquet(ours).join(pl.read_parquet(theirs), on="user").sort("user")
-        names = [name for name in self.metrics if name in both.columns and f"{name}_right" in both.columns]
-        return {
-            name: paired_test(*(both.drop_nulls([name, f"{name}_right"])[column].to_numpy() for column in (name, f"{name}_right"))) for name in names
-        }
+        found = {}
+        for figure in self.metrics:
+            column = SINGLE.get(figure, figure)
+            if column in both.columns and f"{column}_right" in both.columns:
+                pairs = both.select(column, f"{column}_right").drop_nulls()
+                if pairs.height:
+                    found[figure] = paired_test(*(pairs[name].to_numpy() for name in pairs.columns))
+        return found
 
 
 def users_file(benchmark: str, plan: str, seed: int, quick: bool) -> Path:
@@ -242,47 +243,3 @@ def keep_users(benchmark: str, plan: str, seed: int, quick: bool, frame: Path) -
     file = users_file(benchmark, plan, seed, quick)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(frame.read_bytes())
-
-
-def recipe(name: str, **changes: Mapping[str, Any]) -> Callable[[int, Path], Sections]:
-    """The config of configs/, read when it is needed; ``changes``: keys of a section that differ."""
-
-    def sections(seed: int, folder: Path) -> Sections:
-        from germane.config import read_toml
-
-        said = read_toml(HERE.parent / "configs" / f"{name}.toml")
-        return {**said, **{section: {**said.get(section, {}), **keys} for section, keys in changes.items()}, "seed": seed}
-
-    return sections
-
-
-def recipe_hash(sections: Mapping[str, Any]) -> str:
-    """Of all that a config says but its seed and where the tables lie."""
-    said = copy.deepcopy({name: value for name, value in sections.items() if name != "seed"})
-    for name in ("events", "items", "users", "path"):
-        said.get("data", {}).pop(name, None)
-    said.get("split", {}).pop("seed", None)
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def measured(name: str, figures: Mapping[str, float], **about: Any) -> Row:
-    """A row of figures that are no judging, in the form of all rows."""
-    metrics = {figure: {"value": float(value)} for figure, value in figures.items()}
-    return {"name": name, "variant": "as trained", "segment": "all", "n": 1, "metrics": metrics, "p_against": {}, **about}
-
-
-def _missing(plan: Plan) -> str | None:
-    """Why its data cannot be read, as one sentence."""
-    if plan.needs is None:
-        return None
-    from germane.component import find
-    from germane.data import sources
-    from germane.data.sources import Source
-    from germane.errors import GermaneError
-
-    source = find(plan.needs, sources, Source, "needs")()
-    try:
-        source.read() if plan.needs == "MovieLens100K" else source.home(None)
-    except GermaneError as error:
-        return str(error).splitlines()[0]
-    return None

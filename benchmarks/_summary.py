@@ -34,8 +34,9 @@ def summary(runs: Sequence[Mapping[str, Any]], metric: str, folds: float | None 
             rival = row["variant"] if row["name"] == first["name"] and row["variant"] != first["variant"] else row["name"]
             if row["segment"] == "all" and not mine and rival in against:
                 said["p"].append(against[rival])
-            if row["segment"] == "all" and mine and metric in run.get("p_between", {}):
-                said["p"].append(run["p_between"][metric])
+            between = run.get("p_between")
+            if row["segment"] == "all" and mine and between:
+                said["p"].append(between.get(metric, next(iter(between.values()))))
     own_of = {(key[0], key[3]): row for key, row in rows.items() if row["own"]}
     out = []
     for (plan, name, variant, segment), row in rows.items():

@@ -11,12 +11,19 @@ ALS and BPR on the same split, tuned on validation with as many trials each (ben
 from __future__ import annotations
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, recipe
+from _harness import Benchmark
+from _peers import Peer
+from _plans import Plan, recipe
+
+PEERS = (("rectools", "SASRec"), ("implicit", "ALS"), ("implicit", "BPR"))
 
 BENCHMARK = Benchmark(
     __file__,
     "What comes next: Amazon Beauty, leave-last-out",
-    plans=[Plan("beauty", recipe("beauty"), needs="Beauty")],
+    plans=[
+        Plan("beauty", recipe("beauty"), needs="Beauty"),
+        *(Plan(f"{library} {model}", recipe("beauty"), needs="Beauty", against="beauty", peer=Peer(library, model)) for library, model in PEERS),
+    ],
     metrics=("ndcg@10", "recall@10"),
     wanted=[
         Wanted("NDCG@10", "beauty", least=0.064),

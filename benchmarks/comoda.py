@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, recipe
+from _harness import Benchmark
+from _plans import Plan, recipe
 
 REPEATS, FOLDS, VALIDATION = 10, 5, 0.1
 

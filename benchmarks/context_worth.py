@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, Row, recipe
+from _harness import Benchmark
+from _plans import Plan, Row, recipe
 from moments import world
 from movielens import films
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, Row, measured
+from _harness import Benchmark
+from _plans import Plan, Row, measured
 
 FACTOR = 2.0
 SHOPS: dict[str, tuple[dict[str, int], list[str]]] = {

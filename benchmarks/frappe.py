@@ -11,12 +11,17 @@ that training never saw. With ``--peers``, LightGBM on the same rows and the sam
 from __future__ import annotations
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, recipe
+from _harness import Benchmark
+from _peers import Peer
+from _plans import Plan, recipe
 
 BENCHMARK = Benchmark(
     __file__,
     "Clicks in context: Frappe",
-    plans=[Plan("frappe", recipe("frappe"), needs="Frappe")],
+    plans=[
+        Plan("frappe", recipe("frappe"), needs="Frappe"),
+        Plan("lightgbm", recipe("frappe"), needs="Frappe", against="frappe", peer=Peer("lightgbm", "click", "click")),
+    ],
     metrics=("auc", "log_loss"),
     segments=("all", "new pairs"),
     wanted=[

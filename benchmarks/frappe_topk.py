@@ -9,7 +9,8 @@ Random rows are held out, since Frappe has no times; apps come again, so lists m
 from __future__ import annotations
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, recipe
+from _harness import Benchmark
+from _plans import Plan, recipe
 
 BENCHMARK = Benchmark(
     __file__,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, recipe
+from _harness import Benchmark
+from _plans import Plan, recipe
 
 K1, B = 1.2, 0.75
 

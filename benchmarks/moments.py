@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, Row
+from _harness import Benchmark
+from _plans import Plan, Row
 
 LABELS = {
     "as trained": "the model",

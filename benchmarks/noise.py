@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, Row
+from _harness import Benchmark
+from _plans import Plan, Row
 
 CLASSICS = ("Popular", "ItemNeighbours")
 COVER = 4

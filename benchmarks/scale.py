@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, Row, measured
+from _harness import Benchmark
+from _plans import Plan, Row, measured
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 USERS, EACH, QUERIES, WARM = 8_000, 12, 50, 10

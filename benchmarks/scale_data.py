@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, Row, measured
+from _harness import Benchmark
+from _plans import Plan, Row, measured
 
 FULL, REHEARSAL = 10_000_000, 200_000
 LENGTH, SIZE = 50, 256

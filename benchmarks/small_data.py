@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, Row, recipe
+from _harness import Benchmark
+from _plans import Plan, Row, recipe
 
 SHARES = (1, 3, 10, 100)
 SETS: dict[str, tuple[str, str, list[Any]]] = {

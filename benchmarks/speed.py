@@ -6,7 +6,7 @@
 The recipe configs/beauty.toml, once as it is and once without texts and attributes (identity alone, as SASRec has it). Seconds of an epoch are those
 of the steps alone, mean of the epochs after the first; events are what is learnt from: all training events but each user's first. A query is
 ``recommend`` for one known user, reasons left out, ten items, median and 95th percentile of 300; also 64 users at once. With ``--peers``, an epoch of
-RecTools' SASRec of the same size (benchmarks/peers/).
+RecTools' SASRec of the same size with its 256 negatives a position (benchmarks/peers/).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, Row, measured, recipe
+from _harness import Benchmark
+from _plans import Plan, Row, measured, recipe
 
 EPOCHS, QUERIES = 3, 300
 
@@ -83,12 +84,30 @@ def query_figures(recommender: Any, seed: int) -> dict[str, float]:
     return {"ms a query": median, "ms a query, 95th percentile": late, "queries a second, 64 at once": QUERIES / (time.perf_counter() - begin)}
 
 
+def peers_epoch(seed: int, folder: Path, quick: bool) -> list[Row]:
+    """RecTools' SASRec of the same size: one fit of one epoch and one of three, so that what comes once falls out of the difference."""
+    from _peers import Peer, environment, timed_fit
+    from _tables import rehearsal
+
+    peer = Peer("rectools", "SASRec")
+    said = recipe("beauty")(seed, folder) | {"split": {"use": "LeaveLastOut", "validation": 0}}
+    said = rehearsal(said, folder, 200) if quick else said
+    same = {"n_factors": 128, "n_blocks": 1, "session_max_len": 50, "batch_size": 256, "n_negatives": 256}
+    options = {name: values[0] for name, values in peer.said["SASRec"].items()} | same
+    python = environment(peer.library, peer.said["requirements"])
+    took = {epochs: timed_fit(python, peer, {**options, "epochs": epochs}, said, folder, seed) for epochs in (1, EPOCHS)}
+    events = took[1].pop("events")
+    seconds = (took[EPOCHS]["seconds to fit"] - took[1]["seconds to fit"]) / (EPOCHS - 1)
+    return [measured("rectools SASRec", {"seconds an epoch": seconds, "events a second": events / seconds})]
+
+
 BENCHMARK = Benchmark(
     __file__,
     "Speed",
     plans=[
         Plan("identity alone", measure=timed(False), needs="Beauty"),
         Plan("with texts and attributes", measure=timed(True), needs="Beauty"),
+        Plan("rectools SASRec", measure=peers_epoch, needs="Beauty", only_with_peers=True),
     ],
     metrics=("events a second", "seconds an epoch", "seconds to encode", "ms a query", "ms a query, 95th percentile", "queries a second, 64 at once"),
     wanted=[

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from _claims import Wanted
-from _harness import Benchmark, Plan, recipe
+from _harness import Benchmark
+from _plans import Plan, recipe
 
 SILENT = ", nothing typed"
 SHARE = 0.5

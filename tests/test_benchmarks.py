@@ -40,8 +40,8 @@ def report() -> Any:
     return importlib.import_module("report")
 
 
-def harness() -> Any:
-    return importlib.import_module("_harness")
+def plans() -> Any:
+    return importlib.import_module("_plans")
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
@@ -204,7 +204,7 @@ def test_labels_told_from_elsewhere_are_judged_row_by_row() -> None:
 
 
 def test_a_recipe_is_known_again_by_what_it_says() -> None:
-    hashed, recipe = harness().recipe_hash, harness().recipe
+    hashed, recipe = plans().recipe_hash, plans().recipe
     one, other = recipe("movielens")(0, Path()), recipe("movielens")(1, Path())
     assert hashed(one) == hashed(other) and one["seed"] != other["seed"]
     assert hashed({**one, "model": {**one["model"], "width": 999}}) != hashed(one)
@@ -215,7 +215,154 @@ def test_a_recipe_is_known_again_by_what_it_says() -> None:
 
 def test_what_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GERMANE_DATA", raising=False)
-    plan = harness().Plan("beauty", harness().recipe("beauty"), needs="Beauty")
-    said = importlib.import_module("_harness")._missing(plan)
+    plan = plans().Plan("beauty", plans().recipe("beauty"), needs="Beauty")
+    said = plans().missing(plan)
     assert said is not None and "Beauty does not fetch itself" in said and "\n" not in said
-    assert importlib.import_module("_harness")._missing(harness().Plan("world", lambda seed, folder: {})) is None
+    assert plans().missing(plans().Plan("world", lambda seed, folder: {})) is None
+
+
+TOY = """
+import json, sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+job = json.loads((folder / "job.json").read_text())
+train = [line.split(",") for line in (folder / "train.csv").read_text().split()[1:]]
+cases = [line.split(",") for line in (folder / "cases.csv").read_text().split()[1:]]
+if job["kind"] == "lists":  # everyone's list is what was taken most, or least
+    counts = {}
+    for _, item in train:
+        counts[item] = counts.get(item, 0) + 1
+    order = sorted(counts, key=lambda item: (-counts[item], int(item)), reverse=job["options"]["turned"])
+    seen = {(user, item) for user, item in train}
+    lines = ["row,item,place"]
+    for row, user in cases:
+        own = [item for item in order if (user, item) not in seen][: job["k"]]
+        lines += [f"{row},{item},{place}" for place, item in enumerate(own, 1)]
+    (folder / "lists.csv").write_text("\\n".join(lines))
+else:  # the mean of the item
+    told = {}
+    for row in train:
+        told.setdefault(row[2], []).append(float(row[0]))
+    lines = [f"{row[0]},{sum(v) / len(v) if (v := told.get(row[2])) else 0.5}" for row in cases]
+    (folder / "scores.csv").write_text("\\n".join(["row,score", *lines]))
+(folder / "done.json").write_text(json.dumps({"version": "0"}))
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A library of its own: what is popular, as lists."""
+    peers = importlib.import_module("_peers")
+    (tmp_path / "toy.toml").write_text("requirements = []\n[popular]\nturned = [true, false]\n[click]\nnothing = [0]\n")
+    (tmp_path / "with_toy.py").write_text(TOY)
+    monkeypatch.setattr(peers, "FOLDER", tmp_path)
+    monkeypatch.setattr(peers, "environment", lambda library, requirements: Path(sys.executable))
+    return peers
+
+
+def test_a_peer_is_tuned_on_validation_and_judged_by_our_code(toy: Any, tmp_path: Path) -> None:
+    tables = importlib.import_module("_tables")
+    dataset = MomentWorld(users=40, items=30, events=600).dataset()
+    said = {"data": tables.as_files(dataset, tmp_path), "split": {"use": "LeaveLastOut", "validation": 0}, "evaluation": {"segments": ["all"]}}
+    _, judged, facts = toy.run_peer(toy.Peer("toy", "popular"), said, tmp_path, 0, False, None)
+    assert facts["chosen"] == {"turned": False} and len(facts["trials"]) == 2  # the grid has no more
+    from germane.evaluation import EvaluationOptions
+    from germane.jobs.train import fit, judge
+    from germane.models import Popular
+    from germane.recommender import Recommender
+    from germane.training import TrainingOptions
+
+    config = Config.of(said, tmp_path)
+    split = config.split.divide(config.dataset())
+    counted = Recommender(Popular(), features=())
+    fit(counted, config.dataset(), split, TrainingOptions())
+    own = judge(counted, config.dataset(), split, EvaluationOptions(segments=("all",)))
+    assert judged.value() == pytest.approx(own.value(), abs=0.02)  # ties apart, which count against ours and not against a list
+    assert judged.rows[0]["n"] == own.rows[0]["n"] and judged.rows[0]["name"] == "toy popular"
+    _, again, other = toy.run_peer(toy.Peer("toy", "popular"), said, tmp_path, 1, False, facts["chosen"])
+    assert other["trials"] == [] and again.value() == judged.value()
+
+
+def test_a_peer_of_clicks_has_the_drawn_negatives(toy: Any, tmp_path: Path) -> None:
+    events = {"user": [f"u{n % 9}" for n in range(90)], "item": [f"i{n % 31}" for n in range(90)]}
+    label, split = [1] * 60 + [n % 2 for n in range(30)], ["train"] * 60 + ["validation"] * 30
+    frame = pl.DataFrame({**events, "label": label, "split": split, "weather": ["sun", "rain", None] * 30})
+    frame.write_parquet(tmp_path / "e.parquet")
+    columns = {"label": "label", "split": "split", "context": ["weather"]}
+    said = {"data": {"events": "e.parquet", "columns": columns}, "split": {"use": "Given"}, "evaluation": {"k": [], "segments": ["all"]}}
+    said |= {"training": {"heads": {"click": 1.0}, "negatives": 2}, "model": {"use": "FactorisationMachine"}}
+    config = Config.of(said, tmp_path)
+    dataset = config.dataset()
+    parts = config.split.divide(dataset)
+    place = tmp_path / "job"
+    place.mkdir()
+    toy._write_rows(toy.Peer("toy", "click", "click"), config, dataset, parts, parts.validation, place, 0)
+    train = pl.read_csv(place / "train.csv")
+    assert train.columns == ["target", "user", "item", "context:weather:category"]
+    assert sorted(train["target"].value_counts().rows()) == [(0.0, 120), (1.0, 60)]
+    taken = set(train.filter(pl.col("target") == 1).select("user", "item").rows())
+    assert not taken & set(train.filter(pl.col("target") == 0).select("user", "item").rows())
+    assert set(train["context:weather:category"]) == {-1, 0, 1}
+    _, judged, _ = toy.run_peer(toy.Peer("toy", "click", "click"), said, tmp_path, 0, False, None)
+    assert judged.rows[0]["n"] == 30 and 0 <= judged.rows[0]["metrics"]["auc"]["value"] <= 1
+
+
+@pytest.mark.parametrize("grid", sorted((FOLDER / "peers").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_peer_has_pins_a_runner_and_as_many_trials(grid: Path) -> None:
+    import tomllib
+
+    peers = importlib.import_module("_peers")
+    said = tomllib.loads(grid.read_text())
+    assert all("==" in line for line in said["requirements"]) and (FOLDER / "peers" / f"with_{grid.stem}.py").exists()
+    for model in set(said) - {"requirements"}:
+        drawn = peers.drawn(said[model], peers.TRIALS)
+        assert len(drawn) == peers.TRIALS and drawn[0] == {name: values[0] for name, values in said[model].items()}
+    used = {
+        plan.peer.model
+        for name in report().CLAIMS
+        for plan in importlib.import_module(name).BENCHMARK.plans
+        if plan.peer and plan.peer.library == grid.stem
+    }
+    assert used == set(said) - {"requirements"}
+
+
+def test_a_shelf_gives_its_places_to_the_best_of_the_new() -> None:
+    ranked = importlib.import_module("cold_items").ranked
+    own = np.tile(np.arange(20.0)[::-1], (3, 1))  # item n stands at place n + 1; 12 to 19 are new
+    new = np.arange(20) >= 12
+    places = ranked(own, own, new, np.array([9, 12, 14]))
+    assert places[1].tolist() == [11, 10, 11]  # the tenth place went from item 9 to item 12
+    assert places[3].tolist() == [11, 8, 10] and ranked(own, own, new, np.array([6, 7, 19]))[3].tolist() == [7, 11, 11]
+    turned = np.where(new, -own, own)  # another ranking of the new: item 19 first
+    assert ranked(own, turned, new, np.array([19, 18, 12]))[2].tolist() == [9, 10, 11]
+
+
+def test_bm25_finds_what_is_written() -> None:
+    from germane.data import Dataset
+
+    lastfm = importlib.import_module("lastfm")
+    items = pl.DataFrame({"item": ["a", "b", "c"], "name": ["Blue Train", "Red House", "Blue Blue Sky"]})
+    events = pl.DataFrame({"user": list("xxy"), "item": list("abc"), "words": ["jazz", "rock", "blue jazz"]})
+    dataset = Dataset.from_frames(events, items, columns={"words": "words", "text": ["name"]})
+    typed = [*dataset.events["words"].to_list()]
+    scores = lastfm.bm25(dataset, np.array([0, 1]), typed)(np.array([0, 1, 2]))
+    codes = [dataset.item_index[name] for name in "abc"]
+    jazz, rock, both = scores[:, codes]
+    assert jazz.argmax() == 0 and jazz[1] == 0 and rock.argmax() == 1
+    assert both.argmax() == 0 and both[2] > 0  # jazz and blue stand at a; c has blue alone
+    within = lastfm.within_tag(dataset, np.array([0, 1]), typed)(np.array([0, 1]))[:, codes]
+    assert within.argmax(1).tolist() == [0, 1] and within[0, 1] > within[0, 2]
+
+
+def test_noise_is_as_much_as_it_says() -> None:
+    noise, tables = importlib.import_module("noise"), importlib.import_module("_tables")
+    dataset = MomentWorld(users=40, items=30, events=1000).dataset()
+    train, rng = tables.events_of(dataset), np.random.default_rng(0)
+    more = noise.random_events(0.1)(train, dataset, rng)
+    assert more.height == 100 and more.columns == train.columns and set(more["user"]) <= set(train["user"])
+    fake = noise.fake_clicks(0.05)(train, dataset, rng)
+    target = noise.pushed(train)
+    assert fake.height == 50 and fake["user"].n_unique() == 10
+    assert fake.group_by("user", maintain_order=True).agg(pl.col("item").last())["item"].unique().to_list() == [target]
+    assert noise.pushed(pl.concat([train, fake.select(train.columns)])) == target  # fakes do not change which item it is
+    assert fake["time"].min() >= train["time"][-100]
