@@ -4,6 +4,7 @@ BIN := .venv/bin
 ENV := .venv/.installed
 DEMO_ARGS ?=
 TEST_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: help demo test check bench env
 .DEFAULT_GOAL := help
@@ -12,7 +13,7 @@ help:
 	@echo "make demo    train on MovieLens 100K, print the table, serve the page (options: DEMO_ARGS=--no-serve)"
 	@echo "make test    check, tests and documentation"
 	@echo "make check   lint, types and the import ladder, in seconds"
-	@echo "make bench   every script of benchmarks/, with its results as JSON"
+	@echo "make bench   every benchmark in a small size, and its table (BENCH_ARGS=--full: what is missing of the full results)"
 
 env: $(ENV)
 
@@ -40,5 +41,5 @@ test: check
 	@$(BIN)/pytest $(TEST_ARGS)
 
 bench: $(ENV)
-	@echo "Benchmarks: one script a claim; results in benchmarks/results/."
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+	@echo "Benchmarks: one script a claim."
+	@$(BIN)/python benchmarks/run_all.py $(BENCH_ARGS)

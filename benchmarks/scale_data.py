@@ -1,29 +1,26 @@
 """Ten million events read, split and batched: at most 4 GB and 120 s.
 
-    python benchmarks/scale_data.py                    # writes benchmarks/results/scale_data.json
-    python benchmarks/scale_data.py --events 1000000   # a rehearsal: prints, writes nothing
+    python benchmarks/scale_data.py            # some 2 minutes on two cores
+    python benchmarks/scale_data.py --quick    # a rehearsal with 200,000 events
 
-Events are generated into a CSV (not timed): users and items drawn by power laws, epoch seconds, two context columns. A process of its own then
-reads the CSV by its config, divides it by time and by leave-last-out, and goes once through every training batch. Its peak memory counts,
-libraries included.
+Events are generated into a CSV by a process of its own (not timed): users and items drawn by power laws, epoch seconds, two context columns. The
+measured process then reads the CSV by its config, divides it by time and by leave-last-out, and goes once through every training batch. Its peak
+memory counts, libraries included.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-RESULT = Path(__file__).parent / "results" / "scale_data.json"
-FULL = 10_000_000
-LIMITS = {"seconds": 120, "peak_mb": 4096}
+from _claims import Wanted
+from _harness import Benchmark
+from _plans import Plan, Row, measured
+
+FULL, REHEARSAL = 10_000_000, 200_000
+LENGTH, SIZE = 50, 256
 CONFIG = """
 [data]
 events = "events.csv"
@@ -33,7 +30,7 @@ context = ["device", "weather"]
 """
 
 
-def generate(folder: Path, events: int, seed: int = 0) -> None:
+def generate(folder: Path, events: int, seed: int) -> None:
     import numpy as np
     import polars as pl
 
@@ -51,20 +48,22 @@ def generate(folder: Path, events: int, seed: int = 0) -> None:
     ).write_csv(folder / "events.csv")
 
 
-def measure(folder: Path, length: int = 50, size: int = 256) -> dict[str, object]:
+def measure(seed: int, folder: Path, quick: bool) -> list[Row]:
+    subprocess.run([sys.executable, __file__, "--generate", str(folder), str(REHEARSAL if quick else FULL), str(seed)], check=True)
     begin = time.perf_counter()
+    seconds: dict[str, float] = {}
+
+    def lap(name: str) -> None:
+        nonlocal begin
+        seconds[name] = time.perf_counter() - begin
+        begin = time.perf_counter()
+
     import numpy as np
 
     from germane.batches import EventTable, Timelines, event_frame, profiles
     from germane.data import ByTime, Dataset, LeaveLastOut, check_no_leak
     from germane.features import Categories, FeatureSet, Time
-
-    seconds: dict[str, float] = {}
-
-    def lap(name: str) -> None:
-        nonlocal begin
-        seconds[name] = round(time.perf_counter() - begin, 2)
-        begin = time.perf_counter()
+    from germane.jobs.memory import peak_mb
 
     lap("import")
     dataset = Dataset.read(folder / "config.toml")
@@ -77,52 +76,25 @@ def measure(folder: Path, length: int = 50, size: int = 256) -> dict[str, object
     features = FeatureSet.fit([Categories(), Time()], event_frame(dataset, splits[0].train), {**dataset.types, "time": "time"}, dataset.separators)
     nobody = FeatureSet([])
     table = EventTable(dataset, features, profile=profiles(nobody, dataset.users), visible=splits[0].train)
-    batches = targets = 0
-    for batch in Timelines(table, length, size).draw(np.random.default_rng(0)):
-        batches += 1
-        targets += int((batch.targets >= 0).sum())
+    targets = sum(int((batch.targets >= 0).sum()) for batch in Timelines(table, LENGTH, SIZE).draw(np.random.default_rng(seed)))
     lap("batch")
-    return {
-        "events": len(dataset),
-        "users": dataset.n_users,
-        "items": dataset.n_items,
-        "parts": {split.name: [len(split.train), len(split.validation), len(split.test)] for split in splits},
-        "batches": batches,
-        "targets": targets,
-        "seconds": {**seconds, "total": round(sum(seconds.values()), 2)},
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }
+    figures = {"events": len(dataset), "targets": targets, **{f"seconds to {name}": value for name, value in seconds.items()}}
+    return [measured("read, split, batch", {**figures, "seconds": sum(seconds.values()), "MB": peak_mb()})]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Read, split and batch many events.")
-    parser.add_argument("--events", type=int, default=FULL)
-    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.measure:
-        print(json.dumps(measure(given.measure)))
-        return 0
-    with tempfile.TemporaryDirectory() as work:
-        generate(Path(work), given.events)
-        csv_mb = round((Path(work) / "events.csv").stat().st_size / 2**20)
-        done = subprocess.run([sys.executable, __file__, "--measure", work], stdout=subprocess.PIPE, text=True, check=True)
-    measured = json.loads(done.stdout)
-    seconds, peak = measured["seconds"]["total"], measured["peak_mb"]
-    result = {
-        "claim": f"{given.events:,} events read, split and batched in at most {LIMITS['peak_mb']} MB and {LIMITS['seconds']} s",
-        "command": "python benchmarks/scale_data.py",
-        "holds": seconds <= LIMITS["seconds"] and peak <= LIMITS["peak_mb"],
-        "csv_mb": csv_mb,
-        **measured,
-        "machine": {"cpus": len(os.sched_getaffinity(0)), "python": platform.python_version(), "arch": platform.machine()},
-    }
-    text = json.dumps(result, indent=2) + "\n"
-    print(text, end="")
-    if given.events == FULL:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(text)
-    return 0 if result["holds"] else 1
-
+BENCHMARK = Benchmark(
+    __file__,
+    "Ten million events, read, split and batched",
+    plans=[Plan("ten million events", measure=measure, seeds=(0,))],
+    metrics=("events", "seconds to read", "seconds to split", "seconds to check", "seconds to batch", "seconds", "MB"),
+    wanted=[
+        Wanted("seconds in all", "ten million events", "seconds", most=120),
+        Wanted("MB at the peak", "ten million events", "MB", most=4096),
+    ],
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    if sys.argv[1:2] == ["--generate"]:
+        generate(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    else:
+        BENCHMARK.main()

@@ -165,7 +165,9 @@ def test_every_option_has_its_docstring(options: type[Options]) -> None:
     assert [name for name, field in options.model_fields.items() if not field.description] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, *(ROOT / f"{name}.md" for name in ("CHANGELOG", "LOG", "SECURITY"))], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, *(ROOT / f"{name}.md" for name in ("BENCHMARKS", "CHANGELOG", "LOG", "SECURITY"))], ids=lambda page: page.name
+)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", BLOCK.sub("", page.read_text(encoding="utf-8"))):
         assert target.startswith("https://") or (page.parent / target).exists(), target

@@ -1,0 +1,35 @@
+"""Frappe, official split: is this app used in these circumstances? The recipe configs/frappe.toml, three seeds.
+
+    GERMANE_DATA=... python benchmarks/frappe.py
+    python benchmarks/frappe.py --quick    # a rehearsal
+
+Judged on the official validation file, which also chooses the epochs: the official test file is not at hand, and published figures are on that
+(FinalMLP .9861 and .1484, FinalNet .9857 and .1311). No figure here knows how often a user used an app before. "new pairs" are of a user and an app
+that training never saw. With ``--peers``, LightGBM on the same rows and the same drawn negatives (benchmarks/peers/).
+"""
+
+from __future__ import annotations
+
+from _claims import Wanted
+from _harness import Benchmark
+from _peers import Peer
+from _plans import Plan, recipe
+
+BENCHMARK = Benchmark(
+    __file__,
+    "Clicks in context: Frappe",
+    plans=[
+        Plan("frappe", recipe("frappe"), needs="Frappe"),
+        Plan("lightgbm", recipe("frappe"), needs="Frappe", against="frappe", peer=Peer("lightgbm", "click", "click")),
+    ],
+    metrics=("auc", "log_loss"),
+    segments=("all", "new pairs"),
+    wanted=[
+        Wanted("AUC", "frappe", "auc", least=0.9862),
+        Wanted("log loss", "frappe", "log_loss", most=0.131),
+        Wanted("AUC on new pairs", "frappe", "auc", least=0.905, segment="new pairs"),
+    ],
+)
+
+if __name__ == "__main__":
+    BENCHMARK.main()
