@@ -11,12 +11,13 @@ import pytest
 import torch
 
 import germane
+import germane.models
 from germane import Query, Recommender
-from germane.data import Dataset, LeaveLastOut
+from germane.data import Dataset, LeaveLastOut, Random
 from germane.encoders import HashedText
 from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
-from germane.evaluation.blending import _likeliest
+from germane.evaluation.blending import _likeliest, mix
 from germane.jobs.train import fit, judge
 from germane.models import Blend, ContextTransformer
 from germane.testing.model_contract import small_shop
@@ -127,11 +128,63 @@ def test_it_is_saved_and_loaded_as_one_model(tmp_path: Path) -> None:
     assert back.parameters()["total"] > 0
 
 
+def starry(seed: int = 0) -> Dataset:
+    """Stars hang on the item and, half as much, on the weather."""
+    rng = np.random.default_rng(seed)
+    user, item, rain = rng.integers(0, 50, 3000), rng.integers(0, 30, 3000), rng.integers(0, 2, 3000)
+    stars = np.clip(np.round(3 + (item % 5 - 2) * 0.8 + np.where(rain, 0.8, -0.8) + rng.normal(0, 0.3, 3000)), 1, 5)
+    label = (rng.random(3000) < 1 / (1 + np.exp(-(item % 5 - 2) - np.where(rain, 1.5, -1.5)))).astype(int)
+    frame = {"user": user.astype(str), "item": item.astype(str), "weather": np.where(rain, "rain", "sun"), "stars": stars, "label": label}
+    return Dataset.from_frames(pl.DataFrame(frame), columns={"context": ["weather"], "value": "stars", "label": "label"})
+
+
+@pytest.mark.parametrize(("head", "figure"), [("rating", "rmse"), ("click", "log_loss")])
+def test_heads_are_blended_and_weighed_by_what_they_are_worth(head: str, figure: str, tmp_path: Path) -> None:
+    """The factorisation machine sees the weather, the plain factors do not: together no worse than the better one, and most weight is its."""
+    dataset, split = starry(), Random(validation=0.2, test=0.2).divide(starry())
+    training = TrainingOptions(heads={head: 1.0}, epochs=12, batch=64, learning_rate=1e-2, patience=12)
+    options = EvaluationOptions(k=())
+    seen, blind = {"use": "FactorisationMachine", "width": 8}, {"use": "BiasedMF", "width": 4}
+
+    def figure_of(*members: dict[str, Any]) -> tuple[Recommender, float]:
+        model = Blend(members=members) if len(members) > 1 else getattr(germane.models, members[0]["use"])(width=members[0]["width"])
+        recommender = Recommender(model)
+        fit(recommender, dataset, split, training, evaluation=options)
+        return recommender, judge(recommender, dataset, split, options).value(figure)
+
+    recommender, together = figure_of(seen, blind)
+    model = recommender.model
+    assert isinstance(model, Blend) and model.abilities.gives == {"click", "rating"}
+    weights = model.mixed[head]
+    assert weights[0] > 3 * weights[1] > 0
+    assert together < 1.01 * min(figure_of(seen)[1], figure_of(blind)[1])
+    queries, items = recommender.batch([Query(user="3", context={"weather": "rain"})]), torch.tensor([[1, 7]])
+    parts = [member.predict(queries, items, head).double() for member in model.members]
+    parts = [part.logit() if head == "click" else part for part in parts]
+    mean = (weights[0] * parts[0] + weights[1] * parts[1]) / weights.sum()
+    torch.testing.assert_close(model.predict(queries, items, head).double(), mean.sigmoid() if head == "click" else mean, atol=1e-5, rtol=0)
+    recommender.remember(dataset)
+    pairs = pl.DataFrame({"user": ["3", "4"], "item": ["1", "7"], "weather": ["rain", "sun"]})
+    germane.save(recommender, tmp_path / "run")
+    np.testing.assert_allclose(germane.load(tmp_path / "run").score(pairs), recommender.score(pairs), atol=1e-6)
+
+
+def test_mixing_learns_what_is_not_said_alone() -> None:
+    """Of two members that err alike and one that guesses: the free good one gets as much as the good one that is said, the guesser nearly nothing."""
+    rng = torch.Generator().manual_seed(0)
+    truth = torch.randn(4000, generator=rng)
+    told = torch.stack([truth + torch.randn(4000, generator=rng) * noise for noise in (0.5, 0.5, 5.0)])
+    weights = mix(told, truth, (2.0, None, None), clicks=False)
+    assert weights[0] == 2 and weights[1] == pytest.approx(2, rel=0.1) and weights[2] < 0.1
+    assert mix(told[:, :0], truth[:0], (2.0, None, None), clicks=False).tolist() == [2, 1, 1]
+    assert mix(told.sigmoid(), torch.ones(4000), (None, None, 0.5), clicks=True).tolist() == [1, 1, 0.5]
+
+
 @pytest.mark.parametrize(
     ("members", "said"),
     [
         ([{"use": "EASE"}], "at least 2 items"),
-        ([{"use": "EASE"}, {"use": "NCF"}], "NCF gives none: choose members that rank"),
+        ([{"use": "EASE"}, {"use": "NCF"}], r"NCF \(click, rating\) have nothing in common"),
         ([{"use": "EASE"}, {"use": "Popular", "weight": -1}], "should be numbers of 0 or more"),
         ([{"use": "EASE"}, {"use": "ItemNeighbors"}], "Did you mean ItemNeighbours"),
         ([{"use": "EASE", "l3": 1}, {"use": "Popular"}], "no option 'l3'"),

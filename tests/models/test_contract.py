@@ -73,6 +73,11 @@ class TestBlendOfRanks(ModelContract):
     model = Blend(members=[{"use": "ItemNeighbours", "weight": 2.0}, {"use": "Popular", "weight": 1.0}], of="ranks")
 
 
+class TestBlendOfRatings(ModelContract):
+    model = Blend(members=[{"use": "FactorisationMachine", "width": 8}, {"use": "BiasedMF", "width": 8}])
+    training = TrainingOptions(epochs=2, batch=64, heads={"rating": 1.0})
+
+
 class TestTwoStage(ModelContract):
     model = TwoStage(first={"use": "ItemNeighbours"}, ranker={"use": "CrossNetwork", "epochs": 2})
 

@@ -1,6 +1,6 @@
 """Judging recommenders."""
 
-from .blending import choose_weights
+from .blending import weigh
 from .calibrating import check_calibration, choose_calibration, labels_at
 from .cases import Cases
 from .options import SEGMENTS, EvaluationOptions
@@ -20,7 +20,6 @@ __all__ = [
     "Validation",
     "check_calibration",
     "choose_calibration",
-    "choose_weights",
     "judge_cases",
     "judge_pairs",
     "left_out",
@@ -28,5 +27,6 @@ __all__ = [
     "mistyped",
     "paired",
     "rows_of",
+    "weigh",
     "teach_ranker",
 ]

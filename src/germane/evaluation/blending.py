@@ -5,19 +5,71 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..models import Blend
 from .cases import Cases
 from .options import EvaluationOptions
+from .pairs import judge_pairs
 from .protocol import left_out
 
-__all__ = ["choose_weights"]
+__all__ = ["choose_weights", "mix", "weigh"]
 
 MOST = 2_000
 """Cases that are read at most: members × cases × items numbers are held at once."""
 GRID = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.0, 3.0)
 SWEEPS = 2
 BATCH = 128
+TINY = 1e-7
+
+
+def weigh(blend: Blend, cases: Cases, options: EvaluationOptions, seed: int = 0) -> None:
+    """Give the blend the weights of each head that it learns."""
+    if "ranking" in blend.objective.heads:
+        blend.weights = choose_weights(blend, cases, options, seed)
+    if not blend.mixed:
+        return
+    judged = [judge_pairs(member, cases) for member in blend.members]
+    for head, said, truth in (("click", "probability", "label"), ("rating", "rating", "value")):
+        if head in blend.mixed:
+            told = np.stack([frame[said].to_numpy() for frame in judged])
+            given = judged[0][truth].to_numpy()
+            there = ~np.isnan(given)
+            blend.mixed[head] = mix(torch.from_numpy(told[:, there]), torch.from_numpy(given[there]), blend.said, head == "click")
+
+
+def mix(told: Tensor, truth: Tensor, said: tuple[float | None, ...], clicks: bool) -> Tensor:
+    """[members] weights of the mean rating, or of the mean logit, under which ``truth`` [rows] is best foretold by ``told`` [members, rows].
+
+    Least squares, or the smallest log loss; weights are positive, and those that are said stay. Alike where nothing can be learnt: no rows, or
+    labels of one class.
+
+    >>> truth = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    >>> weights = mix(torch.stack([truth + 1, truth - 1]), truth, (1.0, None), clicks=False)
+    >>> weights.round(decimals=2).tolist()  # one says one too much, the other one too little
+    [1.0, 1.0]
+    """
+    start = torch.tensor([1.0 if w is None else w for w in said])
+    free = [place for place, w in enumerate(said) if w is None]
+    if not free or not len(truth) or (clicks and truth.min() == truth.max()):
+        return start
+    told = told.clamp(TINY, 1 - TINY).logit() if clicks else told
+    logs = torch.zeros(len(free), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([logs], max_iter=100, line_search_fn="strong_wolfe")
+
+    def weights() -> Tensor:
+        return start.double().index_put((torch.tensor(free),), logs.exp())
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        mean = torch.einsum("m,mr->r", weights() / weights().sum(), told.double())
+        loss = functional.binary_cross_entropy_with_logits(mean, truth.double()) if clicks else functional.mse_loss(mean, truth.double())
+        loss = loss + 1e-6 * logs.square().sum()  # only their ratios matter
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return weights().detach().float()
 
 
 def choose_weights(blend: Blend, cases: Cases, options: EvaluationOptions, seed: int = 0) -> Tensor:

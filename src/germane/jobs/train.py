@@ -25,12 +25,12 @@ from ..evaluation import (
     Validation,
     check_calibration,
     choose_calibration,
-    choose_weights,
     judge_cases,
     judge_pairs,
     left_out,
     rows_of,
     teach_ranker,
+    weigh,
 )
 from ..losses import Objective
 from ..models import Blend, Counted, Learned, TwoStage
@@ -197,7 +197,7 @@ def _fit_parts(
     each = options if isinstance(options, list) else [options] * len(members)
     trained = [_fit_one(part, place, dataset, split, own, judged_by, checkpoint, progress) for place, own in enumerate(each)]
     if isinstance(model, Blend) and len(split.validation):
-        model.weights = choose_weights(model, cases_of(part, dataset, split, "validation", judged_by), judged_by, part.seed)
+        weigh(model, cases_of(part, dataset, split, "validation", judged_by), judged_by, part.seed)
     if isinstance(recommender.model, TwoStage):
         recommender.model.features.fit(dataset.take(split.train).taken())
     return trained
@@ -218,7 +218,6 @@ def _fit_one(
     if isinstance(whole, Blend):
         part = copy.copy(recommender)
         part.model, part.seed = whole.members[place], recommender.seed + place
-        part.model.objective = options.objective(part.model)
         checkpoint = checkpoint / f"member-{place}" if checkpoint else None
     else:
         part = recommender

@@ -24,19 +24,20 @@ FIRST_RANKS = 60
 
 class BlendOptions(Options):
     members: tuple[dict[str, Any], ...] = Field(default=({"use": "EASE"}, {"use": "ItemNeighbours"}), min_length=2)
-    """Models that rank, each a table: ``use``, its options and, if its weight is said, ``weight``. Equal members have seeds of their own."""
+    """The models, each a table: ``use``, its options and, if its weight is said, ``weight``. Equal members have seeds of their own."""
     of: Literal["scores", "ranks"] = "scores"
     """What is added up: scores, standardised over the items that training knows, or 1 / (60 + rank) among them, whatever the spread of scores."""
     choose: Literal["metric", "likelihood"] = "metric"
-    """How weights that are not said are chosen on validation: those with the best validation figure, by a search; or by a regression of what was
-    taken on the members' scores (stacking), which is smoother where there are many members and few events."""
+    """How weights of lists that are not said are chosen on validation: those with the best validation figure, by a search; or by a regression of
+    what was taken on the members' scores (stacking), smoother where there are many members and few events. Clicks and ratings are always stacked."""
 
 
 class Blend(Model):
     """A weighted sum of what models say. Models that err differently rank better together: a transformer and ``ALS``, or one model's several seeds.
 
-    Weights are chosen on the validation part; without one, members weigh alike. Costs what its members cost, and every query scores the whole
-    catalogue, since scores are put beside each other over all of it.
+    Gives the heads that all members give. Lists add up standardised scores; a click is the sigmoid of the mean logit, a rating the mean rating, both
+    weighed. Weights are chosen on the validation part, for each head its own; without one, members weigh alike. Costs what its members cost, and
+    every list scores the whole catalogue, since scores are put beside each other over all of it.
 
     >>> Blend(members=[{"use": "ALS", "fade": 0.9}, {"use": "EASE", "weight": 0.5}]).members
     (ALS(fade=0.9), EASE())
@@ -54,16 +55,20 @@ class Blend(Model):
         if any(w is not None and (isinstance(w, bool) or not isinstance(w, int | float) or w < 0) for w in weights):
             raise ConfigError(f"Blend: the weights {weights} should be numbers of 0 or more.")
         self.members: tuple[Model, ...] = tuple(build(member, models, Model, "Blend members:") for member in said)
-        silent = [type(member).__name__ for member in self.members if "ranking" not in member.abilities.gives]
-        if silent:
-            raise ConfigError(f"Blend adds up rankings, and {', '.join(silent)} gives none: choose members that rank.")
+        gives = frozenset[str].intersection(*(member.abilities.gives for member in self.members))
+        if not gives:
+            each = ", ".join(f"{type(member).__name__} ({', '.join(sorted(member.abilities.gives))})" for member in self.members)
+            raise ConfigError(f"Blend adds up what all its members give, and {each} have nothing in common: choose members that give the same.")
         several = [type(member).__name__ for member in self.members if member.parts != (member,)]
         if several:
             raise ConfigError(f"Blend adds up single models, and {', '.join(several)} is made of several: put a [ranker] above the blend.")
         self.said = tuple(None if w is None else float(w) for w in weights)
         self.weights = torch.tensor([1.0 if w is None else w for w in self.said])
+        """[members] of lists."""
+        self.mixed: dict[str, Tensor] = {}
+        """[members] of clicks and of ratings."""
         reads = frozenset[str]().union(*(member.abilities.reads for member in self.members))
-        self.abilities = Abilities(reads=reads, new_items=any(member.abilities.new_items for member in self.members))
+        self.abilities = Abilities(gives, reads, new_items=any(member.abilities.new_items for member in self.members))
 
     @property
     def parts(self) -> tuple[Component, ...]:
@@ -79,8 +84,19 @@ class Blend(Model):
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         self.known = content.known.nonzero().ravel()
+        self.mixed = {head: self.start() for head in self.objective.heads if head != "ranking"}
         for member in self.members:
+            member.objective = self.objective
             member.prepare(dataset, content, features)
+
+    def start(self) -> Tensor:
+        """[members] weights before any are chosen."""
+        return torch.tensor([1.0 if w is None else w for w in self.said])
+
+    @property
+    def listed(self) -> Tensor:
+        """[members] weights of lists, which without a ranking head are those of the first."""
+        return self.weights if "ranking" in self.objective.heads else self.mixed[self.objective.first()]
 
     def told(self, queries: QueryBatch) -> Tensor:
         """[members, B, items] what is added up, before weights."""
@@ -97,17 +113,27 @@ class Blend(Model):
         return (scores - among.mean(1, keepdim=True)) / _spread(among)
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
-        whole = torch.einsum("m,mbn->bn", self.weights, self.told(queries))
+        whole = torch.einsum("m,mbn->bn", self.listed, self.told(queries))
         if items is None:
             return whole
         return whole[:, items] if items.ndim == 1 else whole.gather(1, items)
+
+    def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self._mean("click", [member.clicks(queries, items) for member in self.members])
+
+    def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self._mean("rating", [member.ratings(queries, items) for member in self.members])
+
+    def _mean(self, head: str, told: list[Tensor]) -> Tensor:
+        weights = self.mixed[head] / self.mixed[head].sum()
+        return torch.einsum("m,mbn->bn", weights, torch.stack([one.float() for one in told]))
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         """The members' reasons, weighed; ``usual`` is what the average item has less."""
         if self.options.of == "ranks":
             return {"taste": self.score(queries, items)}
         out: dict[str, Tensor] = {}
-        for member, weight in zip(self.members, self.weights, strict=True):
+        for member, weight in zip(self.members, self.listed, strict=True):
             among = member.score(queries)[:, self.known]
             share = weight / _spread(among)
             parts = {**member.reasons(queries, items), "usual": -among.mean(1, keepdim=True).expand(items.shape)}
@@ -142,10 +168,11 @@ class Blend(Model):
 
     def state(self) -> dict[str, Tensor]:
         parts = {f"{place}.{name}": tensor for place, member in enumerate(self.members) for name, tensor in member.state().items()}
-        return {"weights": self.weights, **parts}
+        return {"weights": self.weights, **{f"weights.{head}": weights for head, weights in self.mixed.items()}, **parts}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         self.weights = state["weights"]
+        self.mixed = {head: state[f"weights.{head}"] for head in self.mixed}
         for place, member in enumerate(self.members):
             own = f"{place}."
             member.load_state({name.removeprefix(own): tensor for name, tensor in state.items() if name.startswith(own)})
