@@ -43,7 +43,7 @@ class Wanted:
         other = self._rival(summary) if self.rivals else self._row(summary, **{"plan": self.plan, "variant": self.variant, **self.over})
         if other is None or self.metric not in other["figures"]:
             return None, None
-        p = other["p"] if other["plan"] == self.plan else p
+        p = other["p"] if other["p"] is not None else p
         base = other["figures"][self.metric]["mean"]
         return (value / base if base else float("inf")), p
 

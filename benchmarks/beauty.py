@@ -29,6 +29,10 @@ BENCHMARK = Benchmark(
         Wanted("NDCG@10", "beauty", least=0.064),
         Wanted("recall@10", "beauty", "recall@10", least=0.108),
         Wanted("NDCG@10 over that of the best baseline", "beauty", rivals="all", least=1.0, p_below=0.001),
+        *(
+            Wanted(f"NDCG@10 over that of {library} {model}", "beauty", over={"plan": f"{library} {model}"}, least=1.0, p_below=0.05)
+            for library, model in PEERS
+        ),
     ],
 )
 

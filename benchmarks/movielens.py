@@ -76,6 +76,16 @@ BENCHMARK = Benchmark(
         Wanted("leave-last-out, NDCG@10 over that of the best baseline", "leave-last-out", rivals=BASELINES, least=1.8, p_below=0.001),
         Wanted("leave-last-out, NDCG@10 of the blend", "blended", least=0.132),
         Wanted("stars, RMSE", "rating", "rmse", most=0.91),
+        *(
+            Wanted(
+                f"leave-last-out, NDCG@10 over that of {library} {model}",
+                "leave-last-out",
+                over={"plan": f"{library} {model}"},
+                least=1.0,
+                p_below=0.05,
+            )
+            for library, model in PEERS
+        ),
     ],
 )
 

@@ -68,8 +68,10 @@ def page(quick: bool = False) -> str:
 
 def draw(quick: bool = False) -> list[Path]:
     """The plots of what has results."""
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        sys.exit("The page is written; its plots need matplotlib: pip install 'germane[dev]', or make env.")
     matplotlib.use("svg")
     matplotlib.rcParams |= {"svg.hashsalt": "germane", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     from matplotlib import pyplot

@@ -131,6 +131,15 @@ def test_a_verdict_needs_the_figure_and_the_p() -> None:
     assert not wanted("", "a", rivals=("Theirs",), least=1.4, p_below=0.01).reached(rows)
 
 
+def test_another_plan_is_compared_by_the_test_between_them() -> None:
+    """Whichever of the two was run against the other."""
+    wanted, summary = importlib.import_module("_claims").Wanted, importlib.import_module("_summary").summary
+    runs = [run("a", 0, 0.9, ours=0.3), {**run("b", 0, 0.9, ours=0.2), "p_between": {"ndcg@10": 0.02}}]
+    rows = summary(runs, "ndcg@10")
+    assert wanted("", "a", over={"plan": "b"}, least=1).found(rows) == (pytest.approx(1.5), 0.02)
+    assert wanted("", "b", over={"plan": "a"}, least=0.5).found(rows) == (pytest.approx(2 / 3), 0.02)
+
+
 def test_of_errors_the_best_rival_is_the_smallest() -> None:
     wanted = importlib.import_module("_claims").Wanted
     rows = [
