@@ -5,7 +5,8 @@
 
 Judged on the official validation file, which also chooses the epochs: the official test file is not at hand, and published figures are on that
 (FinalMLP .9861 and .1484, FinalNet .9857 and .1311). No figure here knows how often a user used an app before. "new pairs" are of a user and an app
-that training never saw. With ``--peers``, LightGBM on the same rows and the same drawn negatives (benchmarks/peers/).
+that training never saw. The recipe reads what is known of an app (category, price, rating), which published models do not: "ids and circumstances"
+is without it. "redrawn negatives" draws the two apps beside each use anew each epoch. With ``--peers``, LightGBM on the same rows and the same drawn negatives (benchmarks/peers/).
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from _harness import Benchmark
 from _peers import Peer
 from _plans import Plan, recipe
 
+BARE = {"evaluation": {"baselines": [], "variants": []}}
+
 BENCHMARK = Benchmark(
     __file__,
     "Clicks in context: Frappe",
     plans=[
         Plan("frappe", recipe("frappe"), needs="Frappe"),
+        Plan("ids and circumstances", recipe("frappe", data={"columns": {"side": []}}, **BARE), needs="Frappe", against="frappe"),
+        Plan("redrawn negatives", recipe("frappe", training={"redraw_negatives": True}, **BARE), needs="Frappe", against="frappe"),
         Plan("lightgbm", recipe("frappe"), needs="Frappe", against="frappe", peer=Peer("lightgbm", "click", "click")),
     ],
     metrics=("auc", "log_loss"),
