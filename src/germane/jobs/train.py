@@ -38,7 +38,7 @@ from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Trained, TrainingOptions, train_model
 
-__all__ = ["Judged", "cases_of", "evaluate", "first_alone", "fit", "judge", "newest_apart", "train", "without_context"]
+__all__ = ["Judged", "balance_lists", "cases_of", "evaluate", "first_alone", "fit", "judge", "newest_apart", "train", "without_context"]
 
 NOTHING_JUDGED = pl.DataFrame(schema={"row": pl.Int64, "user": pl.Int64, "item": pl.Int64, "rank": pl.Int64})
 
@@ -148,7 +148,7 @@ def fit(
         for once, more in zip(trained, _fit_parts(recommender, dataset, both, again, judged_by, folder, progress), strict=True):
             once.curve += more.curve
         split = both
-    _balance(recommender, dataset, split.train, judged_by)
+    balance_lists(recommender, dataset, split.train, judged_by)
     first = next((once for once in trained if once.curve), trained[0])
     recommender.version = f"{type(model).__name__}-{dataset.fingerprint[:8]}-{recommender.seed}"
     done = time.perf_counter()
@@ -230,7 +230,7 @@ def _fit_one(
     raise TrainingError(f"{type(part.model).__name__} is neither Counted nor Learned: a model is one of the two.")
 
 
-def _balance(recommender: Recommender, dataset: Dataset, train: NDArray[np.int64], judged_by: EvaluationOptions) -> None:
+def balance_lists(recommender: Recommender, dataset: Dataset, train: NDArray[np.int64], judged_by: EvaluationOptions) -> None:
     """Over what was asked last in training, of some users."""
     if not recommender.model.wants_balance:
         return
