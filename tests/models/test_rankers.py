@@ -18,8 +18,8 @@ class TestBoostedTrees(RankerContract):
     ranker = BoostedTrees(min_rows=10, columns=1.0, learning_rate=0.1)
 
 
-class TestBoostedTreesThatClassify(RankerContract):
-    ranker = BoostedTrees(objective="binary", min_rows=10, columns=1.0, learning_rate=0.1)
+class TestLambdaMART(RankerContract):
+    ranker = BoostedTrees(objective="lambdarank", min_rows=10, columns=1.0, learning_rate=0.1)
 
 
 class TestCrossNetwork(RankerContract):

@@ -215,6 +215,16 @@ def test_above_a_blend_it_reads_each_members_score(moments: Dataset) -> None:
         Blend(members=[{"use": "TwoStage"}, {"use": "EASE"}])
 
 
+def test_the_first_is_the_model_that_it_would_be_alone() -> None:
+    dataset, training = small_shop(), TrainingOptions(epochs=2, batch=16)
+    two = Recommender(TwoStage(first=SMALL, ranker=QUICK["CrossNetwork"]), text=HashedText(width=32))
+    one = Recommender(ContextTransformer(**{name: value for name, value in SMALL.items() if name != "use"}), text=HashedText(width=32))
+    for recommender in (two, one):
+        fit(recommender, dataset, LeaveLastOut().divide(dataset), training)
+    alone, below = one.model.state(), first_alone(two).model.state()
+    assert all(torch.equal(below[name], tensor) for name, tensor in alone.items())
+
+
 def test_seeds() -> None:
     dataset = small_shop()
     found = []

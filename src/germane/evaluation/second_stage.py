@@ -59,7 +59,8 @@ class Taught:
 def teach_ranker(model: TwoStage, cases: Cases, options: EvaluationOptions, seed: int = 0) -> Taught:
     """Fit the second model of ``model`` on the candidates of these cases, all but those of the users kept aside.
 
-    What lists do not show is no candidate. Cost: one judging of at most ``cases`` cases by the first model, and the learning itself.
+    A case weighs what its event weighs, by the root of how many its user has, so that few busy users do not drown the others. What lists do not
+    show is no candidate. Cost: one judging of at most ``cases`` cases by the first model, and the learning itself.
     """
     rng = np.random.default_rng(seed)
     cases = cases.only(cases.table.positive[cases.rows])
@@ -111,4 +112,6 @@ def _lessons(model: TwoStage, cases: Cases, options: EvaluationOptions) -> Lesso
     rows = np.concatenate(kept) if kept else cases.rows
     if not len(rows):
         raise TrainingError("[ranker] has nothing to learn from: no held-out event may stand in a list. Hold out more, or loosen exclude_seen.")
-    return Lessons(Candidates.joined(pairs), torch.cat(targets), table.weights[torch.from_numpy(rows)], table.users[rows])
+    users = table.users[rows]
+    busy = torch.from_numpy(np.bincount(users)[users].astype(np.float32))
+    return Lessons(Candidates.joined(pairs), torch.cat(targets), table.weights[torch.from_numpy(rows)] / busy.sqrt(), users)

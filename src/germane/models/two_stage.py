@@ -52,9 +52,9 @@ class TwoStageOptions(RankerOptions):
 class TwoStage(Model):
     """A first model that retrieves and a second that ranks, as one: a ``[ranker]`` section makes it of the ``[model]`` beside it.
 
-    Pays where the first model reads little, as the counted ones do, or where it cannot weigh what it knows against popularity, the moment or what the
-    user took before; rarely above a ``ContextTransformer``, which reads all of that already. Prefer ``Blend`` where several models score
-    alike well, and put the ranker above the blend: it then reads each member's score.
+    Pays most above a ``Blend``, each of whose members' scores it reads and weighs case by case, and above a model that cannot see what decides,
+    such as the moment; above a single counted model of history it has little to add. Prefer ``Blend`` alone where held-out events are few: a
+    second model learns from these only.
 
     The second model's scores stand as they are; all other items keep the first's order below them.
     Cost of a query: the first model's, and the second's for ``among`` items and those of the history that stand higher.

@@ -20,8 +20,8 @@ __all__ = ["BoostedTrees", "BoostedTreesOptions"]
 
 
 class BoostedTreesOptions(Options):
-    objective: Literal["lambdarank", "binary"] = "lambdarank"
-    """``lambdarank``: pairs in the wrong order count by what their exchange would do to NDCG; ``binary``: each pair is taken or not."""
+    objective: Literal["binary", "lambdarank"] = "binary"
+    """``binary``: each pair is taken or not; ``lambdarank``: pairs in the wrong order count by what their exchange would do to NDCG."""
     trees: int = Field(default=500, ge=1)
     """At most."""
     leaves: int = Field(default=15, ge=2)
