@@ -3,10 +3,10 @@
     GERMANE_DATA=... python benchmarks/cold_items.py
     python benchmarks/cold_items.py --quick    # a rehearsal
 
-A new item has a title and attributes, and nobody has touched it. Known and new are reported beside each other, since every place given to a new item
-is taken from a known one. "new among new" is the new items' own shelf. The curve is one trained model under other values of ``new_item_share``;
-"scores as they are" is the same without the ability. Of the new items in lists it says how often they were taken (``taken``) and how often the model's own
-softmax says that they would be (``stated``), per place.
+A new item has a title and attributes, and nobody has touched it. Known and new are reported beside each other, since every place given to a new
+item is taken from a known one. "new among new" is the new items' own shelf. The curve is one trained model under other values of
+``new_item_share``; "scores as they are" is the same without the ability. Of the new items in lists it says how often they were taken (``taken``)
+and how often the model's own softmax says that they would be (``stated``), per place.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@
 
 Judged on the official validation file, which also chooses the epochs: the official test file is not at hand, and published figures are on that
 (FinalMLP .9861 and .1484, FinalNet .9857 and .1311). No figure here knows how often a user used an app. "new pairs" are of a user and an app that
-training never saw. The recipe reads what is known of an app (category, price, rating), which published models do not: "ids and circumstances" is without it.
-"redrawn negatives" draws the two apps beside each use anew each epoch. With ``--peers``, LightGBM on the same rows and the same drawn negatives.
+training never saw. The recipe reads what is known of an app (category, price, rating), which published models do not: "ids and circumstances" is
+without it. "redrawn negatives" draws the two apps beside each use anew each epoch. With ``--peers``, LightGBM on the same rows and the same drawn
+negatives.
 """
 
 from __future__ import annotations
