@@ -60,6 +60,16 @@ def test_a_row_moves_by_its_own_mean() -> None:
     assert table[2].abs().max() == 0 and expected[0, 0] < -0.1
 
 
+def test_a_stretch_lengthens_steps_and_not_the_decay() -> None:
+    moved = []
+    for stretch in (1.0, 3.0):
+        table = nn.Parameter(torch.ones(2, 2))
+        table.grad = torch.ones(2, 2)
+        RowWiseAdam([table], rate=0.1, stretch=stretch, weight_decay=0.5).step()
+        moved.append(0.95 - table.detach())
+    torch.testing.assert_close(moved[1], 3 * moved[0])
+
+
 @settings(max_examples=20, deadline=None)
 @given(scale=st.floats(1e-3, 1e3))
 def test_the_size_of_gradients_does_not_matter(scale: float) -> None:

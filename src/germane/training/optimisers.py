@@ -13,6 +13,8 @@ __all__ = ["MANY", "optimisers_of"]
 
 MANY = 20_000_000
 """From so many numbers in all tables on, they take row-wise steps unless ``rowwise`` says otherwise."""
+STRETCH = 2.0
+"""Row-wise steps are so much longer than Adam's learning rate says: at the same length they learnt more slowly (docs/models.md)."""
 
 
 def optimisers_of(model: Learned, options: TrainingOptions, n_items: int, n_users: int) -> list[torch.optim.Optimizer]:
@@ -29,7 +31,7 @@ def optimisers_of(model: Learned, options: TrainingOptions, n_items: int, n_user
     found = [_chosen([group for group in groups if group["params"]], options)] if len(apart) < len(learning) else []
     if tables:
         decoupled = options.optimiser == "adamw"
-        found.append(RowWiseAdam(tables, options.learning_rate, weight_decay=options.weight_decay, decoupled=decoupled))
+        found.append(RowWiseAdam(tables, options.learning_rate, stretch=STRETCH, weight_decay=options.weight_decay, decoupled=decoupled))
     return found
 
 
