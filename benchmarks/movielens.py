@@ -61,8 +61,8 @@ BENCHMARK = Benchmark(
         Plan("by-time", films("by-time"), needs="MovieLens100K"),
         Plan("leave-last-out", films("leave-last-out"), needs="MovieLens100K"),
         Plan("films kept out", kept_out, needs="MovieLens100K"),
-        Plan("blended", blended, needs="MovieLens100K"),
-        Plan("rating", fifth, needs="MovieLens100K", seeds=FIFTHS),
+        Plan("blended", blended, needs="MovieLens100K", users=100),
+        Plan("rating", fifth, needs="MovieLens100K", seeds=FIFTHS, users=100),
         *(
             Plan(f"{library} {model}", films("leave-last-out"), needs="MovieLens100K", against="leave-last-out", peer=Peer(library, model))
             for library, model in PEERS
