@@ -21,7 +21,7 @@ from germane.jobs.train import fit, judge
 from germane.models import BiasedMF, ContextTransformer, Model, SASRec
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
-from germane.training import TrainingOptions, optimisers
+from germane.training import TrainingOptions
 from germane.training.optimisers import optimisers_of
 from germane.training.row_wise import RowWiseAdam
 from germane.worlds import MomentWorld
@@ -109,18 +109,6 @@ def test_each_weight_has_one_rule() -> None:
     assert sorted(learning) == sorted(id(p) for p in model.parameters())
     in_rows = {id(p) for group in rules[1].param_groups for p in group["params"]}
     assert {name for name, p in model.named_parameters() if id(p) in in_rows} == {"items.identity.weight", "person.table.weight"}
-
-
-def test_big_tables_take_them_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = prepared(SASRec(width=8, length=6))
-
-    def kinds(**said: object) -> list[str]:
-        return [type(rule).__name__ for rule in optimisers_of(model, TrainingOptions(**said), *SIZES)]  # type: ignore[arg-type]
-
-    assert kinds() == ["AdamW"]
-    monkeypatch.setattr(optimisers, "MANY", 24 * 8)
-    assert kinds() == ["AdamW", "RowWiseAdam"] and kinds(optimiser="adam") == ["Adam", "RowWiseAdam"]
-    assert kinds(rowwise=False) == ["AdamW"] and kinds(optimiser="adafactor") == ["Adafactor"] and kinds(optimiser="sgd") == ["SGD"]
 
 
 def test_it_learns_as_well() -> None:
