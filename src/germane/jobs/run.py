@@ -19,6 +19,7 @@ from ..errors import ConfigError, RunError
 from ..evaluation import EvaluationOptions, labels_at, paired
 from ..recommender import Recommender
 from ..types import Note
+from .energy import EnergyMeter
 from .memory import peak_mb
 from .notes import notes_of
 from .reliability import check_labels, check_reliability, shown, write_reliability
@@ -47,7 +48,7 @@ def train_run(
         raise RunError(f"{target} exists: choose another folder, or add --replace.")
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted training: add --resume to go on, or --replace to begin anew.")
-    started = time.perf_counter()
+    started, meter = time.perf_counter(), EnergyMeter()
     dataset = read.dataset()
     said = work / "config.toml"
     stamp = f"# data {dataset.fingerprint}\n{read.dump()}"
@@ -64,7 +65,14 @@ def train_run(
     if noted is not None:
         for note in notes:
             noted(note)
-    facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=progress)
+
+    def heard(epoch: int, step: int, steps: int, loss: float, figure: float | None) -> None:
+        if figure is not None:
+            meter.watch()
+        if progress is not None:
+            progress(epoch, step, steps, loss, figure)
+
+    facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=heard)
     judged_from = time.perf_counter()
     judged = _judge(recommender, dataset, split, read, "test" if len(split.test) else "validation", progress)
     if "ranker" in facts:
@@ -72,7 +80,7 @@ def train_run(
     recommender.remember(dataset)
     done = time.perf_counter()
     seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
-    about = {**_about(dataset, facts, seconds, read.base), "notes": [asdict(note) for note in notes]}
+    about = {**_about(dataset, facts, seconds, read.base), "notes": [asdict(note) for note in notes], "energy_wh": meter.wh()}
     save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace)
     shutil.rmtree(work, ignore_errors=True)
     return target, judged
@@ -95,7 +103,6 @@ def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, flo
         "epochs": facts["epochs"],
         "curve": facts["curve"],
         **({"ranker": facts["ranker"].as_json()} if "ranker" in facts else {}),
-        "energy_wh": None,
     }
 
 
