@@ -1,6 +1,6 @@
 """Which events train, which choose between models, which judge. Each split is a part: ``[split] use = …``.
 
-Held-out rows are positive events, and rows with a label or clicks that may convert where the data tells them (not in ``LeaveLastOut``).
+Held-out rows are positive events, and rows with a label or clicks that may convert, where the data tells them (not in ``LeaveLastOut``).
 An event that is no target trains where it stands before what its user is asked, and is history everywhere.
 Items held out by ``[data.rules] hold_out_items`` have no training and no validation rows; their test rows stay.
 """
