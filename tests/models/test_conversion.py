@@ -21,7 +21,20 @@ from germane.jobs.estimate import SAMPLE, _cases
 from germane.jobs.run import train_run
 from germane.jobs.score import score_file
 from germane.jobs.train import cases_of, fit, judge
-from germane.models import EASE, NCF, BiasedMF, Blend, ContextTransformer, DCNv2, FactorisationMachine, Learned, Model, RowWise, TensorFactorisation
+from germane.models import (
+    EASE,
+    NCF,
+    BiasedMF,
+    Blend,
+    ContextTransformer,
+    DCNv2,
+    FactorisationMachine,
+    Learned,
+    Model,
+    RowWise,
+    TensorFactorisation,
+    TwoStage,
+)
 from germane.training import TrainingOptions
 
 DAY = 86_400.0
@@ -245,6 +258,16 @@ def test_a_blend_mixes_logits() -> None:
     queries, items = recommender.batch([germane.Query(user="u1")]), torch.arange(20)[None]
     logits = torch.stack([member.conversions(queries, items) for member in blend.members])
     torch.testing.assert_close(blend.predict(queries, items, "conversion"), torch.einsum("m,mbn->bn", weights, logits).double().sigmoid())
+
+
+def test_of_two_models_the_first_tells() -> None:
+    dataset = shop(until=90, within=20, users=60)
+    split = ByTime(validation_from=40 * DAY, test_from=50 * DAY).divide(dataset)
+    two = TwoStage(first={"use": "ContextTransformer", **SMALL}, ranker={"use": "CrossNetwork", "epochs": 1}, among=9)
+    recommender = Recommender(two, features=(), exclude_seen=False)
+    fit(recommender, dataset, split, TrainingOptions(heads={"ranking": 1.0, "conversion": 0.5}, epochs=1))
+    queries, items = recommender.batch([germane.Query(user="u1")]), torch.arange(20)[None]
+    torch.testing.assert_close(two.predict(queries, items, "conversion"), two.first.predict(queries, items, "conversion"))
 
 
 def test_what_cannot_be_learnt_is_refused_before_training() -> None:

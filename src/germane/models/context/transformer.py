@@ -12,7 +12,7 @@ from ...batches import Batch, QueryBatch
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet, Moments
-from ...losses import HEADS, Objective, click_loss, next_item
+from ...losses import Objective, click_loss, next_item
 from ..base import Abilities, TwoSided
 from ..delay_scale import DelayScale
 from ..kept import Keeping
@@ -45,7 +45,9 @@ class ContextTransformer(TwoSided, Keeping):
 
     options: ContextTransformerOptions
     kept: tuple[QueryBatch, Encoded] | None = None
-    abilities = Abilities(frozenset(HEADS), frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True)
+    abilities = Abilities(
+        frozenset({"ranking", "click", "rating", "conversion"}), frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True
+    )
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         o = self.options
