@@ -102,7 +102,7 @@ BENCHMARK = Benchmark(
     metrics=("ndcg@10", "recall@10"),
     segments=("all", "unseen words", "new items"),
     wanted=[
-        Wanted("NDCG@10 over that of the best rival", "lastfm", rivals="all", least=1.0, p_below=0.05),
+        Wanted("NDCG@10 over that of the best rival", "lastfm", rivals="all", least=1.0, p_below=0.01),
         Wanted("NDCG@10 over that of the best rival where the words are unseen", "lastfm", rivals="all", segment="unseen words", least=1.0),
     ],
 )

@@ -1,9 +1,9 @@
 """Scale: generated catalogues of 1,000 to 1,000,000 items. Time and memory of a training step with shared negatives, and of a query.
 
-    python benchmarks/scale.py            # some 10 minutes on two cores
+    python benchmarks/scale.py            # some 20 minutes on two cores
     python benchmarks/scale.py --quick    # a rehearsal with the two smallest
 
-``ContextTransformer`` of width 64 on identity alone, 1,024 negatives shared by a batch of 64 users; 8,000 users with 12 events each, items drawn by a
+``ContextTransformer`` of width 64 on identity alone, 1,024 negatives shared by a batch of 64 users; 3,200 users with 12 events each, items drawn by a
 power law. Milliseconds of a step are the median after the first ten. A query is ``recommend`` for one known user over the whole catalogue, ten items,
 median of 50. Each size is a process of its own, so MB is its own peak, libraries and tables included.
 """
@@ -20,7 +20,7 @@ from _harness import Benchmark
 from _plans import Plan, Row, measured
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-USERS, EACH, QUERIES, WARM = 8_000, 12, 50, 10
+USERS, EACH, QUERIES, WARM = 3_200, 12, 50, 10
 
 
 def catalogue(items: int) -> Callable[[int, Path, bool], list[Row]]:

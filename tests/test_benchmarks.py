@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from polars.testing import assert_frame_equal
 
 from germane.config import Config
@@ -335,15 +336,34 @@ def test_every_peer_has_pins_a_runner_and_as_many_trials(grid: Path) -> None:
     assert used == set(said) - {"requirements"}
 
 
-def test_a_shelf_gives_its_places_to_the_best_of_the_new() -> None:
-    ranked = importlib.import_module("cold_items").ranked
-    own = np.tile(np.arange(20.0)[::-1], (3, 1))  # item n stands at place n + 1; 12 to 19 are new
-    new = np.arange(20) >= 12
-    places = ranked(own, own, new, np.array([9, 12, 14]))
-    assert places[1].tolist() == [11, 10, 11]  # the tenth place went from item 9 to item 12
-    assert places[3].tolist() == [11, 8, 10] and ranked(own, own, new, np.array([6, 7, 19]))[3].tolist() == [7, 11, 11]
-    turned = np.where(new, -own, own)  # another ranking of the new: item 19 first
-    assert ranked(own, turned, new, np.array([19, 18, 12]))[2].tolist() == [9, 10, 11]
+def test_what_new_items_get_of_lists_is_counted() -> None:
+    """Two of 22 items are new and stand first for everyone; one user in four takes the first of them."""
+    from germane.data import Dataset, LeaveLastOut
+    from germane.evaluation import EvaluationOptions
+    from germane.jobs.train import cases_of
+    from germane.models import Popular
+    from germane.recommender import Recommender
+
+    rows = [(f"u{user}", f"i{(user + step) % 20}") for user in range(20) for step in range(3)] + [(f"u{user}", "new0") for user in range(0, 20, 4)]
+    rows += [(f"u{user}", f"i{(user + 3) % 20}") for user in range(20) if user % 4]
+    items = {"item": [*(f"i{n}" for n in range(20)), "new0", "new1"]}
+    frame = pl.DataFrame({"user": [user for user, _ in rows], "item": [item for _, item in rows]})
+    dataset = Dataset.from_frames(frame, pl.DataFrame(items))
+    split, options = LeaveLastOut(validation=0).divide(dataset), EvaluationOptions()
+    recommender = Recommender(Popular(), features=())
+    recommender.prepare(dataset.take(split.train))
+    order = {name: float(name.startswith("new")) * 5 for name in dataset.items["id"]}
+
+    class First(torch.nn.Module):
+        length = 1
+
+        def score(self, queries):  # type: ignore[no-untyped-def]
+            return torch.tensor([list(order.values())] * len(queries))
+
+    figures = importlib.import_module("cold_items").shown(First(), cases_of(recommender, dataset, split, "test", options), options)
+    assert figures["share"]["value"] == pytest.approx(0.2)
+    assert figures["taken"]["value"] == pytest.approx(5 / 40)
+    assert figures["stated"]["value"] == pytest.approx(np.exp(5) / (2 * np.exp(5) + 17))
 
 
 def test_bm25_finds_what_is_written() -> None:

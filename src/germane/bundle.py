@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from . import calibration, encoders, models, policies
+from . import calibration, encoders, models, policies, signing
 from .component import build
 from .data import Columns, Dataset, Rules
 from .encoders import Encoder, ItemContent
@@ -37,6 +37,7 @@ from .types import Event
 __all__ = ["FORMAT", "load", "read_json", "save", "write_metrics"]
 
 FORMAT = 1
+SIGNATURE = "about.sig"
 
 
 def save(
@@ -48,10 +49,12 @@ def save(
     per_user: pl.DataFrame | None = None,
     about: Mapping[str, Any] | None = None,
     replace: bool = False,
+    sign: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write the run folder beside its place and rename it when whole; whatever fails leaves an older run as it was.
 
     ``config``: the TOML text it was trained from; absent, one is written from the parts. ``about``: facts that go into ``about.json``.
+    ``sign``: a private Ed25519 key, with which ``about.json``, and by its hashes every file but the figures, is signed in ``about.sig``.
     """
     target = Path(run)
     if target.exists() and not replace:
@@ -65,6 +68,8 @@ def save(
         raise RunError(f"{target.parent} cannot be written ({error.strerror}).") from None
     try:
         _write(recommender, work, config, metrics or [], per_user, dict(about or {}))
+        if sign is not None:
+            (work / SIGNATURE).write_text(signing.sign((work / "about.json").read_bytes(), Path(sign)) + "\n", encoding="ascii")
         if target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
             os.rename(target, old / "run")
@@ -146,11 +151,16 @@ def _write(
     _json(folder / "about.json", facts)
 
 
-def load(run: str | os.PathLike[str]) -> Recommender:
-    """The recommender of a run folder. Missing files, other bytes than were written, a newer format or a pickle are refused by name."""
+def load(run: str | os.PathLike[str], *, trust: str | os.PathLike[str] | None = None) -> Recommender:
+    """The recommender of a run folder. Missing files, other bytes than were written, a newer format or a pickle are refused by name.
+
+    ``trust``: a public Ed25519 key; a run that its private half did not sign is refused too.
+    """
     folder = Path(run)
     if not folder.is_dir():
         raise RunError(f"{folder} is not a run folder: give the folder that germane train wrote.")
+    if trust is not None:
+        _check_signature(folder, Path(trust))
     about = read_json(folder, "about.json")
     if not isinstance(about.get("format"), int) or about["format"] > FORMAT:
         raise RunError(f"{folder / 'about.json'} says format {about.get('format')!r}; this version reads up to {FORMAT}: upgrade germane.")
@@ -161,6 +171,17 @@ def load(run: str | os.PathLike[str]) -> Recommender:
         raise
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}).") from None
+
+
+def _check_signature(folder: Path, key: Path) -> None:
+    try:
+        content, signature = (folder / "about.json").read_bytes(), (folder / SIGNATURE).read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        raise RunError(
+            f"{folder} is not signed: there is no {SIGNATURE} beside its about.json; load it without a key only if you know its maker."
+        ) from None
+    if not signing.verify(content, signature, key):
+        raise RunError(f"{folder} was not signed by the key of {key}, or was changed since: it is not loaded.")
 
 
 def _check(folder: Path, about: Mapping[str, Any]) -> None:

@@ -29,6 +29,7 @@ Sets = Annotated[list[str] | None, typer.Option("--set", help="section.key=value
 Out = Annotated[Path, typer.Option("-o", "--out", help="Where the result goes.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No bars.")]
+Trust = Annotated[Path | None, typer.Option(metavar="KEYFILE", help="Refuse a run that the private half of this public key did not sign.")]
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Seed = Annotated[int | None, typer.Option(help="Of the draws; absent: the config's.")]
 NoExplore = Annotated[bool, typer.Option("--no-explore", help="The greedy list, every chance 1.")]
@@ -90,6 +91,7 @@ def train(
     out: Out,
     replace: Replace = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted training.")] = False,
+    sign: Annotated[Path | None, typer.Option(metavar="KEYFILE", help="Sign the run with this private Ed25519 key.")] = None,
     sets: Sets = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No bars and no notes.")] = False,
     as_json: Json = False,
@@ -107,7 +109,7 @@ def train(
             print(f"note: {note.detail}", file=sys.stderr)
 
     with training_bar(quiet or as_json) as progress:
-        run, judged = train_run(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress, noted=noted)
+        run, judged = train_run(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress, noted=noted, sign=sign)
     _say({"run": str(run), "rows": judged.rows, "notes": notes} if as_json else None, f"{judged}\n{run}")
 
 
@@ -119,13 +121,14 @@ def evaluate(
     reliability: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the click head's reliability: .svg, .png, or .json for the figures.")
     ] = None,
+    trust: Trust = None,
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:
     """Judge RUN again and rewrite its metrics.json."""
     from .jobs.run import evaluate_run
 
-    judged = evaluate_run(run, config=config, split=split, sets=sets or (), reliability=reliability)
+    judged = evaluate_run(run, config=config, split=split, sets=sets or (), reliability=reliability, trust=trust)
     _say(judged.rows if as_json else None, str(judged) if reliability is None else f"{judged}\n{reliability}")
 
 
@@ -143,6 +146,7 @@ def recommend(
     all_users: Annotated[bool, typer.Option("--all-users", help="A list for every known user.")] = False,
     seed: Seed = None,
     no_explore: NoExplore = False,
+    trust: Trust = None,
     sets: Sets = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -163,7 +167,7 @@ def recommend(
     if out is not None:
         form_of(out)
     query = None if queries or all_users else Query(user=user, time=time, context=job.context_of(context or ()), words=words)
-    recommender = job.open_run(run, items=items, sets=sets or ())
+    recommender = job.open_run(run, items=items, sets=sets or (), trust=trust)
     if query is not None:
         slates = iter([job.answer_one(recommender, query, n, seed=seed, explore=not no_explore)])
         if out is None and not as_json:
@@ -188,23 +192,24 @@ def score(
     pairs: Annotated[Path, typer.Option(help="A table with the config's user and item columns; context columns are read where it has them.")],
     out: Out,
     head: Annotated[str | None, typer.Option(help="click, rating, conversion or ranking; absent: the first of them that the model has.")] = None,
+    trust: Trust = None,
     as_json: Json = False,
 ) -> None:
     """Append a score to every row of PAIRS."""
     from .jobs.score import score_file
 
-    rows, missing = score_file(run, pairs, out, head=head)
+    rows, missing = score_file(run, pairs, out, head=head, trust=trust)
     lacking = f"; {missing:,} without a score, as their items are not in the catalogue" if missing else ""
     _say({"rows": rows, "without_score": missing, "out": str(out)} if as_json else None, f"{rows:,} rows in {out}{lacking}")
 
 
 @app.command()
-def describe(run: Run, as_json: Json = False) -> None:
+def describe(run: Run, trust: Trust = None, as_json: Json = False) -> None:
     """What RUN is, what moments it knows, and a query to try."""
     from .jobs.describe import describe as tell
     from .jobs.show import show_moments
 
-    told = tell(run)
+    told = tell(run, trust=trust)
     if as_json:
         print(json.dumps(told, ensure_ascii=False))
     else:
@@ -217,11 +222,12 @@ def serve(
     store: Annotated[str | None, typer.Option(help="Where events are kept; absent: $GERMANE_STORE, else sqlite:///germane.db.")] = None,
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.")] = 8000,
+    trust: Trust = None,
 ) -> None:
     """Answer over HTTP, with a page to try it, on this machine only."""
     from .serving import serve as run_service
 
-    run_service(run, store, host, port)
+    run_service(run, store, host, port, trust)
 
 
 @app.command()

@@ -31,7 +31,7 @@ STRANGER = ("no history yet", "fits those who are new here")
 
 
 def explained(model: Model, queries: QueryBatch, chosen: Sequence[NDArray[np.int64]]) -> list[list[tuple[Reason, ...]]]:
-    """For each query the reasons of each chosen item. Their weights sum to the item's score."""
+    """For each query the reasons of each chosen item. Their weights sum to the item's score; ``new`` is a reason of new items alone."""
     width = max((len(codes) for codes in chosen), default=0)
     if width == 0:
         return [[] for _ in chosen]
@@ -42,7 +42,10 @@ def explained(model: Model, queries: QueryBatch, chosen: Sequence[NDArray[np.int
         parts = {kind: part.double().numpy() for kind, part in model.reasons(queries, items).items()}
     strange = (queries.history < 0).all(1).tolist()
     return [
-        [tuple(_reason(kind, float(part[row, place]), strange[row]) for kind, part in parts.items()) for place in range(len(codes))]
+        [
+            tuple(_reason(kind, float(part[row, place]), strange[row]) for kind, part in parts.items() if kind != "new" or part[row, place])
+            for place in range(len(codes))
+        ]
         for row, codes in enumerate(chosen)
     ]
 

@@ -12,7 +12,7 @@ from germane.data.dataset import Dataset
 from germane.encoders import HashedText
 from germane.errors import ConfigError
 from germane.evaluation import VARIANTS, Cases, EvaluationOptions, mistyped
-from germane.evaluation.variants import shuffled, with_typos, without_values
+from germane.evaluation.variants import shuffled, shuffled_within_users, with_typos, without_values
 from germane.jobs.run import evaluate_run, train_run
 from germane.jobs.train import cases_of, fit, judge, without_context
 from germane.models import ContextTransformer, Popular
@@ -45,6 +45,17 @@ def test_shuffled_moments_are_the_same_moments_elsewhere(world: tuple[Dataset, S
     own = cases.table.moments[torch.from_numpy(cases.rows)]
     assert not torch.equal(asked.moments.codes, own.codes)
     assert sorted(map(tuple, asked.moments.codes.tolist())) == sorted(map(tuple, own.codes.tolist()))
+
+
+def test_moments_shuffled_within_users_stay_with_their_user(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
+    asked = shuffled_within_users(cases, world[2], 0)
+    assert asked is not None and asked.moments is not None
+    users, own = cases.table.users[cases.rows], cases.table.moments[torch.from_numpy(cases.rows)]
+    assert not torch.equal(asked.moments.codes, own.codes)
+    pairs = [sorted((int(user), *row) for user, row in zip(users, part.codes.tolist())) for part in (own, asked.moments)]
+    assert pairs[0] == pairs[1]
+    _, first = np.unique(users, return_index=True)
+    assert shuffled_within_users(cases.only(np.isin(np.arange(len(users)), first)), world[2], 0) is None  # one case a user
 
 
 def test_one_value_in_ten_goes_missing_and_the_time_stays(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:

@@ -152,6 +152,12 @@ def test_heads_are_blended_and_weighed_by_what_they_are_worth(head: str, figure:
         fit(recommender, dataset, split, training, evaluation=options)
         return recommender, judge(recommender, dataset, split, options).value(figure)
 
+    def weights_of(**more: Any) -> list[float]:
+        recommender = Recommender(Blend(members=(seen, blind)))
+        fit(recommender, dataset, split, training.model_copy(update={"epochs": 4, **more}), evaluation=options)
+        return recommender.model.mixed[head].tolist()  # type: ignore[union-attr]
+
+    assert weights_of(refit=True) == weights_of()  # chosen on validation, kept where members learn from all
     recommender, together = figure_of(seen, blind)
     model = recommender.model
     assert isinstance(model, Blend) and model.abilities.gives == {"click", "rating", "conversion"}

@@ -83,7 +83,7 @@ def test_unknown_items_are_never_negatives() -> None:
         assert gradient[4].abs().max() > 0
 
 
-@pytest.mark.parametrize(("average", "rowwise"), [(0.0, None), (0.9, None), (0.9, True)])
+@pytest.mark.parametrize(("average", "rowwise"), [(0.0, False), (0.9, False), (0.9, True)])
 def test_kill_and_resume_is_no_kill(tmp_path, average, rowwise) -> None:  # type: ignore[no-untyped-def]
     dataset = small_shop()
     split = LeaveLastOut().divide(dataset)

@@ -98,6 +98,8 @@ def test_items_added_later_get_their_share_and_a_run_keeps_it(tmp_path: Path) ->
     assert share_of(again) == share_of(recommender)
     reasons = {reason.kind: reason.weight for reason in next(p for p in again.recommend(Query(user="u1"), 150).items if p.item[0] == "n").reasons}
     assert reasons["new"] == pytest.approx(float(again.model.new.lift))  # type: ignore[union-attr]
+    old = next(place for place in again.recommend(Query(user="u1"), 150).items if place.item[0] == "i")
+    assert "new" not in {reason.kind for reason in old.reasons}
 
 
 def test_one_new_item_is_not_shown_to_everyone() -> None:

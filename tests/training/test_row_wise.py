@@ -21,7 +21,7 @@ from germane.jobs.train import fit, judge
 from germane.models import BiasedMF, ContextTransformer, Model, SASRec
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
-from germane.training import TrainingOptions, optimisers
+from germane.training import TrainingOptions
 from germane.training.optimisers import optimisers_of
 from germane.training.row_wise import RowWiseAdam
 from germane.worlds import MomentWorld
@@ -58,6 +58,16 @@ def test_a_row_moves_by_its_own_mean() -> None:
         expected -= 0.1 * gradient.numpy() / (np.sqrt(means / (1 - 0.999**step)) + 1e-8)[:, None]
     torch.testing.assert_close(table.detach().double(), torch.tensor(expected), rtol=1e-4, atol=0)
     assert table[2].abs().max() == 0 and expected[0, 0] < -0.1
+
+
+def test_a_stretch_lengthens_steps_and_not_the_decay() -> None:
+    moved = []
+    for stretch in (1.0, 3.0):
+        table = nn.Parameter(torch.ones(2, 2))
+        table.grad = torch.ones(2, 2)
+        RowWiseAdam([table], rate=0.1, stretch=stretch, weight_decay=0.5).step()
+        moved.append(0.95 - table.detach())
+    torch.testing.assert_close(moved[1], 3 * moved[0])
 
 
 @settings(max_examples=20, deadline=None)
@@ -99,18 +109,6 @@ def test_each_weight_has_one_rule() -> None:
     assert sorted(learning) == sorted(id(p) for p in model.parameters())
     in_rows = {id(p) for group in rules[1].param_groups for p in group["params"]}
     assert {name for name, p in model.named_parameters() if id(p) in in_rows} == {"items.identity.weight", "person.table.weight"}
-
-
-def test_big_tables_take_them_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = prepared(SASRec(width=8, length=6))
-
-    def kinds(**said: object) -> list[str]:
-        return [type(rule).__name__ for rule in optimisers_of(model, TrainingOptions(**said), *SIZES)]  # type: ignore[arg-type]
-
-    assert kinds() == ["AdamW"]
-    monkeypatch.setattr(optimisers, "MANY", 24 * 8)
-    assert kinds() == ["AdamW", "RowWiseAdam"] and kinds(optimiser="adam") == ["Adam", "RowWiseAdam"]
-    assert kinds(rowwise=False) == ["AdamW"] and kinds(optimiser="adafactor") == ["Adafactor"] and kinds(optimiser="sgd") == ["SGD"]
 
 
 def test_it_learns_as_well() -> None:

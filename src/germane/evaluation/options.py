@@ -11,7 +11,7 @@ from ..component import Options
 __all__ = ["SEGMENTS", "EvaluationOptions"]
 
 Segment = Literal["all", "known items", "new items", "new among new", "new users", "sparse users", "new pairs"]
-Variant = Literal["without context", "context shuffled", "context missing", "typos in words"]
+Variant = Literal["without context", "context shuffled", "context shuffled within users", "context missing", "typos in words"]
 SEGMENTS: tuple[Segment, ...] = ("all", "known items", "new items", "new among new", "new users", "sparse users", "new pairs")
 
 
@@ -29,8 +29,9 @@ class EvaluationOptions(Options):
     New among new: the new items' own shelf, where a list holds nothing else. New pairs: of a user with an item that it did not take in training,
     where other held-out events repeat."""
     variants: tuple[Variant, ...] = ("context shuffled",)
-    """Rows that tell what the model owes to what: trained again blind to context; asked in the moments of others; with one context value in
-    ten missing; with a typing error in each longer word. Left out where the data or the model have nothing of the kind."""
+    """Rows that tell what the model owes to what: trained again blind to context; asked in the moments of others, or in other moments of the same
+    user; with one context value in ten missing; with a typing error in each longer word. Left out where the data or the model have nothing of
+    the kind."""
 
     @field_validator("k", mode="before")
     @classmethod

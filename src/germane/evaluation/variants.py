@@ -13,7 +13,7 @@ from ..batches import event_frame
 from ..recommender import Recommender
 from .cases import Cases
 
-__all__ = ["VARIANTS", "mistyped", "with_typos", "without_values", "shuffled"]
+__all__ = ["VARIANTS", "mistyped", "with_typos", "without_values", "shuffled", "shuffled_within_users"]
 
 SHARE = 0.1
 """Of context values that ``without_values`` blanks."""
@@ -24,6 +24,21 @@ def shuffled(cases: Cases, recommender: Recommender, seed: int) -> Cases | None:
     if not recommender.features.parts or "context" not in recommender.model.abilities.reads:
         return None
     order = np.random.default_rng(seed).permutation(len(cases.rows))
+    return replace(cases, moments=cases.table.moments[torch.from_numpy(cases.rows[order])])
+
+
+def shuffled_within_users(cases: Cases, recommender: Recommender, seed: int) -> Cases | None:
+    """Every case is asked in the moment of another of the same user, where there is one: what the model owes to the moment, not to habits.
+
+    None: the model reads no context, or no user has two cases.
+    """
+    users = cases.table.users[cases.rows]
+    if not recommender.features.parts or "context" not in recommender.model.abilities.reads or len(np.unique(users)) == len(users):
+        return None
+    there = np.argsort(users, kind="stable")
+    drawn = np.lexsort((np.random.default_rng(seed).random(len(users)), users))  # in order of users too, each user's own at random
+    order = np.empty_like(there)
+    order[there] = drawn
     return replace(cases, moments=cases.table.moments[torch.from_numpy(cases.rows[order])])
 
 
@@ -73,6 +88,7 @@ def _slip(word: str, rng: np.random.Generator) -> str:
 
 VARIANTS: Mapping[str, Callable[[Cases, Recommender, int], Cases | None]] = {
     "context shuffled": shuffled,
+    "context shuffled within users": shuffled_within_users,
     "context missing": without_values,
     "typos in words": with_typos,
 }

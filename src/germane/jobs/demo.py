@@ -86,8 +86,9 @@ def films(protocol: str, seed: int = 0) -> dict[str, Any]:
 
 
 def films_kept_out(seed: int = 0) -> dict[str, Any]:
-    """By time, every tenth film out of training altogether: how the model places what nobody has touched."""
+    """By time, every tenth film out of training altogether, and a tenth of the places for them: how the model places what nobody has touched."""
     said = films("by-time", seed)
+    said["model"] |= {"new_item_share": 0.1}
     said["data"]["rules"] = {"hold_out_items": 10}
     said["training"]["epochs"] = KEPT_OUT_EPOCHS
     said["evaluation"] = {"segments": ["new items", "known items"], "variants": []}

@@ -10,9 +10,9 @@ from ..bundle import load, read_json
 __all__ = ["describe"]
 
 
-def describe(run: str | Path) -> dict[str, Any]:
+def describe(run: str | Path, *, trust: str | Path | None = None) -> dict[str, Any]:
     """Its parts, its size, when it was trained, and the answer of ``GET /v1/context``: columns, whether words are read, an example request."""
-    recommender = load(run)
+    recommender = load(run, trust=trust)
     about = read_json(Path(run), "about.json")
     return {
         "run": str(run),

@@ -28,9 +28,9 @@ Told = Callable[[int, int], None]
 """Hears how many of how many are answered."""
 
 
-def open_run(run: str | Path, *, items: str | Path | None = None, sets: Sequence[str] = ()) -> Recommender:
+def open_run(run: str | Path, *, items: str | Path | None = None, sets: Sequence[str] = (), trust: str | Path | None = None) -> Recommender:
     """A saved run with items that it has never seen, and with its policy changed by ``policy.key=value``."""
-    recommender = load(run)
+    recommender = load(run, trust=trust)
     if sets:
         recommender.policy = _changed(recommender.policy, sets)
     if items is not None:

@@ -18,7 +18,9 @@ from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
 from ..evaluation import EvaluationOptions, labels_at, paired
 from ..recommender import Recommender
+from ..signing import check_signing_key
 from ..types import Note
+from .energy import EnergyMeter
 from .memory import peak_mb
 from .notes import notes_of
 from .reliability import check_labels, check_reliability, shown, write_reliability
@@ -39,10 +41,12 @@ def train_run(
     resume: bool = False,
     progress: Progress | None = None,
     noted: Callable[[Note], object] | None = None,
+    sign: str | Path | None = None,
 ) -> tuple[Path, Judged]:
     """Train what ``config`` says and write the run folder. Works in ``RUN.partial``, which a later ``resume`` goes on from.
 
     ``noted`` hears, before training begins, what is odd about the data or about asking this model of them; ``about.json`` keeps it.
+    ``sign``: a private key that signs the run, see ``save``.
     """
     target, work = Path(run), Path(f"{run}.partial")
     read = config if isinstance(config, Config) else Config.read(config, sets)
@@ -50,7 +54,9 @@ def train_run(
         raise RunError(f"{target} exists: choose another folder, or add --replace.")
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted training: add --resume to go on, or --replace to begin anew.")
-    started = time.perf_counter()
+    if sign is not None:
+        check_signing_key(Path(sign))
+    started, meter = time.perf_counter(), EnergyMeter()
     dataset = read.dataset()
     said = work / "config.toml"
     stamp = f"# data {dataset.fingerprint}\n{read.dump()}"
@@ -67,7 +73,14 @@ def train_run(
     if noted is not None:
         for note in notes:
             noted(note)
-    facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=progress)
+
+    def heard(epoch: int, step: int, steps: int, loss: float, figure: float | None) -> None:
+        if figure is not None:
+            meter.watch()
+        if progress is not None:
+            progress(epoch, step, steps, loss, figure)
+
+    facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=heard)
     judged_from = time.perf_counter()
     judged = _judge(recommender, dataset, split, read, "test" if len(split.test) else "validation", progress)
     if "ranker" in facts:
@@ -75,8 +88,8 @@ def train_run(
     recommender.remember(dataset)
     done = time.perf_counter()
     seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
-    about = {**_about(dataset, facts, seconds, read.base), "notes": [asdict(note) for note in notes]}
-    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace)
+    about = {**_about(dataset, facts, seconds, read.base), "notes": [asdict(note) for note in notes], "energy_wh": meter.wh()}
+    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace, sign=sign)
     shutil.rmtree(work, ignore_errors=True)
     return target, judged
 
@@ -98,7 +111,6 @@ def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, flo
         "epochs": facts["epochs"],
         "curve": facts["curve"],
         **({"ranker": facts["ranker"].as_json()} if "ranker" in facts else {}),
-        "energy_wh": None,
     }
 
 
@@ -158,15 +170,17 @@ def evaluate_run(
     split: str = "test",
     sets: Sequence[str] = (),
     reliability: str | Path | None = None,
+    trust: str | Path | None = None,
 ) -> Judged:
     """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite its ``metrics.json``.
 
-    ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``, ``.png`` or ``.json``.
+    ``trust``: a public key that has to have signed it. ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``,
+    ``.png`` or ``.json``.
     """
     folder = Path(run)
     if split not in ("test", "validation"):
         raise ConfigError(f"--split {split!r}: choose test or validation.")
-    recommender = load(folder)
+    recommender = load(folder, trust=trust)
     if reliability is not None:
         check_reliability(reliability, recommender)
     about = read_json(folder, "about.json")

@@ -83,8 +83,9 @@ class Blend(Model):
             member.check(dataset, text)
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
+        """Weights that were chosen stay, so that members can be trained again under them."""
         self.known = content.known.nonzero().ravel()
-        self.mixed = {head: self.start() for head in self.objective.heads if head != "ranking"}
+        self.mixed = {head: self.mixed.get(head, self.start()) for head in self.objective.heads if head != "ranking"}
         for member in self.members:
             member.objective = self.objective
             member.prepare(dataset, content, features)

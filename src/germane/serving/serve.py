@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 
-def serve(run: str | os.PathLike[str] | Recommender, store: str | EventStore | None = None, host: str = "127.0.0.1", port: int = 8000) -> None:
-    """Serve a run (its folder, or a recommender) until interrupted; ``port=0`` takes a free one.
+def serve(
+    run: str | os.PathLike[str] | Recommender,
+    store: str | EventStore | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    trust: str | os.PathLike[str] | None = None,
+) -> None:
+    """Serve a run (its folder, or a recommender) until interrupted; ``port=0`` takes a free one. ``trust``: a public key that has to have signed it.
 
     ``store``: an address or an open store; absent: ``$GERMANE_STORE``, else ``germane.db`` in the current folder.
     """
@@ -28,7 +34,7 @@ def serve(run: str | os.PathLike[str] | Recommender, store: str | EventStore | N
     from ..bundle import load
     from .app import create_app
 
-    recommender = load(run) if isinstance(run, str | os.PathLike) else run
+    recommender = load(run, trust=trust) if isinstance(run, str | os.PathLike) else run
     with _listen(host, port) as door:
         opened = store if isinstance(store, EventStore) else open_store(store)
         try:

@@ -9,18 +9,16 @@ from ..models import Learned
 from .options import TrainingOptions
 from .row_wise import RowWiseAdam
 
-__all__ = ["MANY", "optimisers_of"]
+__all__ = ["optimisers_of"]
 
-MANY = 20_000_000
-"""From so many numbers in all tables on, they take row-wise steps unless ``rowwise`` says otherwise."""
+STRETCH = 2.0
+"""Row-wise steps are so much longer than Adam's learning rate says: at the same length they learnt more slowly (docs/models.md)."""
 
 
 def optimisers_of(model: Learned, options: TrainingOptions, n_items: int, n_users: int) -> list[torch.optim.Optimizer]:
     """One, or two where tables of items and users take row-wise steps. Such a table is known by its rows, with or without one for nobody."""
     learning = [p for p in model.parameters() if p.requires_grad]
-    tables = _tables(model, {n_items, n_users, n_users + 1}) if options.optimiser in ("adamw", "adam") else []
-    if options.rowwise is False or (options.rowwise is None and sum(table.numel() for table in tables) < MANY):
-        tables = []
+    tables = _tables(model, {n_items, n_users, n_users + 1}) if options.rowwise else []
     apart = {id(table) for table in tables}
     groups = [
         {"params": [p for p in learning if p.ndim > 1 and id(p) not in apart], "weight_decay": options.weight_decay},
@@ -29,7 +27,7 @@ def optimisers_of(model: Learned, options: TrainingOptions, n_items: int, n_user
     found = [_chosen([group for group in groups if group["params"]], options)] if len(apart) < len(learning) else []
     if tables:
         decoupled = options.optimiser == "adamw"
-        found.append(RowWiseAdam(tables, options.learning_rate, weight_decay=options.weight_decay, decoupled=decoupled))
+        found.append(RowWiseAdam(tables, options.learning_rate, stretch=STRETCH, weight_decay=options.weight_decay, decoupled=decoupled))
     return found
 
 

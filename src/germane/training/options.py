@@ -37,9 +37,9 @@ class TrainingOptions(Options):
     ``[evaluation] exclude_seen`` other than true."""
     optimiser: Literal["adamw", "adam", "sgd", "adafactor"] = "adamw"
     """The rule by which gradients change weights."""
-    rowwise: bool | None = None
+    rowwise: bool = False
     """With ``adamw`` or ``adam``: tables of item and user vectors keep one number a row beside their weights, instead of two for each number.
-    Absent: where they hold 20 million numbers or more."""
+    For tables that do not fit otherwise; it may learn a little worse."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Length of a step."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -82,7 +82,7 @@ class TrainingOptions(Options):
 
     @field_validator("rowwise")
     @classmethod
-    def _rowwise_belongs_to_adam(cls, value: bool | None, told: ValidationInfo) -> bool | None:
+    def _rowwise_belongs_to_adam(cls, value: bool, told: ValidationInfo) -> bool:
         if value and told.data.get("optimiser", "adamw") not in ("adamw", "adam"):
             raise ValueError(f"should stand beside optimiser = 'adamw' or 'adam', and {told.data['optimiser']!r} is asked for")
         return value

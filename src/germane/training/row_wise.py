@@ -14,10 +14,10 @@ __all__ = ["RowWiseAdam"]
 class RowWiseAdam(torch.optim.Optimizer):
     """Adam whose second moment is the mean over a row, and without a first moment: 1 / (2 × width) of Adam's memory.
 
-    ``v = b v + (1 - b) mean(g²)`` of each row, and each number of the row moves by ``rate × g / (sqrt(v / (1 - b^t)) + 1e-8)``. Prefer it to Adam for
-    tables of items and users that are too large to be kept three times; gradients are dense all the same. Parameters have two dimensions.
+    ``v = b v + (1 - b) mean(g²)`` of each row, and each number of the row moves by ``stretch × rate × g / (sqrt(v / (1 - b^t)) + 1e-8)``. Prefer it
+    to Adam for tables of items and users that are too large to be kept three times; gradients are dense all the same. Parameters have two dimensions.
     torch has no such rule, and the libraries that do (FBGEMM through TorchRec: exact row-wise Adagrad, partial row-wise Adam) are heavy and made for
-    clusters; hence these lines. Unlike row-wise Adagrad it forgets, so that it takes the learning rate that Adam takes.
+    clusters; hence these lines. Unlike row-wise Adagrad it forgets, so that its rate is of the size that Adam's is.
 
     >>> table = torch.nn.Embedding(1000, 64)
     >>> rule = RowWiseAdam([table.weight], rate=0.01)
@@ -29,9 +29,19 @@ class RowWiseAdam(torch.optim.Optimizer):
     Sources: Adam (Kingma and Ba, 2015); one state a row, as in DLRM's row-wise Adagrad (Naumov et al., 2019).
     """
 
-    def __init__(self, parameters: Iterable[Tensor], rate: float, *, keep: float = 0.999, weight_decay: float = 0.0, decoupled: bool = True) -> None:
-        """``keep``: b; ``decoupled``: weights decay beside the gradient, as in AdamW, and not through it, as in Adam."""
-        super().__init__(parameters, {"lr": rate, "keep": keep, "weight_decay": weight_decay, "decoupled": decoupled})
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        rate: float,
+        *,
+        stretch: float = 1.0,
+        keep: float = 0.999,
+        weight_decay: float = 0.0,
+        decoupled: bool = True,
+    ) -> None:
+        """``stretch``: how many rates long a step is; ``keep``: b; ``decoupled``: weights decay beside the gradient, as in AdamW, and not through it,
+        as in Adam."""
+        super().__init__(parameters, {"lr": rate, "stretch": stretch, "keep": keep, "weight_decay": weight_decay, "decoupled": decoupled})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -57,4 +67,4 @@ class RowWiseAdam(torch.optim.Optimizer):
         lengths = torch.linalg.vector_norm(gradient, dim=1).square_()  # no copy of the table
         state["rows"].lerp_(lengths / table.shape[1], 1 - group["keep"])
         reach = 1 / ((state["rows"] / (1 - group["keep"] ** state["step"].item())).sqrt_() + 1e-8)
-        table.addcmul_(gradient, reach[:, None], value=-rate)
+        table.addcmul_(gradient, reach[:, None], value=-rate * group["stretch"])
