@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from germane import data, encoders, features, models, policies
 from germane.component import Options, exported
 from germane.data import Columns, Rules, Splitter, sources
+from germane.data.columns import Conversion
 from germane.data.format import Format
 from germane.data.options import DataOptions
 from germane.data.sources import Source
@@ -42,6 +43,7 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[data.format]", Format, None),
     ("[data.columns]", Columns, None),
     ("[data.rules]", Rules, None),
+    ("[data.rules.conversion]", Conversion, None),
     ("[data] use", sources, Source),
     ("[split]", data, Splitter),
     ("[text]", encoders, Encoder),

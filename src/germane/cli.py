@@ -191,7 +191,7 @@ def score(
     run: Run,
     pairs: Annotated[Path, typer.Option(help="A table with the config's user and item columns; context columns are read where it has them.")],
     out: Out,
-    head: Annotated[str | None, typer.Option(help="click, rating or ranking; absent: the first of them that the model has.")] = None,
+    head: Annotated[str | None, typer.Option(help="click, rating, conversion or ranking; absent: the first of them that the model has.")] = None,
     trust: Trust = None,
     as_json: Json = False,
 ) -> None:

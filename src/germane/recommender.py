@@ -248,7 +248,7 @@ class Recommender:
     def score(self, pairs: pl.DataFrame, head: str | None = None) -> NDArray[np.float64]:
         """What a head says of (user, item) rows, under the config's column names; context columns and the time are read where present.
 
-        ``head``: ``click`` (a probability), ``rating`` or ``ranking`` (a score); absent, the first of these that was trained.
+        ``head``: ``click`` (a probability), ``rating``, ``conversion`` (of a click) or ``ranking`` (a score); absent, the first of these it has.
         """
         trained = self.model.objective.heads
         head = head or self.model.objective.first()

@@ -30,7 +30,9 @@ def table_of(dataset: Dataset, visible: np.ndarray | None = None) -> EventTable:
 def epoch(rows: Rows, seed: int | None = 0) -> RowBatch:
     batches = list(rows.draw(None if seed is None else np.random.default_rng(seed)))
     assert len(batches) == len(rows)
-    joined = {name: torch.cat([getattr(batch, name) for batch in batches]) for name in ("items", "labels", "values", "weights")}
+    joined = {
+        name: torch.cat([getattr(batch, name) for batch in batches]) for name in ("items", "labels", "values", "converted", "waited", "weights")
+    }
     users = torch.cat([batch.queries.users for batch in batches])
     moments = torch.cat([batch.queries.moment.codes for batch in batches])
     first = batches[0].queries

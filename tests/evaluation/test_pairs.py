@@ -23,15 +23,17 @@ from germane.training import TrainingOptions
 
 def frame(labels: Any = None, p: Any = None, values: Any = None, ratings: Any = None) -> pl.DataFrame:
     n = len(labels if labels is not None else values)
-    nothing = [None] * n
+    nothing: list[None] = [None] * n
     told = pl.DataFrame(
         {
             "label": nothing if labels is None else labels,
             "probability": nothing if p is None else p,
             "value": nothing if values is None else values,
             "rating": nothing if ratings is None else ratings,
+            "converted": nothing,
+            "conversion": nothing,
         },
-        schema=dict.fromkeys(("label", "probability", "value", "rating"), pl.Float64),
+        schema=dict.fromkeys(("label", "probability", "value", "rating", "converted", "conversion"), pl.Float64),
     )
     label, chance = pl.col("label"), pl.col("probability")
     loss = -(label * chance.log() + (1 - label) * (1 - chance).log())

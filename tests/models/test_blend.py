@@ -160,7 +160,7 @@ def test_heads_are_blended_and_weighed_by_what_they_are_worth(head: str, figure:
     assert weights_of(refit=True) == weights_of()  # chosen on validation, kept where members learn from all
     recommender, together = figure_of(seen, blind)
     model = recommender.model
-    assert isinstance(model, Blend) and model.abilities.gives == {"click", "rating"}
+    assert isinstance(model, Blend) and model.abilities.gives == {"click", "rating", "conversion"}
     weights = model.mixed[head]
     assert weights[0] > 3 * weights[1] > 0
     assert together < 1.01 * min(figure_of(seen)[1], figure_of(blind)[1])
@@ -190,7 +190,7 @@ def test_mixing_learns_what_is_not_said_alone() -> None:
     ("members", "said"),
     [
         ([{"use": "EASE"}], "at least 2 items"),
-        ([{"use": "EASE"}, {"use": "NCF"}], r"NCF \(click, rating\) have nothing in common"),
+        ([{"use": "EASE"}, {"use": "NCF"}], r"NCF \(click, conversion, rating\) have nothing in common"),
         ([{"use": "EASE"}, {"use": "Popular", "weight": -1}], "should be numbers of 0 or more"),
         ([{"use": "EASE"}, {"use": "ItemNeighbors"}], "Did you mean ItemNeighbours"),
         ([{"use": "EASE", "l3": 1}, {"use": "Popular"}], "no option 'l3'"),

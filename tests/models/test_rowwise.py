@@ -143,7 +143,7 @@ def test_two_heads_and_absent_ones_are_refused_before_training() -> None:
         fitted(BiasedMF(width=4), dataset, TrainingOptions(heads={"click": 1.0, "rating": 1.0}))
     with pytest.raises(ConfigError, match=r"asks for rating, and Popular gives ranking only; models that do are .*BiasedMF"):
         fitted(Popular(), dataset, TrainingOptions(loss="mse"))
-    with pytest.raises(ConfigError, match=r"asks for ranking, and NCF gives click and rating only; models that do are .*ContextTransformer"):
+    with pytest.raises(ConfigError, match=r"asks for ranking, and NCF gives click, conversion, rating only; models that do are .*ContextTransformer"):
         fitted(NCF(), dataset, TrainingOptions(heads={"ranking": 1.0}))
     with pytest.raises(DataError, match="no event has one: name their column by value"):
         fitted(BiasedMF(width=4), events, TrainingOptions(loss="mse"))

@@ -103,6 +103,10 @@ class Batch:
     """[B, T] codes of all events, also of those that are no targets; -1 = none."""
     values: Tensor
     """[B, T] what each event was worth to its user, such as a rating; NaN = unknown."""
+    converted: Tensor
+    """[B, T] 0 or 1; NaN = no click, or nothing is known of it."""
+    waited: Tensor
+    """[B, T] seconds until it converted, or for which it has been watched; inf = it can no longer convert."""
     shown: Shown | None = None
     """Where there are labels."""
 
@@ -117,7 +121,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class RowBatch:
-    """One item for each query: what models learn that score a row at a time, and what clicks and ratings are judged on."""
+    """One item for each query: what models learn that score a row at a time, and what clicks, ratings and conversions are judged on."""
 
     queries: QueryBatch
     items: Tensor
@@ -126,6 +130,10 @@ class RowBatch:
     """[B] 0 or 1; NaN = unknown."""
     values: Tensor
     """[B] NaN = unknown."""
+    converted: Tensor
+    """[B] 0 or 1; NaN = no click, or nothing is known of it."""
+    waited: Tensor
+    """[B] seconds until it converted, or for which it has been watched; inf = it can no longer convert."""
     weights: Tensor
     """[B]"""
 

@@ -30,7 +30,7 @@ class EventTable:
 
     ``visible`` (rows of the event table) are what histories may hold; queries may be asked at any row. A row with the label 0 is in no history:
     it says what was shown and not taken. Without times, an event's time is its place in its user's timeline: what came k events ago is k old.
-    Memory: 28 bytes an event and 8 C + 4 D for C code and D dense columns.
+    Memory: 36 bytes an event and 8 C + 4 D for C code and D dense columns.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class EventTable:
         self.moments = features.encode(event_frame(dataset))
         self.weights = torch.from_numpy(np.array(dataset.events["weight"].to_numpy(), dtype=np.float32))
         self.values = _numbers(dataset, "value")
+        self.converted, self.waited = _numbers(dataset, "converted"), _numbers(dataset, "waited")
         self.positive = dataset.events["positive"].to_numpy()
         self.word_vectors, self.word_rows = words if words is not None else (torch.zeros(1, 0), np.zeros(len(dataset), dtype=np.int64))
 
@@ -93,9 +94,10 @@ class EventTable:
         )
 
     def rows_of(self, rows: NDArray[np.int64], length: int) -> RowBatch:
-        """These events, each with the item, label and value that it has."""
+        """These events, each with the item, label, value and outcome that it has."""
         at = torch.from_numpy(rows)
-        return RowBatch(self.queries(rows, length), self.items[at], self.labels[at], self.values[at], self.weights[at])
+        told = (self.items, self.labels, self.values, self.converted, self.waited, self.weights)
+        return RowBatch(self.queries(rows, length), *(column[at] for column in told))
 
     def stretch(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self.offsets[self.users[rows]], self.before[self.place[rows]]

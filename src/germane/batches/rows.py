@@ -66,6 +66,7 @@ class Rows:
                     items=torch.from_numpy(items[part].astype(np.int64)),
                     labels=(~nothing).float(),
                     values=batch.values.masked_fill(nothing, torch.nan),
+                    converted=batch.converted.masked_fill(nothing, torch.nan),
                 )
             yield batch
 

@@ -99,6 +99,8 @@ class Timelines:
             weights=table.weights[at].masked_fill(nothing, 0),
             items=table.items[at].masked_fill(nothing, PAD),
             values=table.values[at].masked_fill(nothing, torch.nan),
+            converted=table.converted[at].masked_fill(nothing, torch.nan),
+            waited=table.waited[at],
             shown=self._shown(begins, ends, user, width) if len(self.shown) else None,
         )
 

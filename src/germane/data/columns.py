@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..component import Options
 from ..errors import ConfigError
 from .expression import Condition
 
-__all__ = ["ColumnType", "Columns", "Renamed", "Rules"]
+__all__ = ["ColumnType", "Columns", "Conversion", "Renamed", "Rules"]
 
 ColumnType = Literal["category", "number", "categories", "text", "time"]
 
@@ -97,6 +97,23 @@ class Columns(Options):
         return (*self.context, *self.place)
 
 
+class Conversion(Options):
+    """What a click is to lead to, for the conversion head."""
+
+    of: str
+    """The kind of event that may convert."""
+    by: str
+    """The kind that it converts by: the same user's, with the same item, at the same time or later."""
+    within: float = Field(gt=0)
+    """Days: what comes later is no conversion of this event."""
+
+    @model_validator(mode="after")
+    def _two_kinds(self) -> Conversion:
+        if self.of == self.by:
+            raise ValueError(f"of and by should be two kinds, and both are {self.of!r}")
+        return self
+
+
 class Rules(Options):
     """``[data.rules]``: which events count, and for how much."""
 
@@ -112,6 +129,8 @@ class Rules(Options):
     """The kind to predict; absent: every kind."""
     duplicates: Literal["keep", "last", "sum"] = "keep"
     """Events of the same user, item and kind: all are kept, only the last, or the last with values and weights summed."""
+    conversion: Conversion | None = None
+    """What a click is to lead to, and in how many days: ``{of = "click", by = "buy", within = 30}``. For ``heads = {conversion = 1.0}``."""
     hold_out_items: int = Field(default=0, ge=0)
     """10: items with crc32(id) % 10 == 0 have no training or validation events."""
 

@@ -51,8 +51,8 @@ class Dataset:
     events: pl.DataFrame
     """``user`` and ``item`` (Int32 codes), ``weight`` (Float32), ``positive`` (Boolean: may be a target); where the data has them
     ``time`` (Float64, seconds of the wall clock), ``value`` (Float32), ``kind`` (String), ``label`` (Int8), ``split`` (String),
-    ``words`` (String), and one ``context:NAME`` for each name of ``columns.moment``
-    (String for categories, List(String) for several, Float64 for numbers; null = missing)."""
+    ``words`` (String), ``converted`` (Boolean) and ``waited`` (Float64, seconds; see ``data/conversions.py``), and one ``context:NAME`` for each
+    name of ``columns.moment`` (String for categories, List(String) for several, Float64 for numbers; null = missing)."""
     items: pl.DataFrame
     """``id`` (String) and the file's own columns (text, side, image, vector …)."""
     users: pl.DataFrame

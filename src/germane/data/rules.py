@@ -7,6 +7,7 @@ import polars as pl
 from ..errors import DataError, nearest
 from ..types import Note
 from .columns import Columns, Rules
+from .conversions import follow
 from .expression import Condition
 
 __all__ = ["apply"]
@@ -20,6 +21,8 @@ def apply(events: pl.DataFrame, rules: Rules, columns: Columns) -> tuple[pl.Data
         unheard = sorted(set(rules.kinds) - set(events["kind"].unique().drop_nulls()))
         if unheard:
             notes.append(Note("unknown_kind", f"[data.rules] kinds names {', '.join(unheard)}, which no event has"))
+    if rules.conversion is not None:
+        events = follow(events, rules.conversion)  # before duplicates go: the first purchase ends the wait
     weight: pl.Expr = pl.lit(1.0)
     if rules.kinds:
         weight = pl.col("kind").replace_strict(list(rules.kinds), list(rules.kinds.values()), default=1.0, return_dtype=pl.Float64).fill_null(1.0)
@@ -48,14 +51,18 @@ def apply(events: pl.DataFrame, rules: Rules, columns: Columns) -> tuple[pl.Data
 def _check(events: pl.DataFrame, rules: Rules, columns: Columns) -> None:
     if rules.positive is not None and columns.value is None:
         raise DataError(f"[data.rules] positive = {rules.positive!r} compares the value of an event: name its column by value = … in [data.columns].")
-    if columns.kind is None and (rules.kinds or rules.target is not None):
-        raise DataError("[data.rules] kinds and target speak of the kind of an event: name its column by kind = … in [data.columns].")
-    if rules.target is not None:
+    if columns.kind is None and (rules.kinds or rules.target is not None or rules.conversion is not None):
+        raise DataError("[data.rules] kinds, target and conversion speak of the kind of an event: name its column by kind = … in [data.columns].")
+    if columns.time is None and rules.conversion is not None:
+        raise DataError("[data.rules] conversion asks how long it takes: name the column of times by time = … in [data.columns].")
+    asked = {} if rules.target is None else {"target": rules.target}
+    if rules.conversion is not None:
+        asked |= {"conversion of": rules.conversion.of, "conversion by": rules.conversion.by}
+    if asked:
         kinds = sorted(events["kind"].unique().drop_nulls())
-        if rules.target not in kinds:
-            raise DataError(
-                f"[data.rules] target = {rules.target!r}: no event is of that kind; kinds are {', '.join(kinds)}.{nearest(rules.target, kinds)}"
-            )
+        for said, kind in asked.items():
+            if kind not in kinds:
+                raise DataError(f"[data.rules] {said} = {kind!r}: no event is of that kind; kinds are {', '.join(kinds)}.{nearest(kind, kinds)}")
 
 
 def _merge_duplicates(events: pl.DataFrame, rules: Rules) -> pl.DataFrame:

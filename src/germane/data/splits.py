@@ -1,6 +1,6 @@
 """Which events train, which choose between models, which judge. Each split is a part: ``[split] use = …``.
 
-Held-out rows are positive events, and rows with a label where the data tells labels (not in ``LeaveLastOut``).
+Held-out rows are positive events, and rows with a label or clicks that may convert, where the data tells them (not in ``LeaveLastOut``).
 An event that is no target trains where it stands before what its user is asked, and is history everywhere.
 Items held out by ``[data.rules] hold_out_items`` have no training and no validation rows; their test rows stay.
 """
@@ -263,9 +263,11 @@ class NoSplit(Splitter):
 
 
 def _judged(dataset: Dataset) -> NDArray[np.bool_]:
-    """[events] whether a row may be asked: it was taken, or a label says that it was not."""
-    positive: NDArray[np.bool_] = dataset.events["positive"].to_numpy()
-    return positive | dataset.events["label"].is_not_null().to_numpy() if "label" in dataset.events.columns else positive
+    """[events] whether a row may be asked: it was taken, a label says that it was not, or it may convert."""
+    judged: NDArray[np.bool_] = dataset.events["positive"].to_numpy()
+    for name in {"label", "converted"} & set(dataset.events.columns):
+        judged = judged | dataset.events[name].is_not_null().to_numpy()
+    return judged
 
 
 def held_out_items(dataset: Dataset) -> NDArray[np.bool_]:

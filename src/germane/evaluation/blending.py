@@ -10,7 +10,7 @@ from torch.nn import functional
 from ..models import Blend
 from .cases import Cases
 from .options import EvaluationOptions
-from .pairs import judge_pairs
+from .pairs import SAID, judge_pairs
 from .protocol import left_out
 
 __all__ = ["choose_weights", "mix", "weigh"]
@@ -30,12 +30,12 @@ def weigh(blend: Blend, cases: Cases, options: EvaluationOptions, seed: int = 0)
     if not blend.mixed:
         return
     judged = [judge_pairs(member, cases) for member in blend.members]
-    for head, said, truth in (("click", "probability", "label"), ("rating", "rating", "value")):
+    for head, (said, truth) in SAID.items():
         if head in blend.mixed:
             told = np.stack([frame[said].to_numpy() for frame in judged])
             given = judged[0][truth].to_numpy()
             there = ~np.isnan(given)
-            blend.mixed[head] = mix(torch.from_numpy(told[:, there]), torch.from_numpy(given[there]), blend.said, head == "click")
+            blend.mixed[head] = mix(torch.from_numpy(told[:, there]), torch.from_numpy(given[there]), blend.said, head != "rating")
 
 
 def mix(told: Tensor, truth: Tensor, said: tuple[float | None, ...], clicks: bool) -> Tensor:

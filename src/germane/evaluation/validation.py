@@ -18,7 +18,7 @@ from .protocol import judge_cases
 __all__ = ["Validation"]
 
 OF_LISTS = ("ndcg", "recall", "hit", "mrr", "map")
-SMALLER = ("log_loss", "normalised_entropy", "ece", "rmse", "mae")
+SMALLER = tuple(n for head in ("click", "conversion", "rating") for n in pair_metrics(head) if not n.endswith("auc"))
 """Of these less is better."""
 
 
@@ -61,16 +61,18 @@ def _told(metric: str, cases: Cases | None) -> bool:
     """Whether the held-out rows have what the figure needs."""
     assert cases is not None
     rows = torch.from_numpy(cases.rows)
-    labels, values = cases.table.labels[rows], cases.table.values[rows]
     if metric in pair_metrics("rating"):
-        return not bool(values.isnan().all())
-    if metric in pair_metrics("click"):
-        found = len(labels[~labels.isnan()].unique())
-        return found == 2 or (found == 1 and metric in ("log_loss", "ece"))
+        return not bool(cases.table.values[rows].isnan().all())
+    for head, told in (("click", cases.table.labels), ("conversion", cases.table.converted)):
+        if metric in pair_metrics(head):
+            found = len(told[rows][~told[rows].isnan()].unique())
+            return found == 2 or (found == 1 and metric.endswith(("log_loss", "ece")))
     return bool(cases.table.positive[cases.rows].any())
 
 
 def _lack(metric: str) -> str:
     if metric in pair_metrics("rating"):
         return "no event has a value"
+    if metric in pair_metrics("conversion"):
+        return "clicks whose window has passed are not of both outcomes"
     return "labels are not of both classes" if metric in pair_metrics("click") else "nothing was taken"

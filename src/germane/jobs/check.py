@@ -14,6 +14,7 @@ from ..evaluation import check_calibration
 from ..models import TwoStage
 from ..types import Note
 from .estimate import Estimate, estimate
+from .lessons import check_lessons
 from .notes import notes_of
 
 __all__ = ["Checked", "check"]
@@ -68,6 +69,7 @@ def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -
     dataset = read.dataset()
     split = read.split.divide(dataset)
     read.recommender(dataset)
+    check_lessons(read.training.objective(read.model), dataset, split)
     if read.training.calibrate is not None:
         check_calibration(read.training.calibrate, dataset, split)
     if isinstance(read.model, TwoStage):

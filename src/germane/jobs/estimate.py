@@ -12,14 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 
 from ..config import Config
 from ..data import Dataset, Split
+from ..data.conversions import closed
 from ..encoders import Encoder, HashedText, NoText, VectorCache, prompts
 from ..errors import FetchError, TrainingError
 from ..evaluation import VARIANTS, judge_cases, judge_pairs, teach_ranker
+from ..evaluation.pairs import SAID, pair_metrics
 from ..models import Learned, TwoStage
 from ..recommender import Recommender
 from .memory import peak_mb
@@ -85,7 +88,7 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     recommender = config.recommender(dataset)
     texts, encode = _encoding(recommender.text, dataset)
     recommender.text = _stand_in(recommender.text)
-    sample = replace(split, validation=_some(split.validation))
+    sample = replace(split, validation=_cases(dataset, split, config.training.metric))
     steps = _Steps()
     random = torch.random.get_rng_state()
     began = time.perf_counter()
@@ -173,7 +176,7 @@ def _judging(recommender: Recommender, dataset: Dataset, sample: Split, config: 
     laid_out = time.perf_counter()
     if config.evaluation.k:
         judge_cases(recommender.model, cases, config.evaluation)
-    if {"click", "rating"} & set(recommender.model.objective.heads):
+    if set(recommender.model.objective.heads) - {"ranking"}:
         judge_pairs(recommender.model, cases)
     case = (time.perf_counter() - laid_out) / len(rows)
     asked = sum(v not in VARIANTS or VARIANTS[v](cases, recommender, 0) is not None for v in config.evaluation.variants)
@@ -194,7 +197,17 @@ def _teaching(recommender: Recommender, dataset: Dataset, split: Split, sample: 
     return (time.perf_counter() - began) / max(1, len(sample.validation)) * min(len(split.validation), model.options.cases)
 
 
-def _some(rows: NDArray[np.int64] | Sequence[int]) -> NDArray[np.int64]:
-    """At most ``SAMPLE`` of them, evenly spaced."""
+def _cases(dataset: Dataset, split: Split, metric: str | None) -> NDArray[np.int64]:
+    """Some validation rows, half of either outcome where the figure asks for both: the rare one may be lost otherwise, and the figure with it."""
+    for head, (_, truth) in SAID.items():
+        if truth in ("label", "converted") and metric in pair_metrics(head) and truth in dataset.events.columns:
+            told = closed(dataset).events[truth].cast(pl.Int8).gather(split.validation)
+            either = [_some(split.validation[(told == outcome).fill_null(False).to_numpy()], SAMPLE // 2) for outcome in (0, 1)]
+            return np.sort(np.concatenate(either)) if any(map(len, either)) else _some(split.validation)
+    return _some(split.validation)
+
+
+def _some(rows: NDArray[np.int64] | Sequence[int], most: int = SAMPLE) -> NDArray[np.int64]:
+    """At most ``most`` of them, evenly spaced."""
     rows = np.asarray(rows, dtype=np.int64)
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.int64))] if len(rows) else rows
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64))] if len(rows) else rows

@@ -11,6 +11,7 @@ from .. import models
 from ..component import exported
 from ..config import Config
 from ..data import Dataset, LeaveLastOut, Split
+from ..data.conversions import closed
 from ..models import Model
 from ..types import Note
 
@@ -25,6 +26,7 @@ def notes_of(dataset: Dataset, split: Split, config: Config) -> list[Note]:
     return [
         *dataset.notes,
         *_labels(dataset, split, config),
+        *_conversions(dataset, split, config),
         *_context(dataset, split, config),
         *_items(dataset, split, config),
         *_users(dataset, config),
@@ -46,6 +48,16 @@ def _labels(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
                 yield Note("one_class", "every training label is 1: the click head has no negatives to learn from but drawn ones")
             else:
                 yield Note("one_class", f"every {part} label is {found[0]}: AUC cannot be told there")
+
+
+def _conversions(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
+    rule = dataset.rules.conversion
+    if rule is None or "conversion" not in config.training.objective(config.model).heads:
+        return
+    told = closed(dataset).events["converted"]
+    for part, rows in (("validation", split.validation), ("test", split.test)):
+        if len(rows) and not told.gather(rows).count():
+            yield Note("open_windows", f"no {part} {rule.of} is {rule.within:g} days older than the newest event: what converts cannot be told there")
 
 
 def _context(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:

@@ -28,6 +28,9 @@ from .train import NOTHING_JUDGED, Judged, Progress, first_alone, fit, judge, wi
 
 __all__ = ["evaluate_run", "train_run"]
 
+OF_ROWS = ("log_loss", "squared_error", "conversion_log_loss")
+"""What a single row costs, by head; the first that is told decides between runs."""
+
 
 def train_run(
     config: str | Path | Config,
@@ -115,7 +118,7 @@ def _per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
     """Each judged user's own figures, for paired tests."""
     frame = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean())
     if judged.pairs.height:
-        pairs = judged.pairs.group_by("user").agg(pl.col("log_loss", "squared_error").mean())
+        pairs = judged.pairs.group_by("user").agg(pl.col(OF_ROWS).mean())
         frame = frame.join(pairs, on="user", how="full", coalesce=True)
     frame = frame.sort("user")
     return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
@@ -157,7 +160,7 @@ def _p(ours: Judged, theirs: Judged, options: EvaluationOptions, seed: int) -> f
     """Of the lists; where none are judged, of what single rows cost."""
     if options.k:
         return paired(ours.cases, theirs.cases, metric=f"ndcg@{options.k[0]}", seed=seed)
-    return paired(ours.pairs, theirs.pairs, metric="log_loss" if ours.pairs["log_loss"].count() else "squared_error", seed=seed)
+    return paired(ours.pairs, theirs.pairs, metric=next((name for name in OF_ROWS if ours.pairs[name].count()), OF_ROWS[0]), seed=seed)
 
 
 def evaluate_run(

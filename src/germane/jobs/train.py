@@ -13,11 +13,11 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..batches import EventTable, Rows, Timelines
 from ..data import Dataset, LeaveLastOut, Split, Splitter
-from ..errors import DataError, TrainingError
+from ..data.conversions import closed, known_in_training
+from ..errors import TrainingError
 from ..evaluation import (
     VARIANTS,
     Cases,
@@ -32,11 +32,11 @@ from ..evaluation import (
     teach_ranker,
     weigh,
 )
-from ..losses import Objective
 from ..models import Blend, Counted, Learned, TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Trained, TrainingOptions, train_model
+from .lessons import check_lessons, rows_to_learn
 
 __all__ = ["Judged", "balance_lists", "cases_of", "evaluate", "first_alone", "fit", "judge", "newest_apart", "train", "without_context"]
 
@@ -53,7 +53,7 @@ class Judged:
     cases: pl.DataFrame = field(repr=False)
     """Of lists."""
     pairs: pl.DataFrame = field(repr=False, default_factory=pl.DataFrame)
-    """Of clicks and ratings."""
+    """Of clicks, ratings and conversions."""
     notes: tuple[str, ...] = ()
     """What training has to say."""
 
@@ -63,10 +63,12 @@ class Judged:
     def __str__(self) -> str:
         if not self.rows:
             return "\n".join(["no held-out events to judge", *self.notes])
-        shown = [m for m in self.rows[0]["metrics"] if m.split("@")[0] in ("ndcg", "recall", "mrr", "coverage", "auc", "log_loss", "rmse", "mae")]
-        lines = [f"{'model':<22}{'variant':<18}{'segment':<14}{'n':>6}  " + "  ".join(f"{m:>11}" for m in shown)]
+        named = ("ndcg", "recall", "mrr", "coverage", "auc", "log_loss", "conversion_auc", "conversion_log_loss", "rmse", "mae")
+        shown = {m: max(11, len(m)) for m in self.rows[0]["metrics"] if m.split("@")[0] in named}  # metric -> width
+        lines = [f"{'model':<22}{'variant':<18}{'segment':<14}{'n':>6}  " + "  ".join(f"{m:>{wide}}" for m, wide in shown.items())]
         for row in self.rows:
-            figures = "  ".join(f"{row['metrics'][m]['value']:>11.4f}" if m in row["metrics"] else f"{'':>11}" for m in shown)
+            told = row["metrics"]
+            figures = "  ".join(f"{told[m]['value']:>{wide}.4f}" if m in told else " " * wide for m, wide in shown.items())
             lines.append(f"{row['name']:<22}{row['variant']:<18}{row['segment']:<14}{row['n']:>6}  {figures}")
         against = self.rows[0]["p_against"]
         return "\n".join([*lines, *(f"p against {name}: {p:.4f}" for name, p in against.items()), *self.notes])
@@ -118,7 +120,7 @@ def fit(
     started = time.perf_counter()
     model = recommender.model
     model.objective, model.calibration = options.objective(model), None
-    _check(model.objective, dataset)
+    check_lessons(model.objective, dataset, split)
     if options.calibrate is not None:
         check_calibration(options.calibrate, dataset, split)
     model.check(dataset, recommender.text)
@@ -243,11 +245,6 @@ def balance_lists(recommender: Recommender, dataset: Dataset, train: NDArray[np.
     recommender.model.balance(table.queries(rows, recommender.model.length), (torch.from_numpy(query), torch.from_numpy(item.astype(np.int64))))
 
 
-def _check(objective: Objective, dataset: Dataset) -> None:
-    if "rating" in objective.heads and ("value" not in dataset.events.columns or dataset.events["value"].null_count() == len(dataset)):
-        raise DataError("a rating head learns from values, and no event has one: name their column by value = … in [data.columns].")
-
-
 def _fit_learned(
     recommender: Recommender,
     dataset: Dataset,
@@ -259,16 +256,17 @@ def _fit_learned(
 ) -> Trained:
     model = recommender.model
     assert isinstance(model, Learned)
-    train = dataset.take(split.train)
+    known = known_in_training(dataset, split) if "conversion" in model.objective.heads else dataset
+    train = known.take(split.train)
     model.warm(train.taken(), recommender.content)
     typed, phrases, share = recommender.typed(dataset), None, getattr(model.options, "words_share", 0.0)
     if typed is not None and share and dataset.columns.text:
         own, phrases = recommender.phrases(train, len(typed[0]))
         typed = torch.cat([typed[0], own]), typed[1]
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=typed)
+    table = EventTable(known, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=typed)
     feed: Timelines | Rows
     if model.learns_from == "rows":
-        feed = _rows(model, table, split.train, recommender.content.known, options, recommender.seed)
+        feed = rows_to_learn(model, table, split.train, recommender.content.known, options, recommender.seed)
     else:
         shown = split.train[(table.labels[torch.from_numpy(split.train)] == 0).numpy()] if "click" in model.objective.heads else split.train[:0]
         if len(shown):
@@ -281,19 +279,6 @@ def _fit_learned(
         cases = cases_of(recommender, dataset, split, "validation", judged_by)
         validate = Validation(model, cases, judged_by, options.metric)
     return train_model(model, feed, options, seed=recommender.seed, validate=validate, checkpoint=checkpoint, progress=progress)
-
-
-def _rows(model: Learned, table: EventTable, train: NDArray[np.int64], known: Tensor, options: TrainingOptions, seed: int) -> Rows:
-    """Rows of the head that learns: those with a value; or those with labels, with negatives beside the positives where no label is 0."""
-    size = options.batch or 1024
-    if model.objective.first() == "rating":
-        return Rows(table, train[~torch.isnan(table.values[torch.from_numpy(train)]).numpy()], size, length=model.length)
-    labels = table.labels[torch.from_numpy(train)].numpy()
-    if (labels == 0).any():
-        return Rows(table, train[~np.isnan(labels)], size, length=model.length)
-    pool = np.arange(len(known)) if options.unknown_as_negatives else np.flatnonzero(known.numpy())
-    negatives, redraw = options.drawn("click"), options.redraw_negatives
-    return Rows(table, train[table.positive[train]], size, length=model.length, negatives=negatives, pool=pool, redraw=redraw, seed=seed)
 
 
 def without_context(recommender: Recommender) -> Recommender | None:
@@ -312,7 +297,8 @@ def cases_of(recommender: Recommender, dataset: Dataset, split: Split, part: str
         visible = np.sort(np.concatenate([split.train, split.validation]))
     else:
         visible = np.sort(np.concatenate([split.train, split.validation, split.test]))
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=visible, words=recommender.typed(dataset))
+    told = closed(dataset)
+    table = EventTable(told, recommender.features, profile=recommender.profiles_of(dataset), visible=visible, words=recommender.typed(dataset))
     items = np.bincount(dataset.item_codes[split.train], minlength=dataset.n_items)
     users = np.bincount(dataset.user_codes[split.train], minlength=dataset.n_users)
     took = split.train[table.positive[split.train]]
@@ -339,7 +325,7 @@ def judge(
         cases = asked
     model = recommender.model
     lists = judge_cases(model, cases, options) if options.k else NOTHING_JUDGED
-    pairs = judge_pairs(model, cases) if {"click", "rating"} & set(model.objective.heads) else pl.DataFrame()
+    pairs = judge_pairs(model, cases) if set(model.objective.heads) - {"ranking"} else pl.DataFrame()
     about = {"name": name or type(model).__name__, "protocol": split.name, "split": part, "variant": variant, "seed": recommender.seed}
     shelved = options.k and "new among new" in options.segments and not cases.known_items.all()
     shelf = judge_cases(model, cases, options, among=~cases.known_items) if shelved else None

@@ -2,6 +2,7 @@
 
 from .base import HEADS, Head, Objective, RankingLoss, RatingLoss
 from .click import click_loss
+from .conversion import conversion_loss
 from .negatives import taken_before
 from .next_item import next_item
 from .ranking import full_softmax, sampled
@@ -15,6 +16,7 @@ __all__ = [
     "RatingLoss",
     "as_rating",
     "click_loss",
+    "conversion_loss",
     "full_softmax",
     "next_item",
     "rating_loss",

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 __all__ = ["HEADS", "Head", "Objective", "RankingLoss", "RatingLoss"]
 
-Head = Literal["click", "rating", "ranking"]
+Head = Literal["click", "rating", "conversion", "ranking"]
 HEADS: tuple[Head, ...] = get_args(Head)
 """In the order in which ``score`` looks for one."""
 RankingLoss = Literal["softmax", "sampled_softmax", "bce", "gbce", "bpr"]

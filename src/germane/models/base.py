@@ -28,7 +28,7 @@ class Abilities:
     """What a model gives and what of a query it reads."""
 
     gives: frozenset[str] = frozenset({"ranking"})
-    """Of ``ranking``, ``click``, ``rating``."""
+    """Of ``ranking``, ``click``, ``rating``, ``conversion``."""
     reads: frozenset[str] = field(default_factory=frozenset)
     """Of ``history``, ``context``, ``text``, ``words``, ``side``, ``time``."""
     new_items: bool = False
@@ -66,14 +66,16 @@ class Model(Component, ABC):
         """[queries, n] scores of the ranking head. ``items``: None = the whole catalogue, [n] shared, [queries, n] own rows."""
 
     def predict(self, queries: QueryBatch, items: Tensor, head: str) -> Tensor:
-        """[queries, n] what a head says of items [queries, n]: a probability (``click``, calibrated where the model is), a rating in its own unit, or
-        the ranking score. A model of one's own answers ``clicks`` and ``ratings`` instead."""
+        """[queries, n] what a head says of items [queries, n]: a probability (``click``, calibrated where the model is; ``conversion``, given the
+        click), a rating in its own unit, or the ranking score. A model of one's own answers ``clicks``, ``ratings`` and ``conversions`` instead."""
         if head == "ranking":
             return self.score(queries, items)
         if head not in self.objective.heads:
             raise AbilityError(f"{type(self).__name__} has no {head} head; it was trained for {', '.join(self.objective.heads)}.")
         if head == "rating":
             return self.ratings(queries, items)
+        if head == "conversion":
+            return self.conversions(queries, items).double().sigmoid()
         logits = self.clicks(queries, items)
         return logits.double().sigmoid() if self.calibration is None else self.calibration(logits)
 
@@ -84,6 +86,10 @@ class Model(Component, ABC):
     def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
         """[queries, n] ratings of items [queries, n], in their own unit."""
         raise AbilityError(f"{type(self).__name__} gives no ratings.")
+
+    def conversions(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        """[queries, n] logits of the conversion head for items [queries, n]: that a click converts in the end, whenever."""
+        raise AbilityError(f"{type(self).__name__} gives no conversions.")
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         """Parts of the score by kind, each [queries, n], for items [queries, n]; they sum to ``score``."""

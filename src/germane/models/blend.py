@@ -29,15 +29,15 @@ class BlendOptions(Options):
     """What is added up: scores, standardised over the items that training knows, or 1 / (60 + rank) among them, whatever the spread of scores."""
     choose: Literal["metric", "likelihood"] = "metric"
     """How weights of lists that are not said are chosen on validation: those with the best validation figure, by a search; or by a regression of
-    what was taken on the members' scores (stacking), smoother where there are many members and few events. Clicks and ratings are always stacked."""
+    what was taken on the members' scores (stacking), smoother where there are many members and few events. Other heads are always stacked."""
 
 
 class Blend(Model):
     """A weighted sum of what models say. Models that err differently rank better together: a transformer and ``ALS``, or one model's several seeds.
 
-    Gives the heads that all members give. Lists add up standardised scores; a click is the sigmoid of the mean logit, a rating the mean rating, both
-    weighed. Weights are chosen on the validation part, for each head its own; without one, members weigh alike. Costs what its members cost, and
-    every list scores the whole catalogue, since scores are put beside each other over all of it.
+    Gives the heads that all members give. Lists add up standardised scores; a click or a conversion is the sigmoid of the mean logit, a
+    rating the mean rating, all weighed. Weights are chosen on the validation part, for each head its own; without one, members weigh alike. Costs
+    what its members cost, and every list scores the whole catalogue, since scores are put beside each other over all of it.
 
     >>> Blend(members=[{"use": "ALS", "fade": 0.9}, {"use": "EASE", "weight": 0.5}]).members
     (ALS(fade=0.9), EASE())
@@ -66,7 +66,7 @@ class Blend(Model):
         self.weights = torch.tensor([1.0 if w is None else w for w in self.said])
         """[members] of lists."""
         self.mixed: dict[str, Tensor] = {}
-        """[members] of clicks and of ratings."""
+        """[members] of each head but the ranking."""
         reads = frozenset[str]().union(*(member.abilities.reads for member in self.members))
         self.abilities = Abilities(gives, reads, new_items=any(member.abilities.new_items for member in self.members))
 
@@ -124,6 +124,9 @@ class Blend(Model):
 
     def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self._mean("rating", [member.ratings(queries, items) for member in self.members])
+
+    def conversions(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self._mean("conversion", [member.conversions(queries, items) for member in self.members])
 
     def _mean(self, head: str, told: list[Tensor]) -> Tensor:
         weights = self.mixed[head] / self.mixed[head].sum()

@@ -1,8 +1,9 @@
-"""Models that score a row at a time: a user, a moment and an item go in, a click's probability or a rating comes out."""
+"""Models that score a row at a time: a user, a moment and an item go in, the probability of a click or of its conversion, or a rating comes out."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -17,6 +18,7 @@ from ..errors import ConfigError
 from ..features import FeatureSet
 from ..losses import Objective, click_loss
 from .base import Abilities, Learned, Model
+from .delay_scale import DelayScale
 from .fields import Asked, Fields, Offered, Row
 from .rating_scale import RatingScale
 
@@ -38,14 +40,15 @@ class RowWiseOptions(Options):
 class RowWise(Learned):
     """One number for each row, from vectors of its fields. Subclasses say how they meet, in ``interact``.
 
-    Learns one head: ``click`` (labels, or events against drawn negatives) or ``rating``; ranks by it. Reads no history, so what happens after
-    training changes nothing, and users or items that training does not know are judged by what else is known of them.
+    Learns one head: ``click`` (labels, or events against drawn negatives), ``rating`` or ``conversion``; ranks by it. Reads no history, so what
+    happens after training changes nothing, and users or items that training does not know are judged by what else is known of them.
+    How fast a click converts is a weight of each field, added up, whatever the model: the exponential of it is the rate (Chapelle, 2014).
     Cost of scoring a catalogue: queries × items × that of a row; prefer ``ContextTransformer`` or ``FactorisationMachine`` to retrieve.
     """
 
     options: RowWiseOptions
     learns_from: ClassVar[Literal["timelines", "rows"]] = "rows"
-    abilities = Abilities(gives=frozenset({"click", "rating"}), reads=frozenset({"context", "side", "time"}))
+    abilities = Abilities(gives=frozenset({"click", "rating", "conversion"}), reads=frozenset({"context", "side", "time"}))
     std: ClassVar[float] = 0.01
     """Of vectors at the start."""
     blind = False
@@ -60,7 +63,11 @@ class RowWise(Learned):
         moment = self.moment_width() if "context" in reads and not self.blind and any(features.shape) else 0
         given = (dataset.n_users, content, features)
         self.fields = Fields(*given, self.vector_width(), moment=moment, facts="side" in reads, std=self.std)
-        self.weights = Fields(*given, 1, moment=min(moment, 1), facts="side" in reads, std=0.0) if self.first_order else None
+        single = partial(Fields, *given, 1, moment=min(moment, 1), facts="side" in reads, std=0.0)
+        self.weights = single() if self.first_order else None
+        converts = "conversion" in self.objective.heads
+        self.rates = single() if converts else None
+        self.delays = DelayScale() if converts else None
         self.bias = nn.Parameter(torch.zeros(()))
         self.scale = RatingScale()
         self.build()
@@ -86,6 +93,10 @@ class RowWise(Learned):
             self.scale.fit(dataset, self.objective.rating_loss)
             with torch.no_grad():
                 self.bias.copy_(self.scale.start)
+        if self.delays is not None:
+            self.delays.fit(dataset)
+            with torch.no_grad():
+                self.bias.copy_(self.delays.start)
 
     def without_context(self) -> Self | None:
         if "context" not in self.abilities.reads:
@@ -102,6 +113,9 @@ class RowWise(Learned):
         head = objective.first()
         if head == "click":
             out = click_loss(raw, batch.labels, batch.weights)
+        elif self.rates is not None and self.delays is not None:
+            pace = _added(self.rates.asked(batch.queries)) + _added(self.rates.offered(batch.items))
+            out = self.delays.loss(raw, pace, batch.converted, batch.waited, batch.weights)
         else:
             out = self.scale.loss(objective.rating_loss, raw, batch.values, batch.weights)
         if self.options.l2:
@@ -133,6 +147,9 @@ class RowWise(Learned):
     def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self.scale.rating(self.objective.rating_loss, self.score(queries, items))
 
+    def conversions(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self.score(queries, items)
+
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         """``moment`` is what changes when it is taken away, ``taste`` all the rest."""
         whole = self.score(queries, items)
@@ -142,7 +159,7 @@ class RowWise(Learned):
         return {"taste": silent, "moment": whole - silent}
 
     def add_items(self, content: ItemContent) -> None:
-        for fields in (self.fields, self.weights):
+        for fields in (self.fields, self.weights, self.rates):
             if fields is not None:
                 fields.grow(content)
         self.n_items = content.n_items
@@ -151,6 +168,8 @@ class RowWise(Learned):
         self.fields.fit_to(state, "fields.")
         if self.weights is not None:
             self.weights.fit_to(state, "weights.")
+        if self.rates is not None:
+            self.rates.fit_to(state, "rates.")
         self.scale.fit_to(state, "scale.")
         super().load_state(state)
 

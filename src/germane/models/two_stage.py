@@ -180,6 +180,9 @@ class TwoStage(Model):
     def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self.first.ratings(queries, items)
 
+    def conversions(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self.first.conversions(queries, items)
+
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         """The first model's reasons, ``usual`` (what the average item has less), and ``ranker``: what the second changed."""
         both, first = self._ordered(queries)

@@ -121,7 +121,7 @@ class ModelContract:
             assert bool(((told["click"] >= 0) & (told["click"] <= 1)).all())
         if "rating" in told:
             assert bool(((told["rating"] >= 1) & (told["rating"] <= 5)).all())  # the small shop's stars
-        for head in {"click", "rating"} - set(told):
+        for head in {"click", "rating", "conversion"} - set(told):
             with pytest.raises(AbilityError, match=f"no {head} head"):
                 model.predict(queries, items, head)
 

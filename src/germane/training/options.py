@@ -22,7 +22,7 @@ class TrainingOptions(Options):
     """Of the ranking head: ``softmax`` over the whole catalogue; the others against shared negatives. ``mse``: one rating head instead."""
     heads: Mapping[Head, float] | None = None
     """What is learnt, and the weight of its loss: ``{ranking = 1.0, click = 0.5, rating = 0.2}``. Absent: ranking, or what the model gives instead.
-    ``click`` learns from labels, or from events against drawn negatives; ``rating`` from values."""
+    ``click`` learns from labels, or from events against drawn negatives; ``rating`` from values; ``conversion`` from ``[data.rules] conversion``."""
     rating_loss: RatingLoss = "mse"
     """Of the rating head; ``bce`` on the rating scaled to 0–1; ``ordinal`` where ratings are an order of levels."""
     negatives: PositiveInt | Mapping[Literal["ranking", "click"], PositiveInt] | None = None
@@ -99,7 +99,7 @@ class TrainingOptions(Options):
             able = [name for name, part in known.items() if set(heads) <= part.abilities.gives]
             others = f"models that do are {', '.join(able)}" if able else "no model does"
             raise ConfigError(
-                f"[training] asks for {' and '.join(heads)}, and {type(model).__name__} gives {' and '.join(sorted(gives))} only; {others}."
+                f"[training] asks for {' and '.join(heads)}, and {type(model).__name__} gives {', '.join(sorted(gives))} only; {others}."
             )
         if self.calibrate is not None and "click" not in heads:
             raise ConfigError(

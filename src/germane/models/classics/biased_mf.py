@@ -24,7 +24,7 @@ class BiasedMF(RowWise):
     """
 
     options: BiasedMFOptions
-    abilities = Abilities(gives=frozenset({"click", "rating"}))
+    abilities = Abilities(gives=frozenset({"click", "rating", "conversion"}))
     first_order = True
     std = 0.05
 

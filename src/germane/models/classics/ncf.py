@@ -28,7 +28,7 @@ class NCF(RowWise):
     """
 
     options: NCFOptions
-    abilities = Abilities(gives=frozenset({"click", "rating"}))
+    abilities = Abilities(gives=frozenset({"click", "rating", "conversion"}))
     std = 0.05
 
     def vector_width(self) -> int:

@@ -30,7 +30,7 @@ class TensorFactorisation(RowWise):
     """
 
     options: TensorFactorisationOptions
-    abilities = Abilities(gives=frozenset({"click", "rating"}), reads=frozenset({"context", "time"}))
+    abilities = Abilities(gives=frozenset({"click", "rating", "conversion"}), reads=frozenset({"context", "time"}))
     first_order = True
     std = 0.05
 

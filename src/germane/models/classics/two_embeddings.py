@@ -27,7 +27,7 @@ class TwoEmbeddings(RowWise):
     """
 
     options: TwoEmbeddingsOptions
-    abilities = Abilities(gives=frozenset({"click", "rating"}))
+    abilities = Abilities(gives=frozenset({"click", "rating", "conversion"}))
     std = 0.05
 
     def build(self) -> None:

@@ -14,6 +14,7 @@ from ...encoders import ItemContent
 from ...features import FeatureSet, Moments
 from ...losses import Objective, click_loss, next_item
 from ..base import Abilities, TwoSided
+from ..delay_scale import DelayScale
 from ..kept import Keeping
 from ..layers import check_heads
 from ..rating_scale import RatingScale
@@ -45,7 +46,7 @@ class ContextTransformer(TwoSided, Keeping):
     options: ContextTransformerOptions
     kept: tuple[QueryBatch, Encoded] | None = None
     abilities = Abilities(
-        gives=frozenset({"ranking", "click", "rating"}), reads=frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True
+        frozenset({"ranking", "click", "rating", "conversion"}), frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True
     )
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
@@ -73,7 +74,8 @@ class ContextTransformer(TwoSided, Keeping):
         self.prior = Prior(content.n_items, o.half_lives if o.popularity and dataset.has_times else ())
         self.new = NewItems(o.new_item_share) if o.new_item_share is not None else None
         self.scale = nn.Parameter(torch.tensor(o.width**-0.5 * 4).log())
-        judged = set(self.objective.heads) - {"ranking"}
+        self.delays = DelayScale() if "conversion" in self.objective.heads else None
+        judged = {str(head) for head in self.objective.heads} - {"ranking"} | ({"delay"} if self.delays is not None else set())
         self.look = SecondLook(o.width, judged, content.n_items, o.dropout) if judged else None
         self.rating = RatingScale()
         if self.gap is not None:
@@ -95,6 +97,8 @@ class ContextTransformer(TwoSided, Keeping):
             self.value.fit(dataset)
         if "rating" in self.objective.heads:
             self.rating.fit(dataset, self.objective.rating_loss)
+        if self.delays is not None:
+            self.delays.fit(dataset)
 
     # -- queries -------------------------------------------------------------------------------------------------
 
@@ -181,10 +185,6 @@ class ContextTransformer(TwoSided, Keeping):
         """[..., width + z]"""
         return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)
 
-    def _popularity(self, times: Tensor, items: Tensor | None) -> Tensor:
-        """[P, items]"""
-        return self.prior.of(times, self.items.known, items)
-
     def _lift(self, items: Tensor | None) -> Tensor:
         """[items] or as ``items``: what new items have more, so that they get their share."""
         assert self.new is not None
@@ -204,7 +204,7 @@ class ContextTransformer(TwoSided, Keeping):
         if self.look is not None and "ranking" not in self.objective.heads:
             return self._looked_over(asked, items)
         vectors, z = (self.items.catalogue(), self.items.z) if items is None else (self.items(items), self.items.z[items])
-        total = _product(asked.query * self.scale.exp(), vectors) + self._popularity(queries.times, items)
+        total = _product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
         if self.new is not None:
             total = total + self._lift(items)
         return total + _product(self._similarity(asked), z) if self.items.text_width else total
@@ -225,7 +225,7 @@ class ContextTransformer(TwoSided, Keeping):
                 out["words"] = _product(asked.query - asked.silent, vectors) * scale + _product(asked.typed, z) * self.words_weight
         if self.new is not None:
             out["new"] = self._lift(items)
-        return {**out, "popularity": self._popularity(queries.times, items)}
+        return {**out, "popularity": self.prior.of(queries.times, self.items.known, items)}
 
     # -- the second look -----------------------------------------------------------------------------------------
 
@@ -235,16 +235,20 @@ class ContextTransformer(TwoSided, Keeping):
     def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self.rating.rating(self.objective.rating_loss, self._looked(self._encode(queries), items)["rating"])
 
+    def conversions(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        return self._looked(self._encode(queries), items)["conversion"]
+
     def _looked(self, asked: Encoded, items: Tensor) -> Mapping[str, Tensor]:
-        """Numbers [P, n] of each head for items [P, n]."""
+        """Numbers [P, n] of each head for items [P, n]; of conversions also ``delay``, the log of their rate."""
         assert self.look is not None
         vectors = self.items(items)
         product = _product(asked.query * self.scale.exp(), vectors)
         alike = _product(self._similarity(asked), self.items.z[items]) if self.items.text_width else torch.zeros_like(product)
-        facts = torch.stack([product, alike, self._popularity(asked.times, items)], dim=-1)
+        facts = torch.stack([product, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
         remembered = memory(asked.items, asked.ages, items) if self.options.memory else facts.new_zeros(*items.shape, 2)
         told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)
-        return {head: raw + self.rating.start if head == "rating" else raw for head, raw in told.items()}
+        start = {"rating": self.rating.start, **({} if self.delays is None else {"conversion": self.delays.start})}
+        return {head: raw + start[head] if head in start else raw for head, raw in told.items()}
 
     def _looked_over(self, asked: Encoded, items: Tensor | None) -> Tensor:
         """[P, n] of the first head; the catalogue some items at a time."""
@@ -259,9 +263,9 @@ class ContextTransformer(TwoSided, Keeping):
     # -- training ------------------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
-        taken, rated = batch.targets >= 0, ~batch.values.isnan() & (batch.items >= 0)
+        taken, rated, clicked = batch.targets >= 0, ~batch.values.isnan() & (batch.items >= 0), ~batch.converted.isnan()
         learns = objective.heads
-        wanted = (taken & ("ranking" in learns or "click" in learns)) | (rated & ("rating" in learns))
+        wanted = (taken & ("ranking" in learns or "click" in learns)) | (rated & ("rating" in learns)) | (clicked & ("conversion" in learns))
         if not bool(wanted.any()):
             return dict.fromkeys(learns, self.scale * 0)
         self.items.drop()
@@ -278,6 +282,10 @@ class ContextTransformer(TwoSided, Keeping):
         if "rating" in learns and bool(rated.any()):
             raw = self._looked(asked[rated[wanted]], batch.items[rated][:, None])["rating"][:, 0]
             told["rating"] = self.rating.loss(objective.rating_loss, raw, batch.values[rated], batch.weights[rated])
+        if self.delays is not None and bool(clicked.any()):
+            both = self._looked(asked[clicked[wanted]], batch.items[clicked][:, None])
+            outcome = (part[clicked] for part in (batch.converted, batch.waited, batch.weights))
+            told["conversion"] = self.delays.loss(both["conversion"][:, 0], both["delay"][:, 0], *outcome)
         return told
 
     def _next_item(self, asked: Encoded, batch: Batch, objective: Objective) -> Tensor:

@@ -1,0 +1,53 @@
+"""Which events teach a head: refused where there are none, before anything is encoded or trained."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..batches import EventTable, Rows
+from ..data import Dataset, Split
+from ..data.conversions import known_in_training
+from ..errors import DataError
+from ..losses import Objective
+from ..models import Learned
+from ..training import TrainingOptions
+
+__all__ = ["check_lessons", "rows_to_learn"]
+
+
+def check_lessons(objective: Objective, dataset: Dataset, split: Split) -> None:
+    """An error where a head that is asked for has nothing to learn from."""
+    if "rating" in objective.heads and ("value" not in dataset.events.columns or dataset.events["value"].null_count() == len(dataset)):
+        raise DataError("a rating head learns from values, and no event has one: name their column by value = … in [data.columns].")
+    if "conversion" not in objective.heads:
+        return
+    rule = dataset.rules.conversion
+    if rule is None:
+        raise DataError(
+            "a conversion head learns which clicks lead to what they are for, and no rule says what that is: "
+            'write conversion = {of = "click", by = "buy", within = 30} in [data.rules], with the kinds and days of your data.'
+        )
+    known = known_in_training(dataset, split).events["converted"].gather(split.train)
+    if not known.any():
+        raise DataError(
+            f"none of {known.count():,} training events of the kind {rule.of!r} has converted by the end of training: "
+            "a conversion head has nothing to learn from; bring more events, or look at [data.rules] conversion."
+        )
+
+
+def rows_to_learn(model: Learned, table: EventTable, train: NDArray[np.int64], known: Tensor, options: TrainingOptions, seed: int) -> Rows:
+    """Rows of the head that learns: those with a value, or clicks that may convert; or those with labels, with negatives beside the positives
+    where no label is 0."""
+    size, head = options.batch or 1024, model.objective.first()
+    if head in ("rating", "conversion"):
+        truth = {"rating": table.values, "conversion": table.converted}[head]
+        return Rows(table, train[~torch.isnan(truth[torch.from_numpy(train)]).numpy()], size, length=model.length)
+    labels = table.labels[torch.from_numpy(train)].numpy()
+    if (labels == 0).any():
+        return Rows(table, train[~np.isnan(labels)], size, length=model.length)
+    pool = np.arange(len(known)) if options.unknown_as_negatives else np.flatnonzero(known.numpy())
+    negatives, redraw = options.drawn("click"), options.redraw_negatives
+    return Rows(table, train[table.positive[train]], size, length=model.length, negatives=negatives, pool=pool, redraw=redraw, seed=seed)
