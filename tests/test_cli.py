@@ -200,7 +200,7 @@ def test_what_a_user_can_mend(
 def test_exit_codes(
     raised: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def raises(*given: object) -> None:
+    def raises(*given: object, **named: object) -> None:
         raise raised
 
     monkeypatch.setattr("germane.jobs.describe.describe", raises)
@@ -211,7 +211,7 @@ def test_exit_codes(
 
 
 def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Path) -> None:
-    def broken(*given: object) -> None:
+    def broken(*given: object, **named: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("germane.jobs.describe.load", broken)
