@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "peers"
 TRIALS = 9
 """Of every peer and of every rival here, the first being the values that stand first in the grid."""
@@ -174,7 +174,8 @@ def _asked(python: Path, peer: Peer, options: dict[str, Any], config: Any, datas
     (place / "job.json").write_text(json.dumps(job))
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     command = [str(python), str(FOLDER / f"with_{peer.library}.py"), str(place)]
-    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
+    # In its own folder: some libraries write logs wherever they are called from.
+    done = subprocess.run(command, cwd=place, env=environ, check=False, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{peer.library} failed: {(done.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
     facts: dict[str, Any] = json.loads((place / "done.json").read_text())

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _peers import Peer
+from _peers import Peer, Row, Sections
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SEEDS = (0, 1, 2)
 FEW_USERS = 200
-
-Sections = dict[str, Any]
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
