@@ -29,8 +29,9 @@ def most_lists(n_items: int, users: int) -> int:
 def sampled_lists(
     reader: QueryReader, histories: Histories, catalogue: Catalogue, exclude_seen: bool | tuple[str, ...], now: float, length: int
 ) -> tuple[QueryBatch, tuple[Tensor, Tensor]]:
-    """What users with a history would be asked ``now``, and (query number, item code) of what their lists leave out."""
-    users = histories.users()[: most_lists(len(catalogue.items), len(histories))]
+    """What users with a history, one at least, would be asked ``now``, and (query number, item code) of what their lists leave out."""
+    everyone = histories.users()
+    users = everyone[:: -(-len(everyone) // most_lists(len(catalogue.items), len(everyone)))]  # of all ages: the first are the oldest
     queries = reader.read([Query(user=user) for user in users], histories, now, length, [[] for _ in users])
     kinds = None if exclude_seen is True else exclude_seen or ()
     codes = catalogue.codes

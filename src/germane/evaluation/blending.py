@@ -84,7 +84,7 @@ def choose_weights(blend: Blend, cases: Cases, options: EvaluationOptions, seed:
         keep[np.random.default_rng(seed).choice(len(cases.rows), MOST, replace=False)] = True
         cases = cases.only(keep)
     told, targets, users = _told(blend, cases, options)
-    start = torch.tensor([1.0 if w is None else w for w in blend.said])
+    start = blend.start()
     free = [place for place, w in enumerate(blend.said) if w is None and place > 0]
     if not free or not len(targets):
         return start

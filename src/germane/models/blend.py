@@ -15,6 +15,7 @@ from ..encoders import Encoder, ItemContent
 from ..errors import ConfigError
 from ..features import FeatureSet
 from .base import Abilities, Model
+from .standard_scores import spread, standardised
 
 __all__ = ["Blend", "BlendOptions"]
 
@@ -63,7 +64,7 @@ class Blend(Model):
         if several:
             raise ConfigError(f"Blend adds up single models, and {', '.join(several)} is made of several: put a [ranker] above the blend.")
         self.said = tuple(None if w is None else float(w) for w in weights)
-        self.weights = torch.tensor([1.0 if w is None else w for w in self.said])
+        self.weights = self.start()
         """[members] of lists."""
         self.mixed: dict[str, Tensor] = {}
         """[members] of each head but the ranking."""
@@ -107,11 +108,11 @@ class Blend(Model):
         return torch.stack([self._comparable(member.score(queries)) for member in self.members])
 
     def _comparable(self, scores: Tensor) -> Tensor:
-        among = scores[:, self.known].contiguous()
-        if self.options.of == "ranks":
-            before = among.shape[1] - torch.searchsorted(among.sort(dim=1).values, scores.contiguous(), right=True)  # known items that score higher
-            return 1 / (FIRST_RANKS + 1 + before)
-        return (scores - among.mean(1, keepdim=True)) / _spread(among)
+        if self.options.of == "scores":
+            return standardised(scores, self.known)
+        among = scores[:, self.known].sort(dim=1).values
+        before = among.shape[1] - torch.searchsorted(among, scores.contiguous(), right=True)  # known items that score higher
+        return 1 / (FIRST_RANKS + 1 + before)
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         whole = torch.einsum("m,mbn->bn", self.listed, self.told(queries))
@@ -139,7 +140,7 @@ class Blend(Model):
         out: dict[str, Tensor] = {}
         for member, weight in zip(self.members, self.listed, strict=True):
             among = member.score(queries)[:, self.known]
-            share = weight / _spread(among)
+            share = weight / spread(among)
             parts = {**member.reasons(queries, items), "usual": -among.mean(1, keepdim=True).expand(items.shape)}
             for kind, part in parts.items():
                 out[kind] = out.get(kind, torch.zeros_like(part)) + share * part
@@ -180,9 +181,3 @@ class Blend(Model):
         for place, member in enumerate(self.members):
             own = f"{place}."
             member.load_state({name.removeprefix(own): tensor for name, tensor in state.items() if name.startswith(own)})
-
-
-def _spread(scores: Tensor) -> Tensor:
-    """[B, 1] standard deviation over items; 1 where all items score alike, as where a member knows nothing of the user."""
-    spread = scores.std(1, keepdim=True)
-    return torch.where(spread > 1e-9, spread, 1.0)

@@ -21,6 +21,7 @@ from .base import Abilities, Model
 from .blend import Blend
 from .candidate_features import CandidateFeatures, Candidates
 from .rankers import Ranker
+from .standard_scores import spread, standardised
 
 __all__ = ["RankerOptions", "TwoStage", "TwoStageOptions"]
 
@@ -127,7 +128,7 @@ class TwoStage(Model):
         scores = [self.first.score(queries)]
         if isinstance(self.first, Blend):
             scores += self.first.told(queries)
-        return torch.stack([(one - one[:, self.known].mean(1, keepdim=True)) / _spread(one[:, self.known]) for one in scores])
+        return torch.stack([standardised(one, self.known) for one in scores])
 
     def candidates(self, history: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
         """Items [B, K] that the second model orders, by code, and where there are any, [B, K].
@@ -187,7 +188,7 @@ class TwoStage(Model):
         """The first model's reasons, ``usual`` (what the average item has less), and ``ranker``: what the second changed."""
         both, first = self._ordered(queries)
         among = self.first.score(queries)[:, self.known]
-        share = 1 / _spread(among)
+        share = 1 / spread(among)
         parts = {**self.first.reasons(queries, items)}
         usual = -among.mean(1, keepdim=True).expand(items.shape)
         parts["usual"] = parts["usual"] + usual if "usual" in parts else usual
@@ -226,9 +227,3 @@ def _of(whole: Tensor, items: Tensor | None) -> Tensor:
     if items is None:
         return whole
     return whole[:, items] if items.ndim == 1 else whole.gather(1, items)
-
-
-def _spread(scores: Tensor) -> Tensor:
-    """[B, 1] standard deviation over items; 1 where all score alike."""
-    spread = scores.std(1, keepdim=True)
-    return torch.where(spread > 1e-9, spread, 1.0)
