@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from germane.bundle import load
 from germane.config import Config
 from germane.data import Dataset, Split
-from germane.evaluation import EvaluationOptions, judge_cases, judge_pairs, paired, rows_of
+from germane.evaluation import EvaluationOptions, cases_of, judge_cases, judge_pairs, paired, rows_of
 from germane.evaluation.protocol import left_out
-from germane.jobs.train import NOTHING_JUDGED, Judged, cases_of, fit
+from germane.jobs.train import NOTHING_JUDGED, Judged, fit
 from germane.losses import Objective
 from germane.models import Model, Popular
 from germane.recommender import Recommender

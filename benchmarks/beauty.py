@@ -23,7 +23,7 @@ PEERS = (("rectools", "SASRec"), ("implicit", "ALS"), ("implicit", "BPR"))
 SMALL = {
     "text": {"use": "NoText"},
     "model": {"side": False, "dropout": 0.3},
-    "training": {"epochs": 7},
+    "training": {"epochs": 9},
     "evaluation": {"baselines": []},
 }
 

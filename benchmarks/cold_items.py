@@ -25,7 +25,8 @@ def curve(trained: Any) -> None:
     """Rows of the same model with other shares, and the share that lists truly hold."""
     import numpy as np
 
-    from germane.jobs.train import balance_lists, cases_of, judge
+    from germane.evaluation import cases_of
+    from germane.jobs.train import balance_lists, judge
 
     ours, options, said = trained.recommender, trained.config.evaluation, trained.config.model.options.new_item_share
     before = np.sort(np.concatenate([trained.split.train, trained.split.validation]))

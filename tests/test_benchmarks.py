@@ -339,8 +339,7 @@ def test_every_peer_has_pins_a_runner_and_as_many_trials(grid: Path) -> None:
 def test_what_new_items_get_of_lists_is_counted() -> None:
     """Two of 22 items are new and stand first for everyone; one user in four takes the first of them."""
     from germane.data import Dataset, LeaveLastOut
-    from germane.evaluation import EvaluationOptions
-    from germane.jobs.train import cases_of
+    from germane.evaluation import EvaluationOptions, cases_of
     from germane.models import Popular
     from germane.recommender import Recommender
 

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
 
 from . import times
-from .batches import QueryBatch, columns_of, query_batch
+from .batches import QueryBatch, columns_of, query_batch, words_of
 from .catalogue import Catalogue
 from .data import Dataset
-from .encoders import Encoder
+from .encoders import Encoder, Words
 from .errors import QueryError, nearest
 from .features import FeatureSet
 from .features.base import TIME
@@ -96,11 +95,11 @@ class QueryReader:
                 notes.append(Note("unknown_context_value", f"context {name} = {value!r} was never seen in training; left out."))
         return dict(given)
 
-    def _words(self, queries: Sequence[Query]) -> Tensor:
+    def _words(self, queries: Sequence[Query]) -> Words:
         texts = [query.words or "" for query in queries]
         if not self.text.width or not any(texts):
-            return torch.zeros(len(queries), self.text.width)
-        return self.text.encode(texts)
+            return Words.none(len(queries), self.text.width)
+        return words_of(texts, self.text.encode)
 
 
 def moment_types(dataset: Dataset) -> dict[str, str]:

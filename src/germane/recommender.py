@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import times
-from .batches import QueryBatch, event_frame, profiles
+from .batches import QueryBatch, event_frame, profiles, typed_words
 from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.tables import fitted
-from .encoders import Encoder, ItemContent, NoText, VectorCache, prompts
+from .encoders import Encoder, ItemContent, NoText, VectorCache, Words, prompts
 from .errors import AbilityError, DataError, QueryError, nearest
 from .features import Categories, Feature, FeatureSet, Moments, Numbers, Place, Time
 from .features.base import TIME
@@ -142,25 +142,9 @@ class Recommender:
         """What is known of each user of ``dataset``, as models read it."""
         return profiles(self.features.profile or FeatureSet([]), dataset.users)
 
-    def typed(self, dataset: Dataset) -> tuple[Tensor, NDArray[np.int64]] | None:
-        """Vectors of the words typed at events, and each event's row among them; row 0 = none typed."""
-        if not self.text.width:
-            return None
-        if "words" not in dataset.events.columns:
-            return torch.zeros(1, self.text.width), np.zeros(len(dataset), dtype=np.int64)
-        words = dataset.events["words"].fill_null("")
-        distinct = ["", *sorted(set(words.to_list()) - {""})]
-        rows = words.replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.Int64).to_numpy()
-        return self.encode(distinct), rows
-
-    def phrases(self, dataset: Dataset, first: int) -> tuple[Tensor, NDArray[np.int64]]:
-        """Vectors of each text column's distinct values, to be put behind ``first`` others, and the rows [items, K] of each item's own."""
-        found: dict[str, int] = {}
-        columns = []
-        for name in dataset.columns.text:
-            texts = prompts(dataset.items, "{" + name + "}", [name], dataset.separators)
-            columns.append([first + found.setdefault(text, len(found)) if text else 0 for text in texts])
-        return self.encode(list(found)), np.array(columns, dtype=np.int64).T.reshape(dataset.n_items, -1)
+    def typed(self, dataset: Dataset) -> tuple[Words, NDArray[np.int64]] | None:
+        """All that was typed at events, and each event's row among it; row 0 = nothing. None: no encoder reads it."""
+        return typed_words(dataset, self.encode, self.text.width) if self.text.width else None
 
     # -- answering -----------------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from germane.batches import QueryBatch
 from germane.data import Dataset, Split
-from germane.evaluation import EvaluationOptions, paired
-from germane.jobs.train import cases_of, judge
+from germane.evaluation import EvaluationOptions, cases_of, paired
+from germane.jobs.train import judge
 from germane.models import Counted
 from germane.recommender import Recommender
 

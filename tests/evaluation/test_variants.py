@@ -11,10 +11,10 @@ from germane.data import ByTime, Split
 from germane.data.dataset import Dataset
 from germane.encoders import HashedText
 from germane.errors import ConfigError
-from germane.evaluation import VARIANTS, Cases, EvaluationOptions, mistyped
+from germane.evaluation import VARIANTS, Cases, EvaluationOptions, cases_of, mistyped
 from germane.evaluation.variants import shuffled, shuffled_within_users, with_typos, without_values
 from germane.jobs.run import evaluate_run, train_run
-from germane.jobs.train import cases_of, fit, judge, without_context
+from germane.jobs.train import fit, judge, without_context
 from germane.models import ContextTransformer, Popular
 from germane.recommender import Recommender
 from germane.training import TrainingOptions
@@ -71,11 +71,12 @@ def test_one_value_in_ten_goes_missing_and_the_time_stays(world: tuple[Dataset, 
 def test_typos_reach_typed_words_only(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
     asked = with_typos(cases, world[2], 0)
     assert asked is not None and asked.words is not None
-    own = cases.table.word_vectors[torch.from_numpy(cases.table.word_rows[cases.rows])]
-    typed = own.abs().sum(1) > 0
-    assert 0 < typed.sum() < len(typed)
-    assert asked.words[~typed].abs().sum() == 0
-    assert (asked.words[typed] != own[typed]).any(1).float().mean() > 0.9
+    own = cases.table.words[torch.from_numpy(cases.table.word_rows[cases.rows])]
+    assert 0 < own.typed.sum() < len(own)
+    assert torch.equal(asked.words.typed, own.typed)
+    assert not asked.words.codes[~own.typed].any()
+    for ours, theirs in ((asked.words.vectors, own.vectors), (asked.words.codes, own.codes)):
+        assert (ours[own.typed] != theirs[own.typed]).any(1).float().mean() > 0.9
 
 
 def test_mistyped_leaves_short_words_and_changes_long_ones() -> None:

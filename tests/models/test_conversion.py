@@ -15,12 +15,12 @@ from germane import Recommender
 from germane.batches import EventTable, Timelines
 from germane.data import ByTime, Dataset, NoSplit, Random
 from germane.errors import AbilityError, ConfigError, DataError
-from germane.evaluation import EvaluationOptions, Validation
+from germane.evaluation import EvaluationOptions, Validation, cases_of
 from germane.jobs.check import check
 from germane.jobs.estimate import SAMPLE, _cases
 from germane.jobs.run import train_run
 from germane.jobs.score import score_file
-from germane.jobs.train import cases_of, fit, judge
+from germane.jobs.train import fit, judge
 from germane.models import (
     EASE,
     NCF,

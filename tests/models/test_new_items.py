@@ -136,6 +136,23 @@ def test_the_shelf_of_new_items_is_judged_alone() -> None:
     }
 
 
+def test_likeness_of_new_items_counts_as_often_as_said() -> None:
+    dataset = big_shop()
+    recommender = trained(None, dataset)
+    model, queries, items = recommender.model, recommender.batch([Query(user="u3", words="umbrella")]), torch.arange(180)[None]
+    assert isinstance(model, ContextTransformer)
+    with torch.inference_mode():
+        plain, parts = model.score(queries)[0], model.reasons(queries, items)
+        model.options = model.options.model_copy(update={"new_item_likeness": 3.0})
+        other, more = model.score(queries)[0], model.reasons(queries, items)
+        product = (model.query_vectors(queries) @ model.item_vectors(items[0]).T)[0]
+    torch.testing.assert_close(other[:120], plain[:120])
+    torch.testing.assert_close(more["content"][0, 120:], 3 * parts["content"][0, 120:])
+    assert (more["words"][0, 120:] != parts["words"][0, 120:]).any()
+    for scores in (product, sum(more.values())[0]):  # type: ignore[index]
+        torch.testing.assert_close(scores, other, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.5])
 def test_a_share_lies_between_0_and_1(share: float) -> None:
     with pytest.raises(ConfigError, match="new_item_share"):

@@ -20,11 +20,11 @@ from germane.data import ByTime, Dataset, LeaveLastOut, NoSplit
 from germane.encoders import HashedText
 from germane.errors import AbilityError, ConfigError, TrainingError
 from germane.evaluation import EvaluationOptions
-from germane.jobs import train as jobs
 from germane.jobs.check import check
 from germane.jobs.describe import describe
+from germane.jobs.fitting import Fitting, first_alone
 from germane.jobs.run import evaluate_run, train_run
-from germane.jobs.train import first_alone, fit, judge, newest_apart
+from germane.jobs.train import fit, judge, newest_apart
 from germane.models import Blend, ContextTransformer, TwoStage
 from germane.models.candidate_features import Candidates
 from germane.models.rankers import BoostedTrees, Lessons, Ranker, boosted_trees
@@ -168,7 +168,8 @@ def test_it_learns_from_what_the_first_has_not_seen(moments: Dataset, monkeypatc
 def test_it_may_learn_from_the_last_training_events(name: str, moments: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a validation part; the first is then trained again on all."""
     seen: list[int] = []
-    monkeypatch.setattr(jobs, "_fit_one", _counting(jobs._fit_one, seen))
+    one = Fitting.one
+    monkeypatch.setattr(Fitting, "one", lambda fitting: (seen.append(len(fitting.split.train)), one(fitting))[1])
     recommender = Recommender(TwoStage(first={"use": "Popular"}, ranker=QUICK[name], learns_from="last", share=0.25), exclude_seen=False)
     split = ByTime(validation=0, test=0.2).divide(moments)
     told = fit(recommender, moments, split, TrainingOptions(epochs=1), evaluation=LISTS)
@@ -180,14 +181,6 @@ def test_it_may_learn_from_the_last_training_events(name: str, moments: Dataset,
     alone, both = (judge(one, moments, split, LISTS).value() for one in (first_alone(recommender), recommender))
     assert both > 1.4 * alone
     assert recommender.model.features.lift.of_items.sum() == len(split.train)  # type: ignore[attr-defined]
-
-
-def _counting(one: Any, seen: list[int]) -> Any:
-    def counted(recommender: Recommender, place: int, dataset: Dataset, split: Any, *more: Any) -> Any:
-        seen.append(len(split.train))
-        return one(recommender, place, dataset, split, *more)
-
-    return counted
 
 
 def test_a_refit_keeps_what_the_second_learnt(moments: Dataset) -> None:

@@ -5,5 +5,21 @@ from .event_table import EventTable, event_frame
 from .live import columns_of, profiles, query_batch
 from .rows import Rows
 from .timelines import Timelines
+from .typed import own_phrases, typed_words, words_of
 
-__all__ = ["Batch", "EventTable", "QueryBatch", "RowBatch", "Rows", "Shown", "Timelines", "columns_of", "event_frame", "profiles", "query_batch"]
+__all__ = [
+    "Batch",
+    "EventTable",
+    "QueryBatch",
+    "RowBatch",
+    "Rows",
+    "Shown",
+    "Timelines",
+    "columns_of",
+    "event_frame",
+    "own_phrases",
+    "profiles",
+    "query_batch",
+    "typed_words",
+    "words_of",
+]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..encoders import Words
 from ..features import Moments
 
 __all__ = ["PAD", "Batch", "QueryBatch", "RowBatch", "Shown", "blank"]
@@ -36,8 +37,8 @@ class QueryBatch:
     """[B, ...] context of the moment asked about."""
     profile: Moments
     """[B, ...] what is known of the user (``user_side``)."""
-    words: Tensor
-    """[B, W] the encoder's vector of the typed words; zero = none typed."""
+    words: Words
+    """[B, ...] what was typed."""
 
     def __len__(self) -> int:
         return len(self.users)
@@ -52,7 +53,7 @@ class QueryBatch:
         return replace(self, moment=Moments(torch.zeros_like(self.moment.codes), torch.zeros_like(self.moment.dense)))
 
     def without_words(self) -> QueryBatch:
-        return replace(self, words=torch.zeros_like(self.words))
+        return replace(self, words=Words.none(len(self), self.words.vectors.shape[1]).to(self.times.device))
 
     def with_moments_of(self, order: Tensor) -> QueryBatch:
         """The same queries, each in the context of another one: what a model loses by it is what context is worth to it."""
@@ -71,8 +72,8 @@ class Shown:
     """[S] codes"""
     moment: Moments
     """[S, ...]"""
-    words: Tensor
-    """[S, W]"""
+    words: Words
+    """[S, ...]"""
     times: Tensor
     """[S] float64"""
     weights: Tensor

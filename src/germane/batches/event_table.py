@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.dataset import Dataset
+from ..encoders import Words
 from ..features import FeatureSet, Moments
 from ..features.base import TIME
 from .batch import PAD, QueryBatch, RowBatch, blank
@@ -40,9 +41,9 @@ class EventTable:
         *,
         profile: Moments,
         visible: NDArray[np.int64] | None = None,
-        words: tuple[Tensor, NDArray[np.int64]] | None = None,
+        words: tuple[Words, NDArray[np.int64]] | None = None,
     ) -> None:
-        """``words``: vectors [distinct, W] with row 0 zero, and each event's row among them."""
+        """``words``: what is typed at all, [distinct, ...] with nothing in row 0, and each event's row among them."""
         self.dataset, self.profile = dataset, profile
         lines = dataset.timelines
         self.order, self.place = lines.order, lines.place
@@ -63,7 +64,7 @@ class EventTable:
         self.values = _numbers(dataset, "value")
         self.converted, self.waited = _numbers(dataset, "converted"), _numbers(dataset, "waited")
         self.positive = dataset.events["positive"].to_numpy()
-        self.word_vectors, self.word_rows = words if words is not None else (torch.zeros(1, 0), np.zeros(len(dataset), dtype=np.int64))
+        self.words, self.word_rows = words if words is not None else (Words.none(1, 0), np.zeros(len(dataset), dtype=np.int64))
 
     def seen(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(query number, item code) pairs of all that each query's user did before it."""
@@ -90,7 +91,7 @@ class EventTable:
             history_moments=blank(self.moments[source], empty),
             moment=self.moments[at],
             profile=self.profile[torch.from_numpy(self.users[rows])],
-            words=self.word_vectors[torch.from_numpy(self.word_rows[rows])],
+            words=self.words[torch.from_numpy(self.word_rows[rows])],
         )
 
     def rows_of(self, rows: NDArray[np.int64], length: int) -> RowBatch:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
 
 from ..data.tables import spelled
+from ..encoders import Words
 from ..features import FeatureSet, Moments
 from .batch import PAD, QueryBatch, blank
 
@@ -23,7 +23,7 @@ def query_batch(
     contexts: pl.DataFrame,
     histories: Sequence[Sequence[tuple[int, float, float | None]]],
     history_contexts: pl.DataFrame,
-    words: Tensor,
+    words: Words,
     features: FeatureSet,
     profile: Moments,
     length: int,

@@ -20,7 +20,7 @@ class Timelines:
     Each positive event is a target once; a stretch sees up to ``length`` events before its first target's successor. For models that
     learn from order; a model that scores rows one at a time takes ``Rows``.
 
-    ``phrases`` [items, K]: rows of the table's word vectors that hold each item's own texts; ``phrase_share`` of the targets without typed
+    ``phrases`` [items, K]: rows of the table's words that hold each item's own texts; ``phrase_share`` of the targets without typed
     words are asked for in one of them, and a fifth of the typed words go missing, so that queries with words and without both work.
     ``shown``: rows with the label 0, given beside the stretch that holds what their user did before them. One that came after the last event of
     its stretch is asked for one event earlier; those of users without events are left out.
@@ -89,7 +89,7 @@ class Timelines:
             history_moments=blank(table.moments[source], empty),
             moment=table.moments[at],
             profile=table.profile[torch.from_numpy(user)],
-            words=table.word_vectors[torch.from_numpy(self._words(events, rng))],
+            words=table.words[torch.from_numpy(self._words(events, rng))],
         )
         return Batch(
             queries,
@@ -119,14 +119,14 @@ class Timelines:
         rows = self.shown[np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)]
         place = np.minimum(table.before[table.place[rows]] - begins[row] + width - (ends - begins)[row], width - 1)
         at = torch.from_numpy(rows)
-        words = table.word_vectors[torch.from_numpy(table.word_rows[rows])]
+        words = table.words[torch.from_numpy(table.word_rows[rows])]
         where = torch.from_numpy(row), torch.from_numpy(place)
         return Shown(*where, table.items[at], table.moments[at], words, table.times[at], table.weights[at])
 
     def _words(self, events: NDArray[np.int64], rng: np.random.Generator | None) -> NDArray[np.int64]:
         table = self.table
         rows = table.word_rows[events]
-        if rng is None or len(table.word_vectors) < 2:
+        if rng is None or len(table.words) < 2:
             return rows
         rows = np.where(rng.random(rows.shape) < 0.2, 0, rows)
         if self.phrases is not None and self.phrase_share:

@@ -10,5 +10,6 @@ from .prompts import prompts
 from .text import PretrainedText
 from .vectors import VectorCache
 from .whiten import Whitening
+from .words import Words, word_codes
 
-__all__ = ["Encoder", "HashedText", "ItemContent", "NoText", "PretrainedText", "VectorCache", "Whitening", "prompts"]
+__all__ = ["Encoder", "HashedText", "ItemContent", "NoText", "PretrainedText", "VectorCache", "Whitening", "Words", "prompts", "word_codes"]

@@ -2,7 +2,7 @@
 
 from .blending import weigh
 from .calibrating import check_calibration, choose_calibration, labels_at
-from .cases import Cases
+from .cases import Cases, cases_of
 from .options import SEGMENTS, EvaluationOptions
 from .pairs import judge_pairs
 from .protocol import judge_cases, left_out
@@ -18,6 +18,7 @@ __all__ = [
     "Taught",
     "VARIANTS",
     "Validation",
+    "cases_of",
     "check_calibration",
     "choose_calibration",
     "judge_cases",

@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..batches import EventTable
+from ..data import Dataset, Split
+from ..data.conversions import closed
+from ..encoders import Words
 from ..features import Moments
+from ..recommender import Recommender
+from .options import EvaluationOptions
 
-__all__ = ["Cases"]
+__all__ = ["Cases", "cases_of"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Cases:
     """user × items + item of what was taken in training, ascending."""
     moments: Moments | None = None
     """[rows, ...] asked instead of the events' own; see ``variants``."""
-    words: Tensor | None = None
-    """[rows, W] asked instead of the events' own."""
+    words: Words | None = None
+    """[rows, ...] asked instead of the events' own."""
 
     def taken(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
         """[pairs] whether the user took the item in a training event."""
@@ -48,3 +52,21 @@ class Cases:
         at = torch.from_numpy(np.flatnonzero(mask))
         moments = None if self.moments is None else self.moments[at]
         return replace(self, rows=self.rows[mask], moments=moments, words=None if self.words is None else self.words[at])
+
+
+def cases_of(recommender: Recommender, dataset: Dataset, split: Split, part: str, options: EvaluationOptions) -> Cases:
+    """The held-out events of ``part``, and who knows what when they are asked: histories hold what came before, unless they are frozen."""
+    rows = split.validation if part == "validation" else split.test
+    if options.history == "frozen":
+        visible = split.train
+    elif part == "validation":
+        visible = np.sort(np.concatenate([split.train, split.validation]))
+    else:
+        visible = np.sort(np.concatenate([split.train, split.validation, split.test]))
+    told = closed(dataset)
+    table = EventTable(told, recommender.features, profile=recommender.profiles_of(dataset), visible=visible, words=recommender.typed(dataset))
+    items = np.bincount(dataset.item_codes[split.train], minlength=dataset.n_items)
+    users = np.bincount(dataset.user_codes[split.train], minlength=dataset.n_users)
+    took = split.train[table.positive[split.train]]
+    pairs = np.unique(dataset.user_codes[took].astype(np.int64) * dataset.n_items + dataset.item_codes[took])
+    return Cases(table, rows, items > 0, users, items, pairs)

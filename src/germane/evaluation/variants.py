@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from ..batches import event_frame
+from ..batches import event_frame, words_of
 from ..recommender import Recommender
 from .cases import Cases
 
@@ -65,8 +65,7 @@ def with_typos(cases: Cases, recommender: Recommender, seed: int) -> Cases | Non
     typed = events["words"].gather(cases.rows).fill_null("").to_list()
     if not any(typed):
         return None
-    vectors = recommender.encode([mistyped(text, rng) for text in typed])
-    return replace(cases, words=vectors * torch.tensor([[bool(text)] for text in typed]))
+    return replace(cases, words=words_of([mistyped(text, rng) for text in typed], recommender.encode))
 
 
 def mistyped(text: str, rng: np.random.Generator) -> str:

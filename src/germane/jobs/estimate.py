@@ -21,12 +21,13 @@ from ..data import Dataset, Split
 from ..data.conversions import closed
 from ..encoders import Encoder, HashedText, NoText, VectorCache, prompts
 from ..errors import FetchError, TrainingError
-from ..evaluation import VARIANTS, judge_cases, judge_pairs, teach_ranker
+from ..evaluation import VARIANTS, cases_of, judge_cases, judge_pairs, teach_ranker
 from ..evaluation.pairs import SAID, pair_metrics
 from ..models import Learned, TwoStage
 from ..recommender import Recommender
+from .fitting import first_alone
 from .memory import peak_mb
-from .train import cases_of, first_alone, fit, newest_apart
+from .train import fit, newest_apart
 
 __all__ = ["Estimate", "estimate"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .train import Progress
+from .fitting import Progress
 
 __all__ = ["training_bar"]
 

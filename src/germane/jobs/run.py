@@ -21,10 +21,11 @@ from ..recommender import Recommender
 from ..signing import check_signing_key
 from ..types import Note
 from .energy import EnergyMeter
+from .fitting import Progress, first_alone
 from .memory import peak_mb
 from .notes import notes_of
 from .reliability import check_labels, check_reliability, shown, write_reliability
-from .train import NOTHING_JUDGED, Judged, Progress, first_alone, fit, judge, without_context
+from .train import NOTHING_JUDGED, Judged, fit, judge, without_context
 
 __all__ = ["evaluate_run", "train_run"]
 

@@ -156,7 +156,7 @@ class CandidateFeatures:
         after = torch.arange(queries.history.shape[1] - 1, -1, -1)
         weights = FADE**after * (queries.history >= 0)
         read = functional.normalize((weights[..., None] * self.texts[queries.history.clamp(min=0)]).sum(1), dim=-1)  # [B, z]
-        typed = Whitening(self.mean, self.matrix).transform(queries.words)
+        typed = Whitening(self.mean, self.matrix).transform(queries.words.vectors)
         return [torch.einsum("bkz,bsz->bks", self.texts[items], torch.stack([read, typed], dim=1))]
 
     def add_items(self, content: ItemContent) -> None:

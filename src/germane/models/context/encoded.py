@@ -23,7 +23,7 @@ class Encoded:
     moment: Tensor
     """[P, width] the moment and the words alone."""
     mean: Tensor
-    """[P, z] recency-weighted mean of the history's texts; width 0 where they are not compared."""
+    """[P, z + traits] recency-weighted means of the history's texts and side features; width 0 where they are not compared."""
     typed: Tensor
     """[P, z] the typed words."""
     times: Tensor

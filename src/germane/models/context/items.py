@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ...encoders import ItemContent, Whitening
 from ..kept import Keeping
 from ..layers import START
+from .traits import Traits
 
 __all__ = ["ItemTower"]
 
@@ -20,20 +21,23 @@ class ItemTower(Keeping):
 
     kept: Tensor | None = None
     dropped: Tensor | None = None
-    z: Tensor
+    fixed: Tensor
     known: Tensor
     white_mean: Tensor
     white_matrix: Tensor
     side_codes: Tensor
     side_dense: Tensor
 
-    def __init__(self, content: ItemContent, width: int, *, identity: bool, text: bool, side: bool, text_width: int, identity_dropout: float) -> None:
+    def __init__(
+        self, content: ItemContent, width: int, *, identity: bool, text: bool, side: bool, traits: bool, text_width: int, identity_dropout: float
+    ) -> None:
         super().__init__()
         self.identity_dropout = identity_dropout
         self.register_buffer("known", content.known.clone())
         use_text = text and content.width > 0
         self.text_width = min(text_width, content.width) if use_text else 0
-        self.register_buffer("z", torch.zeros(content.n_items, self.text_width))
+        self.traits = Traits(content.n_side_codes) if traits and content.side_codes.shape[1] else None
+        self.register_buffer("fixed", torch.zeros(content.n_items, self.text_width + (self.traits.width if self.traits is not None else 0)))
         self.register_buffer("white_mean", torch.zeros(content.width if use_text else 0))
         self.register_buffer("white_matrix", torch.zeros(content.width if use_text else 0, self.text_width))
         self.register_buffer("side_codes", content.side_codes.clone())
@@ -56,15 +60,31 @@ class ItemTower(Keeping):
             if self.identity is not None:
                 self.identity.weight[~self.known] = 0
 
-    def whiten(self, content: ItemContent) -> None:
-        """Fit the whitening on the texts of known items, and place every item's z."""
+    @property
+    def has_content(self) -> bool:
+        return any(part is not None for part in (self.text, self.side, self.side_numbers))
+
+    @property
+    def z(self) -> Tensor:
+        """[items, text width] the whitened texts."""
+        return self.fixed[:, : self.text_width]
+
+    def fit(self, content: ItemContent) -> None:
+        """What is fixed before training, by the known items: how texts are whitened, how rare a side feature is; then every item's own."""
         if self.text_width:
             texts = content.text[content.known] if bool(content.known.any()) else content.text
             state = Whitening.fit(texts, self.text_width).state()
             rank = state["matrix"].shape[1]
             self.white_mean.copy_(state["mean"])
             self.white_matrix[:, :rank].copy_(state["matrix"])
-            self.z.copy_(self.whitened(content.text))
+        if self.traits is not None:
+            self.traits.fit(content.side_codes, content.known)
+        self.fixed.copy_(self._fixed(content.text, content.side_codes))
+
+    def _fixed(self, text: Tensor, side_codes: Tensor) -> Tensor:
+        """[items, text width + width of the traits]"""
+        parts = [self.whitened(text)] if self.text_width else []
+        return torch.cat([*parts, self.traits(side_codes)] if self.traits is not None else [*parts, text.new_zeros(len(text), 0)], dim=1)
 
     def whitened(self, vectors: Tensor) -> Tensor:
         """[..., text width] -> [..., z width], unit length; a missing text stays zero."""
@@ -77,11 +97,9 @@ class ItemTower(Keeping):
         self.forget()
         old = self.known.shape[0]
         self.known = content.known.to(self.known.device)
-        if self.text_width:
-            self.z = torch.cat([self.z, self.whitened(content.text[old:].to(self.z.device))])
-        else:
-            self.z = self.z.new_zeros(content.n_items, 0)
-        self.side_codes, self.side_dense = content.side_codes.to(self.z.device), content.side_dense.to(self.z.device)
+        device = self.fixed.device
+        self.fixed = torch.cat([self.fixed, self._fixed(content.text[old:].to(device), content.side_codes[old:].to(device))])
+        self.side_codes, self.side_dense = content.side_codes.to(device), content.side_dense.to(device)
         if self.identity is not None:
             table = torch.zeros(content.n_items, self.identity.embedding_dim, device=self.identity.weight.device)
             table[:old] = self.identity.weight.detach()
@@ -99,7 +117,7 @@ class ItemTower(Keeping):
 
     def content_vectors(self, items: Tensor) -> Tensor:
         """[..., width] without identity."""
-        total = torch.zeros((), device=self.z.device)
+        total = torch.zeros((), device=self.fixed.device)
         if self.text is not None:
             total = total + self.text(self.z[items])
         if self.side is not None:
@@ -110,8 +128,9 @@ class ItemTower(Keeping):
         return total
 
     def drop(self) -> None:
-        """Draw which items this training step takes for new: in histories, as targets and as negatives alike."""
-        if self.identity_dropout > 0:
+        """Draw which items this training step takes for new: in histories, as targets and as negatives alike. Without content none: nothing
+        would be left of them."""
+        if self.identity_dropout > 0 and self.has_content:
             self.dropped = torch.rand(self.known.shape[0], device=self.known.device) < self.identity_dropout
 
     def familiar(self) -> Tensor:

@@ -26,7 +26,7 @@ class ContextTransformerOptions(Options):
     identity: bool = True
     """A trainable vector for each item that training knows."""
     identity_dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Chance that an item's identity is left out of a training step."""
+    """Chance that an item's identity is left out of a training step, where more is known of items than that; and that of a typed word."""
     text: bool = True
     """Item texts, through the encoder."""
     text_width: int = Field(default=128, ge=1)
@@ -44,11 +44,16 @@ class ContextTransformerOptions(Options):
     user_identity: bool = False
     """A trainable vector for each user that training knows. The history says most of it; worth trying where the order of events means little."""
     words: bool = True
-    """What the user typed."""
+    """What the user typed: what it means, by the encoder."""
+    word_identity: bool = True
+    """A trainable vector for each word, and each pair of words in a row, that users typed in training; where events hold typed words."""
     words_share: float = Field(default=0.15, ge=0, le=1)
     """Share of training targets asked for in words of their own text, where events hold no typed words."""
     content: bool = True
-    """Plain similarity between an item's text and the texts of the history."""
+    """Plain similarity between an item and the history: of their texts, and of their side features."""
+    new_item_likeness: float = Field(default=1.0, ge=0)
+    """How many times as much that likeness, and likeness to typed words, counts for items without training events: what is learned of content fits
+    the items that it was learned from better than others. 2 orders a shelf of new items better; beside known items 1 is as good."""
     new_item_share: float | None = Field(default=None, ge=0, le=1)
     """Share of the places in lists of ten that items without training events get, on average: filled by the best among them, and where a history
     speaks for them. 0: none is shown; 1: only they are. Absent: the places that their own scores earn, which are few. Each place is taken from

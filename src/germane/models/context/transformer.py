@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ...batches import Batch, QueryBatch
 from ...data.dataset import Dataset
-from ...encoders import ItemContent
+from ...encoders import ItemContent, Words
 from ...features import FeatureSet, Moments
 from ...losses import Objective, click_loss, next_item
 from ..base import Abilities, TwoSided
@@ -21,12 +21,14 @@ from ..rating_scale import RatingScale
 from .encoded import Encoded
 from .history import HistoryTransformer, time_buckets
 from .items import ItemTower
+from .likeness import ContentLikeness
 from .moment import GatedCross, MomentEncoder
 from .new_items import NewItems
 from .options import ContextTransformerOptions
 from .people import PersonTower
 from .prior import Prior
 from .second_look import SecondLook, memory
+from .typed import WordTower
 from .values import ValueEncoder
 
 __all__ = ["ContextTransformer"]
@@ -53,9 +55,8 @@ class ContextTransformer(TwoSided, Keeping):
         o = self.options
         check_heads("ContextTransformer", o.width, o.heads)
         self.n_items = content.n_items
-        self.items = ItemTower(
-            content, o.width, identity=o.identity, text=o.text, side=o.side, text_width=o.text_width, identity_dropout=o.identity_dropout
-        )
+        parts = {"identity": o.identity, "text": o.text, "side": o.side, "traits": o.side and o.content}
+        self.items = ItemTower(content, o.width, **parts, text_width=o.text_width, identity_dropout=o.identity_dropout)
         self.history = HistoryTransformer(o.width, o.blocks, o.heads, o.length, o.dropout, o.relative_time, o.gated)
         self.start = nn.Parameter(torch.zeros(o.width))
         self.event_moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.history_context else None
@@ -66,11 +67,11 @@ class ContextTransformer(TwoSided, Keeping):
         z = self.items.text_width
         self.person = PersonTower(dataset.n_users, o.width) if o.user_identity else None
         self.value = ValueEncoder(o.width) if o.values and dataset.columns.value is not None else None
-        self.words = nn.Linear(z, o.width, bias=False) if o.words and z else None
+        known_words = o.word_identity and dataset.columns.words is not None
+        self.words = WordTower(z, o.width, identity=known_words, identity_dropout=o.identity_dropout) if o.words and z else None
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None
         self.cross = GatedCross(o.width, o.dropout)
-        self.content_weight = nn.Parameter(torch.tensor(1.0)) if o.content and z else None
-        self.content_fade = nn.Parameter(torch.tensor(1.0)) if o.content and z else None
+        self.content = ContentLikeness(z) if o.content and self.items.fixed.shape[1] else None
         self.prior = Prior(content.n_items, o.half_lives if o.popularity and dataset.has_times else ())
         self.new = NewItems(o.new_item_share) if o.new_item_share is not None else None
         self.scale = nn.Parameter(torch.tensor(o.width**-0.5 * 4).log())
@@ -91,7 +92,7 @@ class ContextTransformer(TwoSided, Keeping):
 
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Constants that come from training data: the whitening and the popularity snapshots."""
-        self.items.whiten(content)
+        self.items.fit(content)
         self.prior.fit(dataset)
         if self.value is not None:
             self.value.fit(dataset)
@@ -116,7 +117,7 @@ class ContextTransformer(TwoSided, Keeping):
             x = x + self.profile(queries.profile)[:, None]
         return x if self.person is None else x + self.person(queries.users)[:, None]
 
-    def _asked(self, h: Tensor, moment: Moments, words: Tensor, mean: Tensor, times: Tensor, items: Tensor, ages: Tensor) -> Encoded:
+    def _asked(self, h: Tensor, moment: Moments, words: Words, mean: Tensor, times: Tensor, items: Tensor, ages: Tensor) -> Encoded:
         """``h`` [P, width] in its moment [P, ...]; history ``items``, ``ages`` [P, T], the newest last."""
         c = torch.zeros_like(h)
         if self.moment is not None:
@@ -125,21 +126,16 @@ class ContextTransformer(TwoSided, Keeping):
             c = c + self.gap(torch.where(items[:, -1] < 0, 32, time_buckets(ages[:, -1])))
         if self.words is None:
             q = self.cross(h, c)
-            return Encoded(h, q, q, c, mean, words.new_zeros(len(h), 0), times, items, ages)
-        typed = self.items.whitened(words)
-        full = c + self.words(typed)
+            return Encoded(h, q, q, c, mean, h.new_zeros(len(h), 0), times, items, ages)
+        typed = self.items.whitened(words.vectors)
+        full = c + self.words(typed, words.codes)
         return Encoded(h, self.cross(h, c), self.cross(h, full), full, mean, typed, times, items, ages)
 
     def _similar(self, history: Tensor) -> Tensor:
-        """[B, T, z] recency-weighted mean of the texts up to each place."""
-        if self.content_fade is None:
+        """[B, T, z + traits] what was read up to each place."""
+        if self.content is None:
             return self.scale.new_zeros(*history.shape, 0)
-        z = self.items.z[history.clamp(min=0)] * (history >= 0)[..., None]
-        t = history.shape[1]
-        place = torch.arange(t, device=z.device)
-        apart = (place[:, None] - place[None, :]).float()
-        weights = torch.where(apart >= 0, torch.sigmoid(self.content_fade) ** apart.clamp(min=0), 0.0)
-        return functional.normalize(weights @ z, dim=-1)
+        return self.content.means(self.items.fixed[history.clamp(min=0)] * (history >= 0)[..., None])
 
     def _encode(self, queries: QueryBatch) -> Encoded:
         """The last queries are kept while nothing learns: ``score`` and ``reasons`` of one request read its history once."""
@@ -156,7 +152,7 @@ class ContextTransformer(TwoSided, Keeping):
         h = self.history(self._events(queries, cut), history < 0, queries.times[:, None] - ages.double())[:, -1]
         return self._asked(h, queries.moment, queries.words, self._similar(history)[:, -1], queries.times, history, ages)
 
-    def _at(self, batch: Batch, states: Tensor, row: Tensor, last: Tensor, moment: Moments, words: Tensor, times: Tensor) -> Encoded:
+    def _at(self, batch: Batch, states: Tensor, row: Tensor, last: Tensor, moment: Moments, words: Words, times: Tensor) -> Encoded:
         """P places of timelines, ``row`` and ``last`` [P]: each knows the events up to it."""
         history = batch.queries.history
         t = history.shape[1] if self.look is not None else 1  # only the second look remembers more than the newest event
@@ -169,21 +165,23 @@ class ContextTransformer(TwoSided, Keeping):
     # -- scores --------------------------------------------------------------------------------------------------
 
     def _similarity(self, asked: Encoded) -> Tensor:
-        """[P, z] what is multiplied with the items' z: the history's texts and the typed words."""
-        total = asked.query.new_zeros(len(asked.query), self.items.text_width)
-        if self.content_weight is not None:
-            total = total + self.content_weight * asked.mean
-        if self.words_weight is not None:
-            total = total + self.words_weight * asked.typed
-        return total
+        """[P, z + traits] what is multiplied with what is fixed of the items: the history's texts and side features, and the typed words."""
+        fixed = self.items.fixed.shape[1]
+        total = asked.query.new_zeros(len(asked.query), fixed) if self.content is None else self.content.weighed(asked.mean)
+        return total if self.words_weight is None else total + functional.pad(self.words_weight * asked.typed, (0, fixed - asked.typed.shape[1]))
 
     def _vectors(self, asked: Encoded) -> Tensor:
-        """[P, width + z]: all that is multiplied with ``_sides`` of the items."""
+        """[P, width + z + traits]: all that is multiplied with ``_sides`` of the items."""
         return torch.cat([asked.query * self.scale.exp(), self._similarity(asked)], dim=-1)
 
     def _sides(self, items: Tensor) -> Tensor:
-        """[..., width + z]"""
-        return torch.cat([self.items(items), self.items.z[items]], dim=-1) if self.items.text_width else self.items(items)
+        """[..., width + z + traits]"""
+        return torch.cat([self.items(items), self.items.fixed[items]], dim=-1)
+
+    def _trusted(self, items: Tensor | None) -> Tensor:
+        """[items] or as ``items``: what likeness to what was read and typed counts, against what was learned."""
+        known = self.items.known if items is None else self.items.known[items]
+        return torch.where(known, 1.0, self.options.new_item_likeness)
 
     def _lift(self, items: Tensor | None) -> Tensor:
         """[items] or as ``items``: what new items have more, so that they get their share."""
@@ -197,17 +195,18 @@ class ContextTransformer(TwoSided, Keeping):
     def item_vectors(self, items: Tensor) -> Tensor:
         """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
         prior = self.prior.newest(self.items.known)[items]
-        return torch.cat([self._sides(items), (prior if self.new is None else prior + self._lift(items))[:, None]], dim=-1)
+        alike = self.items.fixed[items] * self._trusted(items)[:, None]
+        return torch.cat([self.items(items), alike, (prior if self.new is None else prior + self._lift(items))[:, None]], dim=-1)
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         asked = self._encode(queries)
         if self.look is not None and "ranking" not in self.objective.heads:
             return self._looked_over(asked, items)
-        vectors, z = (self.items.catalogue(), self.items.z) if items is None else (self.items(items), self.items.z[items])
+        vectors, fixed = (self.items.catalogue(), self.items.fixed) if items is None else (self.items(items), self.items.fixed[items])
         total = _product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
         if self.new is not None:
             total = total + self._lift(items)
-        return total + _product(self._similarity(asked), z) if self.items.text_width else total
+        return total + _product(self._similarity(asked), fixed) * self._trusted(items)
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         if self.look is not None and "ranking" not in self.objective.heads:
@@ -217,12 +216,11 @@ class ContextTransformer(TwoSided, Keeping):
         out = {"history": _product(asked.history, vectors) * scale}
         if self.moment is not None or self.gap is not None:
             out["moment"] = _product(asked.silent - asked.history, vectors) * scale
-        if self.items.text_width:
-            z = self.items.z[items]
-            if self.content_weight is not None:
-                out["content"] = _product(asked.mean, z) * self.content_weight
-            if self.words_weight is not None and bool((queries.words != 0).any()):
-                out["words"] = _product(asked.query - asked.silent, vectors) * scale + _product(asked.typed, z) * self.words_weight
+        if self.content is not None:
+            out["content"] = _product(self.content.weighed(asked.mean), self.items.fixed[items]) * self._trusted(items)
+        if self.words_weight is not None and bool(queries.words.typed.any()):
+            alike = _product(asked.typed, self.items.z[items]) * self.words_weight * self._trusted(items)
+            out["words"] = _product(asked.query - asked.silent, vectors) * scale + alike
         if self.new is not None:
             out["new"] = self._lift(items)
         return {**out, "popularity": self.prior.of(queries.times, self.items.known, items)}
@@ -243,7 +241,7 @@ class ContextTransformer(TwoSided, Keeping):
         assert self.look is not None
         vectors = self.items(items)
         product = _product(asked.query * self.scale.exp(), vectors)
-        alike = _product(self._similarity(asked), self.items.z[items]) if self.items.text_width else torch.zeros_like(product)
+        alike = _product(self._similarity(asked), self.items.fixed[items])
         facts = torch.stack([product, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
         remembered = memory(asked.items, asked.ages, items) if self.options.memory else facts.new_zeros(*items.shape, 2)
         told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)

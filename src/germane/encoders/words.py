@@ -1,0 +1,73 @@
+"""What was typed, as models read it: what it means, and which words it is made of."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["Words", "word_codes"]
+
+MOST = 16
+"""Words and pairs of words of one query that keep a code."""
+_PART, _WORD = re.compile(r"[^,;|/]+"), re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Words:
+    """Typed texts. By ``vectors`` words meet that mean the same, by ``codes`` exactly those that were typed before."""
+
+    vectors: Tensor
+    """[..., W] the encoder's; zero = nothing typed."""
+    codes: Tensor
+    """[..., K] of words and of pairs of neighbouring words, see ``word_codes``; 0 = none."""
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, index: Any) -> Words:
+        return Words(self.vectors[index], self.codes[index])
+
+    def __add__(self, more: Words) -> Words:
+        """``more`` behind these."""
+        return Words(torch.cat([self.vectors, more.vectors]), torch.cat([self.codes, more.codes]))
+
+    def to(self, device: torch.device | str) -> Words:
+        return Words(self.vectors.to(device), self.codes.to(device))
+
+    @property
+    def typed(self) -> Tensor:
+        """[...] bool: there are any."""
+        return (self.vectors != 0).any(-1)
+
+    @classmethod
+    def none(cls, n: int, width: int) -> Words:
+        """``n`` times nothing."""
+        return cls(torch.zeros(n, width), torch.zeros(n, MOST, dtype=torch.int64))
+
+
+def word_codes(texts: Sequence[str]) -> Tensor:
+    """[texts, 16] int64: a checksum of each word, and of each two words in a row that no comma parts; case does not count. 0 = none.
+
+    Only the first 16 are kept. Nothing has to be fitted, and words of all languages with letters are read.
+
+    >>> hip_hop, parted, alone = word_codes(["Hip Hop", "hip, hop", "hop"]).tolist()
+    >>> sum(code > 0 for code in hip_hop), sum(code > 0 for code in parted), alone[0] in hip_hop
+    (3, 2, True)
+    """
+    out = torch.zeros(len(texts), MOST, dtype=torch.int64)
+    for row, text in enumerate(texts):
+        found: dict[str, None] = {}
+        for part in _PART.findall(unicodedata.normalize("NFKC", text).casefold()):
+            words = _WORD.findall(part)
+            found |= dict.fromkeys([*words, *(f"{one} {other}" for one, other in pairwise(words))])
+        codes = [zlib.crc32(word.encode()) or 1 for word in list(found)[:MOST]]
+        out[row, : len(codes)] = torch.tensor(codes, dtype=torch.int64)
+    return out

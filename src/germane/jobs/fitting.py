@@ -1,0 +1,112 @@
+"""Fit a recommender's parts on one division of the data: one model, the members of a blend, the first of two stages."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from ..batches import EventTable, Rows, Timelines, own_phrases
+from ..data import Dataset, Split
+from ..data.conversions import known_in_training
+from ..errors import TrainingError
+from ..evaluation import Cases, EvaluationOptions, Validation, cases_of, weigh
+from ..models import Blend, Counted, Learned, TwoStage
+from ..recommender import Recommender
+from ..training import Trained, TrainingOptions, train_model
+from .lessons import rows_to_learn
+
+__all__ = ["Fitting", "Progress", "first_alone"]
+
+Progress = Callable[[int, int, int, float, float | None], None]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """All that a training goes by."""
+
+    recommender: Recommender
+    dataset: Dataset
+    split: Split
+    options: TrainingOptions
+    judged_by: EvaluationOptions
+    checkpoint: Path | None
+    progress: Progress | None
+
+    def anew(self, split: Split, folder: str, epochs: list[int] | None = None) -> list[Trained]:
+        """Fit on another division, with checkpoints in a ``folder`` of its own; ``epochs``: of each part, where they are known."""
+        torch.manual_seed(self.recommender.seed)
+        # Where a second model has learnt codes, or will, these keep their meaning.
+        features = self.recommender.features if isinstance(self.recommender.model, TwoStage) else None
+        self.recommender.prepare(self.dataset.take(split.train), features=features)
+        return replace(self, split=split, checkpoint=self.checkpoint / folder if self.checkpoint else None).parts(epochs)
+
+    def validation(self) -> Cases:
+        return cases_of(self.recommender, self.dataset, self.split, "validation", self.judged_by)
+
+    def parts(self, epochs: list[int] | None = None) -> list[Trained]:
+        """Fit the model, or each member of a blend and then, with a validation part, their weights; below a second model, the first."""
+        first = replace(self, recommender=first_alone(self.recommender))
+        model = first.recommender.model
+        members = model.members if isinstance(model, Blend) else (model,)
+        trained = [first._member(place, None if epochs is None else epochs[place]).one() for place in range(len(members))]
+        if isinstance(model, Blend) and len(self.split.validation):
+            weigh(model, first.validation(), self.judged_by, self.recommender.seed)
+        if isinstance(self.recommender.model, TwoStage):
+            self.recommender.model.features.fit(self.dataset.take(self.split.train).taken())
+        return trained
+
+    def _member(self, place: int, epochs: int | None) -> Fitting:
+        """The member at ``place`` of a blend, with a seed of its own; else the model."""
+        options = self.options if epochs is None else self.options.model_copy(update={"epochs": epochs, "refit": False})
+        whole = self.recommender.model
+        if not isinstance(whole, Blend):
+            return replace(self, options=options)
+        part = copy.copy(self.recommender)
+        part.model, part.seed = whole.members[place], self.recommender.seed + place
+        return replace(self, recommender=part, options=options, checkpoint=self.checkpoint / f"member-{place}" if self.checkpoint else None)
+
+    def one(self) -> Trained:
+        model = self.recommender.model
+        if isinstance(model, Counted):
+            torch.manual_seed(self.recommender.seed)
+            model.fit(self.dataset.take(self.split.train).taken())
+            return Trained()
+        if isinstance(model, Learned):
+            return self._learned(model)
+        raise TrainingError(f"{type(model).__name__} is neither Counted nor Learned: a model is one of the two.")
+
+    def _learned(self, model: Learned) -> Trained:
+        recommender, options, split = self.recommender, self.options, self.split
+        known = known_in_training(self.dataset, split) if "conversion" in model.objective.heads else self.dataset
+        train = known.take(split.train)
+        model.warm(train.taken(), recommender.content)
+        typed, phrases, share = recommender.typed(self.dataset), None, getattr(model.options, "words_share", 0.0)
+        if typed is not None and share and self.dataset.columns.text:
+            own, phrases = own_phrases(train, recommender.encode, len(typed[0]))
+            typed = typed[0] + own, typed[1]
+        table = EventTable(known, recommender.features, profile=recommender.profiles_of(self.dataset), visible=split.train, words=typed)
+        feed: Timelines | Rows
+        if model.learns_from == "rows":
+            feed = rows_to_learn(model, table, split.train, recommender.content.known, options, recommender.seed)
+        else:
+            shown = split.train[(table.labels[torch.from_numpy(split.train)] == 0).numpy()] if "click" in model.objective.heads else split.train[:0]
+            if len(shown):
+                model.objective = replace(model.objective, click_negatives=0)
+            feed = Timelines(table, model.length, options.batch or 32, phrases=phrases, phrase_share=share, shown=shown)
+        if options.seen_as_negatives is None:
+            model.objective = replace(model.objective, seen_as_negatives=recommender.exclude_seen is not True)
+        validate = Validation(model, self.validation(), self.judged_by, options.metric) if len(split.validation) else None
+        return train_model(model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=self.progress)
+
+
+def first_alone(recommender: Recommender) -> Recommender:
+    """The same without its second model; itself where there is none."""
+    if not isinstance(recommender.model, TwoStage):
+        return recommender
+    alone = copy.copy(recommender)
+    alone.model = recommender.model.first
+    return alone

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from germane.encoders import Words, word_codes
+
+
+def kept(text: str) -> set[int]:
+    return set(word_codes([text])[0].tolist()) - {0}
+
+
+def test_words_and_pairs_have_codes_of_their_own() -> None:
+    assert kept("") == kept(" , ;") == set()
+    assert kept("hip hop") == kept("Hip  HOP!") == kept("hip") | kept("hop") | (kept("hip hop") - kept("hip") - kept("hop"))
+    assert len(kept("hip hop")) == 3 and len(kept("hip, hop")) == 2
+    assert kept("hip hop") != kept("hop hip")
+    assert len(kept("ﬁn de siècle")) == 5  # words of other languages, compatible spellings folded
+    assert kept("ﬁn") == kept("fin")
+
+
+def test_a_long_text_keeps_its_first_codes() -> None:
+    text = ", ".join(f"w{n}" for n in range(40))
+    codes = word_codes([text, "w0"])
+    assert codes.shape == (2, 16)
+    assert kept(text) == set().union(*(kept(f"w{n}") for n in range(16)))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=5))
+def test_any_text_has_codes_that_a_checksum_can_be(texts: list[str]) -> None:
+    codes = word_codes(texts)
+    assert codes.shape == (len(texts), 16) and codes.dtype == torch.int64
+    assert bool((codes >= 0).all()) and bool((codes < 2**32).all())
+    assert torch.equal(codes, word_codes([text.upper().lower() if text.isascii() else text for text in texts]))
+
+
+def test_words_are_cut_and_joined() -> None:
+    words = Words(torch.eye(2), word_codes(["a b", "c"]))
+    both = words + Words.none(1, 2)
+    assert len(both) == 3 and both.typed.tolist() == [True, True, False]
+    assert torch.equal(both[:2].codes, words.codes)
+    assert both.to("cpu")[torch.tensor([2])].vectors.shape == (1, 2)
