@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
 from germane.batches import EventTable
+from germane.bundle import load, save
 from germane.data import Dataset, LeaveLastOut
 from germane.encoders import HashedText, NoText, word_codes
 from germane.evaluation import EvaluationOptions
@@ -119,7 +122,7 @@ def test_items_added_later_have_traits() -> None:
 
 def test_a_word_that_was_never_typed_is_read_by_its_meaning_alone() -> None:
     torch.manual_seed(0)
-    tower = WordTower(4, 8, identity=True, identity_dropout=0.5)
+    tower = WordTower(4, 8, 1, identity_dropout=0.5)
     z, codes = torch.randn(3, 4), word_codes(["hip hop", "rock", ""])
     torch.testing.assert_close(tower(z, codes), tower.meaning(z))
     optimiser = torch.optim.SGD(tower.parameters(), 1.0)
@@ -177,3 +180,22 @@ def test_word_identities_only_where_events_hold_words() -> None:
     recommender = Recommender(ContextTransformer(**SMALL, words=False), text=HashedText(width=8))
     recommender.prepare(shop)
     assert recommender.model.words is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("texts", "rows"), [(0, 257), (100, 513), (1 << 15, (1 << 16) + 1)])
+def test_room_for_words_goes_by_what_was_typed(texts: int, rows: int) -> None:
+    tower = WordTower(2, 2, texts, identity_dropout=0.0)
+    assert tower.identity is not None and tower.identity.num_embeddings == rows
+
+
+def test_a_run_keeps_words_learned_by_heart(tmp_path: Path) -> None:
+    dataset = codewords()
+    recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=8))
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT.model_copy(update={"epochs": 1}))
+    save(recommender, tmp_path / "run")
+    again = load(tmp_path / "run")
+    table, kept = recommender.model.words.identity.weight, again.model.words.identity.weight  # type: ignore[union-attr]
+    assert table.any() and torch.equal(table, kept)
+    asked = [Query(user="u1", words="x3y")]
+    with torch.inference_mode():
+        torch.testing.assert_close(again.model.score(again.batch(asked)), recommender.model.score(recommender.batch(asked)))

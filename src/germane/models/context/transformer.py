@@ -28,7 +28,7 @@ from .options import ContextTransformerOptions
 from .people import PersonTower
 from .prior import Prior
 from .second_look import SecondLook, memory
-from .typed import WordTower
+from .typed import WordTower, typed_in
 from .values import ValueEncoder
 
 __all__ = ["ContextTransformer"]
@@ -67,8 +67,7 @@ class ContextTransformer(TwoSided, Keeping):
         z = self.items.text_width
         self.person = PersonTower(dataset.n_users, o.width) if o.user_identity else None
         self.value = ValueEncoder(o.width) if o.values and dataset.columns.value is not None else None
-        known_words = o.word_identity and dataset.columns.words is not None
-        self.words = WordTower(z, o.width, identity=known_words, identity_dropout=o.identity_dropout) if o.words and z else None
+        self.words = WordTower(z, o.width, typed_in(dataset) if o.word_identity else None, o.identity_dropout) if o.words and z else None
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None
         self.cross = GatedCross(o.width, o.dropout)
         self.content = ContentLikeness(z) if o.content and self.items.fixed.shape[1] else None
@@ -340,6 +339,8 @@ class ContextTransformer(TwoSided, Keeping):
         self.rating.fit_to(state, "rating.")
         if self.person is not None:
             self.person.fit_to(state["person.table.weight"].shape[0])
+        if self.words is not None:
+            self.words.fit_to(state.get("words.identity.weight"))
         super().load_state(state)
 
 
