@@ -1,5 +1,3 @@
-"""What is fixed of items, and what is learned of typed words."""
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -12,12 +10,10 @@ import torch
 from germane.batches import EventTable
 from germane.bundle import load, save
 from germane.data import Dataset, LeaveLastOut
-from germane.encoders import HashedText, NoText, word_codes
+from germane.encoders import HashedText, word_codes
 from germane.evaluation import EvaluationOptions
 from germane.jobs.train import fit, judge
 from germane.models import ContextTransformer
-from germane.models.context.likeness import ContentLikeness
-from germane.models.context.traits import WIDEST, Traits
 from germane.models.context.typed import WordTower
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
@@ -26,98 +22,6 @@ from germane.types import Query
 
 SMALL = {"width": 16, "blocks": 1, "length": 10, "text_width": 8, "dropout": 0.0}
 SHORT = TrainingOptions(epochs=3, batch=8, warmup=5, learning_rate=1e-2)
-
-
-def test_products_of_traits_are_those_of_rare_features() -> None:
-    codes = torch.tensor([[1, 2, 0], [1, 3, 0], [2, 1, 0], [1, 0, 0], [0, 0, 0], [4, 5, 1]])
-    traits = Traits(n_codes=6)
-    traits.fit(codes, torch.ones(6, dtype=torch.bool))
-    vectors = traits(codes)
-    idf = torch.log(7 / torch.tensor([6.0, 3, 2, 2, 2]))
-    table = torch.zeros(6, 5)
-    for row, cell in enumerate(codes):
-        for code in cell[cell > 0]:
-            table[row, code - 1] = idf[code - 1]
-    torch.testing.assert_close(vectors, torch.nn.functional.normalize(table, dim=1))
-    assert torch.equal(vectors[0], vectors[2]) and not vectors[4].any()
-
-
-def test_many_features_are_folded_with_small_errors() -> None:
-    generator = torch.Generator().manual_seed(1)
-    codes = torch.randint(1, 1000, (300, 5), generator=generator)
-    codes[200:, :3] = codes[100:200, :3]  # alike by three of five
-    traits = Traits(n_codes=1000)
-    traits.fit(codes, torch.ones(300, dtype=torch.bool))
-    vectors = traits(codes)
-    assert vectors.shape == (300, WIDEST)
-    alike, apart = (vectors[200:] * vectors[100:200]).sum(1), (vectors[:100] * vectors[100:200]).sum(1)
-    assert alike.mean() == pytest.approx(0.6, abs=0.1) and apart.mean() == pytest.approx(0, abs=0.05)
-    assert apart.std() < 0.13
-    again = Traits(n_codes=1000)
-    torch.manual_seed(5)
-    again.fit(codes, torch.ones(300, dtype=torch.bool))
-    assert torch.equal(again.vectors, traits.vectors)  # whatever the seed of a run
-
-
-def test_rarity_is_counted_over_known_items() -> None:
-    codes, known = torch.tensor([[1], [2], [2], [2]]), torch.tensor([True, True, False, False])
-    traits = Traits(n_codes=3)
-    traits.fit(codes, known)
-    assert traits.vectors[1].norm() == traits.vectors[2].norm()
-    traits.fit(codes, ~known)
-    assert traits.vectors[1].norm() > traits.vectors[2].norm()
-
-
-def test_means_up_to_each_place_fade() -> None:
-    likeness = ContentLikeness(text_width=2)
-    with torch.no_grad():
-        likeness.fade.copy_(torch.tensor([0.0, 100.0]))  # a half; not at all
-        likeness.weight.copy_(torch.tensor([2.0, 3.0]))
-    fixed = torch.tensor([[[0.0, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1]]])
-    means = likeness.means(fixed)
-    assert not means[0, 0].any()
-    torch.testing.assert_close(means[0, 1], torch.tensor([1.0, 0, 1, 0]))
-    torch.testing.assert_close(means[0, 2], torch.tensor([0.5 / 1.25**0.5, 1 / 1.25**0.5, 0.5**0.5, 0.5**0.5]))
-    torch.testing.assert_close(likeness.weighed(means)[0, 1], torch.tensor([2.0, 0, 3, 0]))
-
-
-def brands(text: bool = False) -> Dataset:
-    """Users keep to a brand; each item but the new ones is taken; nothing but the brand tells the new items apart."""
-    rows = [(f"u{user}", f"i{user % 4 + 4 * ((user + step) % 10)}") for user in range(80) for step in range(6)]
-    items = {"item": [*(f"i{n}" for n in range(40)), *(f"n{n}" for n in range(8))], "brand": [f"b{n % 4}" for n in range(48)]}
-    columns = {"text": ["brand"] if text else [], "side": ["brand"]}
-    return Dataset.from_frames(pl.DataFrame(rows, schema=["user", "item"], orient="row"), pl.DataFrame(items), columns=columns)
-
-
-def test_side_features_alone_place_new_items() -> None:
-    dataset = brands()
-    recommender = Recommender(ContextTransformer(**SMALL), text=NoText())
-    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT)
-    recommender.remember(dataset)
-    for user in range(8):
-        slate = recommender.recommend(Query(user=f"u{user}", candidates=tuple(f"n{n}" for n in range(8))), 2)
-        assert {int(place.item[1:]) % 4 for place in slate.items} == {user % 4}
-        assert {reason.kind for reason in slate.items[0].reasons} >= {"content"}
-
-
-def test_identities_are_not_dropped_where_they_are_all_that_is_known() -> None:
-    dataset = brands()
-    for side in (False, True):
-        model = ContextTransformer(**SMALL, identity_dropout=0.5, side=side)
-        recommender = Recommender(model, text=NoText())
-        recommender.prepare(dataset)
-        model.train()
-        model.items.drop()
-        assert bool((model.items.known & ~model.items.familiar()).any()) is side
-
-
-def test_items_added_later_have_traits() -> None:
-    dataset = brands()
-    recommender = Recommender(ContextTransformer(**SMALL), text=NoText())
-    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT)
-    recommender.add_items(pl.DataFrame({"item": ["late"], "brand": ["b2"]}))
-    fixed = recommender.model.items.fixed  # type: ignore[union-attr]
-    assert torch.equal(fixed[-1], fixed[2]) and fixed[-1].any()
 
 
 def test_a_word_that_was_never_typed_is_read_by_its_meaning_alone() -> None:
