@@ -53,11 +53,14 @@ def judge_told(
     cases = cases_of(asker, dataset, split, part, options)
     about = {"name": name, "protocol": split.name, "split": part, "variant": "as trained", "seed": seed}
     objective = Objective(heads={head: 1.0})
-    if head == "ranking":
-        lists, pairs = judge_cases(Told(cases.rows[cases.table.positive[cases.rows]], scores, objective), cases, options), pl.DataFrame()
-    else:
-        lists, pairs = NOTHING_JUDGED, judge_pairs(Told(cases.rows, scores, objective), cases)
-    return Judged(rows_of(lists, pairs, cases, options.segments, **about), lists, pairs)
+    if head != "ranking":
+        pairs = judge_pairs(Told(cases.rows, scores, objective), cases)
+        return Judged(rows_of(NOTHING_JUDGED, pairs, cases, options.segments, **about), NOTHING_JUDGED, pairs)
+    rows, new = cases.rows[cases.table.positive[cases.rows]], ~cases.known_items
+    lists, shelf = judge_cases(Told(rows, scores, objective), cases, options), None
+    if "new among new" in options.segments and new.any():
+        shelf = judge_cases(Told(rows[new[dataset.item_codes[rows]]], scores, objective), cases, options, among=new)
+    return Judged(rows_of(lists, pl.DataFrame(), cases, options.segments, shelf, **about), lists)
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Other libraries on the same split: each in an environment of its own, tuned on validation, judged by our code from the lists or scores it writes.
 
 A peer is two files of benchmarks/peers/: ``NAME.toml`` pins what its environment holds and says the grid that trials are drawn from, ``with_NAME.py``
-is run by that environment's Python and knows nothing of Germane. Between them lies a folder: train.csv, cases.csv and job.json go in, lists.csv
-(row, item, place) or scores.csv (row, score) comes out. Users and items are numbers.
+is run by that environment's Python and knows nothing of Germane. Between them lies a folder: train.csv, cases.csv and job.json go in, and
+vectors.npy for those that read texts; lists.csv (row, item, place) or scores.csv (row, score) comes out. Users and items are numbers.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Peer:
     model: str
     """A table of its TOML."""
     kind: Literal["lists", "click", "rating"] = "lists"
+    reads_texts: bool = False
+    """Whether it is given the vectors of the items' texts that our own model is given, as the language model has them."""
 
     @property
     def said(self) -> dict[str, Any]:
@@ -138,6 +140,8 @@ def _job(
     rows = getattr(split, part)
     if peer.kind == "lists":
         _write_lists(dataset, split, rows, place)
+        if peer.reads_texts:
+            _write_vectors(config, dataset, place)
     else:
         _write_rows(peer, config, dataset, split, rows, place, seed)
     facts = _asked(python, peer, options, config, dataset, place, seed, quick)
@@ -148,20 +152,19 @@ def _job(
     return judged, facts
 
 
-def timed_fit(python: Path, peer: Peer, options: dict[str, Any], sections: Sections, folder: Path, seed: int) -> dict[str, Any]:
-    """What a peer says of one fit, and how many events it learns from: all but each user's first."""
+def judged_fit(peer: Peer, options: dict[str, Any], sections: Sections, folder: Path, seed: int) -> tuple[Any, dict[str, Any]]:
+    """One fit with these options, not tuned: what was ``Judged`` on the test part, and facts, with how many events it learns from: all but each
+    user's first."""
     import numpy as np
 
     from germane.config import Config
 
+    python = environment(peer.library, peer.said["requirements"])
     config = Config.of(sections, folder)
     dataset = config.dataset()
     split = config.split.divide(dataset)
-    place = folder / f"job-{len(list(folder.glob('job-*')))}"
-    place.mkdir()
-    _write_lists(dataset, split, split.test[:100], place)
-    events = len(split.train) - len(np.unique(dataset.user_codes[split.train]))
-    return {**_asked(python, peer, options, config, dataset, place, seed, False), "events": events}
+    judged, facts = _job(python, peer, options, config, dataset, split, "test", seed, folder, False)
+    return judged, {**facts, "events": len(split.train) - len(np.unique(dataset.user_codes[split.train]))}
 
 
 def _asked(python: Path, peer: Peer, options: dict[str, Any], config: Any, dataset: Any, place: Path, seed: int, quick: bool) -> dict[str, Any]:
@@ -189,6 +192,15 @@ def _write_lists(dataset: Any, split: Any, rows: Any, place: Path) -> None:
     taken = split.train[dataset.events["positive"].to_numpy()[split.train]]
     pl.DataFrame({"user": dataset.user_codes[taken], "item": dataset.item_codes[taken]}).write_csv(place / "train.csv")
     pl.DataFrame({"row": rows, "user": dataset.user_codes[rows]}).write_csv(place / "cases.csv")
+
+
+def _write_vectors(config: Any, dataset: Any, place: Path) -> None:
+    """vectors.npy: [items, width], by the item's number."""
+    import numpy as np
+
+    reader = config.recommender(dataset)
+    reader.prepare(dataset)
+    np.save(place / "vectors.npy", reader.content.text.numpy())
 
 
 def _write_rows(peer: Peer, config: Any, dataset: Any, split: Any, rows: Any, place: Path, seed: int) -> None:

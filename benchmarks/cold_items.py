@@ -1,4 +1,4 @@
-"""New items: one Beauty item in ten out of training altogether. The recipe configs/cold_items.toml, three seeds.
+"""New items: one Beauty item in ten out of training altogether. The recipe configs/cold_items.toml, three seeds; the same on Amazon Video Games.
 
     GERMANE_DATA=... python benchmarks/cold_items.py
     python benchmarks/cold_items.py --quick    # a rehearsal
@@ -6,7 +6,8 @@
 A new item has a title and attributes, and nobody has touched it. Known and new are reported beside each other, since every place given to a new
 item is taken from a known one. "new among new" is the new items' own shelf. The curve is one trained model under other values of
 ``new_item_share``; "scores as they are" is the same without the ability. Of the new items in lists it says how often they were taken (``taken``)
-and how often the model's own softmax says that they would be (``stated``), per place.
+and how often the model's own softmax says that they would be (``stated``), per place. With ``--peers``: RecTools' UniSRec, which reads the same
+frozen vectors of titles (benchmarks/peers/); it is tuned on validation, where all items are known.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from _claims import Wanted
 from _harness import Benchmark
+from _peers import Peer
 from _plans import Plan, Row, recipe
 
 SHARES = (0.0, 0.02, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
@@ -88,17 +90,35 @@ def plot(summary: list[Row], axes: Any) -> None:
     axes.legend(frameon=False)
 
 
-MODEL, CONTENT = "cold_items", "ContentNeighbours"
+MODEL, GAMES, UNISREC, CONTENT = "cold_items", "games", "rectools UniSRec", "ContentNeighbours"
 NONE = {"variant": "new_item_share = 0"}
 
 BENCHMARK = Benchmark(
     __file__,
     "New items: Amazon Beauty",
-    plans=[Plan(MODEL, recipe("cold_items"), beside=curve, needs="Beauty")],
+    plans=[
+        Plan(MODEL, recipe("cold_items"), beside=curve, needs="Beauty"),
+        Plan(GAMES, recipe("cold_items", data={"use": "Games"}), beside=curve, needs="Games", rehearsed=False),
+        Plan(UNISREC, recipe("cold_items"), needs="Beauty", against=MODEL, peer=Peer("rectools", "UniSRec", reads_texts=True)),
+    ],
     metrics=("ndcg@10", "recall@10", "share", "taken", "stated"),
     segments=("all", "known items", "new items", "new among new"),
     wanted=[
         Wanted("NDCG@10 on the shelf of new items, over ContentNeighbours", MODEL, segment="new among new", rivals=(CONTENT,), least=1.25),
+        Wanted(
+            "NDCG@10 on the shelf of new games, over ContentNeighbours",
+            GAMES,
+            segment="new among new",
+            rivals=(CONTENT,),
+            least=1.25,
+        ),
+        Wanted(
+            "NDCG@10 on the shelf of new items, over RecTools' UniSRec",
+            MODEL,
+            segment="new among new",
+            over={"plan": UNISREC},
+            least=1.0,
+        ),
         Wanted("NDCG@10 on new items, whole catalogue", MODEL, segment="new items", least=0.015),
         Wanted(
             "NDCG@10 on known items, over the same with no new item in any list",
