@@ -47,14 +47,17 @@ def timed(texts: bool) -> Callable[[int, Path, bool], list[Row]]:
         dataset = config.dataset()
         split = config.split.divide(dataset)
         recommender = config.recommender(dataset)
-        stamps: dict[int, list[float]] = {}
+        steps: list[float] = []  # when the last step of each epoch was done
+        epochs: list[float] = []  # when each was judged
 
-        def stamp(epoch: int, step: int, steps: int, loss: float, figure: float | None) -> None:
-            stamps.setdefault(epoch, []).append(time.perf_counter())
+        def stamp(told: Any) -> None:
+            if told.ended:
+                epochs.append(time.perf_counter())
+            elif told.step == told.steps:
+                steps.append(time.perf_counter())
 
         told = fit(recommender, dataset, split, config.training, evaluation=config.evaluation, progress=stamp)
-        ends = [stamps[epoch][-2] for epoch in sorted(stamps)]  # the last but one call is the last step's, the last the epoch's
-        seconds = float(np.mean(np.diff(ends)))
+        seconds = float(np.mean([end - begin for end, begin in zip(steps[1:], epochs, strict=False)]))
         events = len(split.train) - len(np.unique(dataset.user_codes[split.train]))
         recommender.remember(dataset)
         return [measured(type(recommender.model).__name__, {**epoch_figures(events, seconds, told), **query_figures(recommender, seed)})]

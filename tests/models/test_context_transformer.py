@@ -94,8 +94,8 @@ def test_kill_and_resume_is_no_kill(tmp_path, average, rowwise) -> None:  # type
     def run(checkpoint, stop=None):  # type: ignore[no-untyped-def]
         recommender = Recommender(ContextTransformer(**{**SMALL, "dropout": 0.2}), text=HashedText(width=32), seed=3)
 
-        def progress(epoch, step, steps, loss, figure):  # type: ignore[no-untyped-def]
-            if stop is not None and epoch == stop:
+        def progress(told):  # type: ignore[no-untyped-def]
+            if stop is not None and told.epoch == stop:
                 raise Killed
 
         options = TrainingOptions(epochs=4, batch=8, patience=4, average=average, rowwise=rowwise)

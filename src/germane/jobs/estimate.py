@@ -25,6 +25,7 @@ from ..evaluation import VARIANTS, cases_of, judge_cases, judge_pairs, teach_ran
 from ..evaluation.pairs import SAID, pair_metrics
 from ..models import Learned, TwoStage
 from ..recommender import Recommender
+from ..training import Told
 from .fitting import first_alone
 from .memory import peak_mb
 from .train import fit, newest_apart
@@ -67,15 +68,15 @@ class _Steps:
         self.first: float | None = None
         self.durations: list[float] = []
         self.of = 1
-        self._last, self._step = 0.0, 0
+        self._last = 0.0
 
-    def __call__(self, epoch: int, step: int, of: int, loss: float, figure: float | None) -> None:
+    def __call__(self, told: Told) -> None:
         now = time.perf_counter()
         if self.first is None:
             self.first = now
-        elif step != self._step:  # the same step again is the end of an epoch, after validation
+        elif not told.ended:  # an epoch ends after validation
             self.durations.append(now - self._last)
-        self._last, self._step, self.of = now, step, of
+        self._last, self.of = now, told.steps
         if len(self.durations) >= STEPS or (len(self.durations) >= 2 and now - self.first > SECONDS):
             raise _Enough
 

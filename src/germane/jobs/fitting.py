@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +15,10 @@ from ..errors import TrainingError
 from ..evaluation import Cases, EvaluationOptions, Validation, cases_of, weigh
 from ..models import Blend, Counted, Learned, TwoStage
 from ..recommender import Recommender
-from ..training import Trained, TrainingOptions, train_model
+from ..training import Progress, Trained, TrainingOptions, train_model
 from .lessons import rows_to_learn
 
-__all__ = ["Fitting", "Progress", "first_alone"]
-
-Progress = Callable[[int, int, int, float, float | None], None]
+__all__ = ["Fitting", "first_alone"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .fitting import Progress
+from ..training import Progress, Told
 
 __all__ = ["training_bar"]
 
@@ -20,7 +20,8 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
     columns = (
         TextColumn(what),
@@ -30,16 +31,16 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True))
+    bar = Bar(*columns, console=Console(stderr=True))
     last = [""]
 
-    def show(epoch: int, step: int, steps: int, loss: float, figure: float | None) -> None:
+    def show(told: Told) -> None:
         if not bar.tasks:
             bar.add_task("", epoch=0)
             bar.start()
-        if figure is not None:
-            last[0] = f" validation {figure:.4f}"
-        bar.update(bar.task_ids[0], completed=step, total=steps, epoch=epoch, description=f"loss {loss:.3f}{last[0]}")
+        if told.figure is not None:
+            last[0] = f" validation {told.figure:.4f}"
+        bar.update(bar.task_ids[0], completed=told.step, total=told.steps, epoch=told.epoch, description=f"loss {told.loss:.3f}{last[0]}")
 
     try:
         yield show

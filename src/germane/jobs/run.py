@@ -19,9 +19,10 @@ from ..errors import ConfigError, RunError
 from ..evaluation import EvaluationOptions, labels_at, paired
 from ..recommender import Recommender
 from ..signing import check_signing_key
+from ..training import Progress, Told
 from ..types import Note
 from .energy import EnergyMeter
-from .fitting import Progress, first_alone
+from .fitting import first_alone
 from .memory import peak_mb
 from .notes import notes_of
 from .reliability import check_labels, check_reliability, shown, write_reliability
@@ -75,11 +76,11 @@ def train_run(
         for note in notes:
             noted(note)
 
-    def heard(epoch: int, step: int, steps: int, loss: float, figure: float | None) -> None:
-        if figure is not None:
+    def heard(told: Told) -> None:
+        if told.ended:
             meter.watch()
         if progress is not None:
-            progress(epoch, step, steps, loss, figure)
+            progress(told)
 
     facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=heard)
     judged_from = time.perf_counter()

@@ -30,8 +30,8 @@ from ..evaluation import (
 from ..models import TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
-from ..training import TrainingOptions
-from .fitting import Fitting, Progress
+from ..training import Progress, TrainingOptions
+from .fitting import Fitting
 from .lessons import check_lessons
 
 __all__ = ["Judged", "balance_lists", "evaluate", "fit", "judge", "newest_apart", "train", "without_context"]

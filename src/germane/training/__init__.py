@@ -1,6 +1,8 @@
 """Fitting models by gradients."""
 
-from .loop import Trained, choose_device, train_model
+from .checkpoints import Trained
+from .loop import choose_device, train_model
 from .options import TrainingOptions
+from .told import Progress, Told
 
-__all__ = ["Trained", "TrainingOptions", "choose_device", "train_model"]
+__all__ = ["Progress", "Told", "Trained", "TrainingOptions", "choose_device", "train_model"]

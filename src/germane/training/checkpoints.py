@@ -1,0 +1,80 @@
+"""What is kept after each epoch, so that an interrupted training goes on and ends with the same weights."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..models import Learned
+from .running_mean import RunningMean
+
+__all__ = ["Trained", "resume", "save"]
+
+
+@dataclass
+class Trained:
+    """How training went."""
+
+    best_epoch: int = 0
+    """From 1."""
+    best: float | None = None
+    """The validation figure of that epoch."""
+    curve: list[dict[str, float]] = field(default_factory=list)
+    """Per epoch: loss and validation figure."""
+
+
+def save(
+    folder: Path,
+    epoch: int,
+    model: Learned,
+    optimisers: Sequence[torch.optim.Optimizer],
+    mean: RunningMean | None,
+    trained: Trained,
+    best: dict[str, Tensor] | None,
+) -> None:
+    """Weights, the best weights and the optimisers' state as safetensors; progress.json last, so that a torn write is never read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors |= {f"best.{name}": tensor.cpu().contiguous() for name, tensor in (best or {}).items()}
+    tensors |= {f"mean.{name}": tensor.cpu().contiguous() for name, tensor in (mean.state() if mean is not None else {}).items()}
+    for which, optimiser in enumerate(optimisers):
+        for number, state in optimiser.state_dict()["state"].items():
+            said = {name: torch.as_tensor(value).cpu().contiguous() for name, value in state.items() if value is not None}
+            tensors |= {f"optimiser.{which}.{number}.{name}": value for name, value in said.items()}
+    name = f"epoch-{epoch}.safetensors"
+    save_file(tensors, folder / name)
+    written = {"epoch": epoch, "weights": name, "best_epoch": trained.best_epoch, "best": trained.best, "curve": trained.curve}
+    (folder / "progress.json.new").write_text(json.dumps(written))
+    os.replace(folder / "progress.json.new", folder / "progress.json")
+    for old in folder.glob("epoch-*.safetensors"):
+        if old.name != name:
+            old.unlink()
+
+
+def resume(
+    folder: Path, model: Learned, optimisers: Sequence[torch.optim.Optimizer], mean: RunningMean | None
+) -> tuple[int, Trained, dict[str, Tensor] | None]:
+    """Epochs done, how they went and the best weights; the rest is put where it belongs. Nothing done where nothing was kept."""
+    if not (folder / "progress.json").exists():
+        return 0, Trained(), None
+    said = json.loads((folder / "progress.json").read_text())
+    tensors = load_file(folder / said["weights"])
+    model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")})
+    best = {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")}
+    if mean is not None:
+        mean.load({name.removeprefix("mean."): tensor for name, tensor in tensors.items() if name.startswith("mean.")})
+    states = [optimiser.state_dict() for optimiser in optimisers]
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser."):
+            _, which, number, key = name.split(".", 3)
+            states[int(which)]["state"].setdefault(int(number), {})[key] = tensor
+    for optimiser, state in zip(optimisers, states, strict=True):
+        optimiser.load_state_dict(state)
+    return said["epoch"], Trained(said["best_epoch"], said["best"], said["curve"]), best or None
