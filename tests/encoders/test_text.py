@@ -72,7 +72,7 @@ def test_a_cached_catalogue_loads_no_model(tiny_bert: Path, tmp_path: Path, monk
     first = VectorCache(tmp_path).cached(PretrainedText(model=str(tiny_bert)))(["rain", "space"])
     encoder = PretrainedText(model=str(tiny_bert))
     assert torch.equal(VectorCache(tmp_path).cached(encoder)(["space", "rain"]), first.flip(0))
-    assert "_loaded" not in vars(encoder)
+    assert "_model" not in vars(encoder)
 
     monkeypatch.setattr(module, "get_weights", lambda name: pytest.fail("nothing needs to be fetched"))
     default = PretrainedText()

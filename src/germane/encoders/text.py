@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
 from torch import Tensor
-from torch.nn import functional
 
 from ..component import Options
 from ..errors import ConfigError
 from .base import Encoder
+from .language_model import ONE_AT_A_TIME, LanguageModel, Pooling
 from .weights import get_weights, known_weights, weights_hash
 
 __all__ = ["PretrainedText", "PretrainedTextOptions"]
-
-# A fast tokenizer must not be used by two threads at once; one language model at a time uses all cores anyway.
-_ONE_AT_A_TIME = threading.RLock()
 
 
 class PretrainedTextOptions(Options):
     model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
     """A name of ``germane weights list``, a folder with a model that transformers loads, or a name on the hub."""
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Pooling = "mean"
     """A text's vector is the mean over its tokens, or the first token's."""
     max_tokens: int = Field(default=64, ge=3, le=8192)
     """Longer texts are cut; time grows with it."""
@@ -95,48 +90,13 @@ class PretrainedText(Encoder):
     def encode(self, texts: Sequence[str]) -> Tensor:
         vectors = torch.zeros(len(texts), self.width)
         rows = sorted((row for row, text in enumerate(texts) if text.strip()), key=lambda row: len(texts[row]))  # little padding
-        with _ONE_AT_A_TIME, torch.inference_mode():
+        with ONE_AT_A_TIME, torch.inference_mode():
             for start in range(0, len(rows), self.options.batch):
                 batch = rows[start : start + self.options.batch]
-                vectors[batch] = self._batch([texts[row] for row in batch])
+                vectors[batch] = self._model(self._model.tokens([texts[row] for row in batch])).cpu()
         return vectors
 
-    def _batch(self, texts: list[str]) -> Tensor:
-        tokenizer, model, limit = self._loaded
-        tokens = tokenizer(texts, padding=True, truncation=True, max_length=limit, return_tensors="pt").to(model.device)
-        states = model(**tokens).last_hidden_state  # [batch, tokens, width]
-        if self.options.pooling == "cls":
-            pooled = states[:, 0]
-        else:
-            mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)  # [batch, tokens, 1]
-            pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-        return functional.normalize(pooled.float()).cpu()
-
     @cached_property
-    def _loaded(self) -> tuple[Any, Any, int]:
-        """Tokenizer, model, and how many tokens both take."""
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
-
-        folder = self._folder
-        level = logging.get_verbosity()
-        bar = logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise ConfigError(f"The language model in {folder} cannot be loaded: {reason}") from None
-        finally:
-            logging.set_verbosity(level)
-            if bar:
-                logging.enable_progress_bar()
-        tokenizer.padding_side = "right"
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        positions = getattr(model.config, "max_position_embeddings", None) or self.options.max_tokens
-        limit = min(self.options.max_tokens, tokenizer.model_max_length, positions)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return tokenizer, model.eval().requires_grad_(False).to(device), limit
+    def _model(self) -> LanguageModel:
+        model = LanguageModel(self._folder, self.options.pooling, self.options.max_tokens)
+        return model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,76 @@
+"""A pretrained transformer from a folder: texts to tokens, tokens to one vector each, with gradients where they are asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import ConfigError
+
+__all__ = ["ONE_AT_A_TIME", "LanguageModel", "Pooling", "pooled"]
+
+Pooling = Literal["mean", "cls"]
+# A fast tokenizer must not be used by two threads at once; one language model at a time uses all cores anyway.
+ONE_AT_A_TIME = threading.RLock()
+
+
+class LanguageModel(nn.Module):
+    """A transformer (``body``) and its tokenizer. Frozen as it comes; ``encoders/adaptation.py`` says what of it may learn."""
+
+    def __init__(self, folder: Path, pooling: Pooling, max_tokens: int) -> None:
+        super().__init__()
+        self.pooling = pooling
+        self.tokenizer, self.body = _load(folder)
+        self.body.eval().requires_grad_(False)
+        positions = getattr(self.body.config, "max_position_embeddings", None) or max_tokens
+        self.limit = min(max_tokens, self.tokenizer.model_max_length, positions)
+        """Tokens of a text at most."""
+
+    def tokens(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """What the body reads, each [texts, longest], padded on the right, on the body's device."""
+        with ONE_AT_A_TIME:
+            read = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.limit, return_tensors="pt")
+        return dict(read.to(self.body.device))
+
+    def forward(self, tokens: dict[str, Tensor]) -> Tensor:
+        """[texts, width] float32 of unit length."""
+        states = self.body(**tokens).last_hidden_state  # [texts, tokens, width]
+        return functional.normalize(pooled(states, tokens["attention_mask"], self.pooling).float(), dim=-1)
+
+
+def pooled(states: Tensor, there: Tensor, pooling: Pooling) -> Tensor:
+    """``states`` [texts, tokens, width], ``there`` [texts, tokens] 1 where a token is -> [texts, width]."""
+    if pooling == "cls":
+        return states[:, 0]
+    mask = there.unsqueeze(-1).to(states.dtype)
+    return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ConfigError(f"The language model in {folder} cannot be loaded: {reason}") from None
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer, body
