@@ -37,7 +37,7 @@ from .types import Event
 __all__ = ["FORMAT", "load", "read_json", "save", "write_metrics"]
 
 FORMAT = 1
-SIGNATURE = "about.sig"
+SIGNATURE, TUNED = "about.sig", "text.safetensors"
 
 
 def save(
@@ -101,6 +101,9 @@ def _write(
     content, held = recommender.content, recommender.catalogue
     (folder / "config.toml").write_text(config if config is not None else _config_of(recommender), encoding="utf-8")
     save_file({name: tensor.contiguous().clone() for name, tensor in recommender.model.state().items()}, folder / "model.safetensors")
+    tuned = recommender.text.state()
+    if tuned:
+        save_file({name: tensor.contiguous() for name, tensor in tuned.items()}, folder / TUNED)
     vectors = pl.Series("vector", content.text.numpy(), dtype=pl.Array(pl.Float32, content.width)) if content.width else None
     prefixed = held.items.rename({name: f"item:{name}" for name in held.items.columns}).with_columns(
         known=pl.Series(content.known.numpy()),
@@ -116,6 +119,7 @@ def _write(
             "model": {"use": _name(recommender.model, models), **recommender.model.settings()},
             "text": {"use": _name(recommender.text, encoders), **recommender.text.settings()},
         },
+        "tuned_from": recommender.text.untuned().identity if tuned else None,
         "features": recommender.features.vocabulary(),
         "profile": recommender.features.profile.vocabulary() if recommender.features.profile else [],
         "side": recommender.side.vocabulary(),
@@ -212,6 +216,10 @@ def _read(folder: Path) -> Recommender:
         seed=said["seed"],
         exclude_seen=tuple(said["exclude_seen"]) if isinstance(said["exclude_seen"], list) else said["exclude_seen"],
     )
+    if said.get("tuned_from") is not None:
+        if said["tuned_from"] != recommender.text.untuned().identity:
+            raise RunError(f"{folder} tuned a language model with other weights than are here for {recommender.text}: give it those of its training.")
+        recommender.text.load_state(load_file(folder / TUNED))
     recommender.model.objective = Objective(**said.get("objective", {}))
     if said.get("calibration") is not None:
         try:

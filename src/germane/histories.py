@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from .types import Event
 
-__all__ = ["Histories"]
+__all__ = ["KEPT", "Histories"]
 
 KEPT = 200
 
@@ -37,6 +37,10 @@ class Histories:
             events.sort(key=lambda e: e.time if isinstance(e.time, float) else float("inf"))
         del events[:-KEPT]
         self.mark(user, event.item, event.kind)
+
+    def put(self, user: str, events: list[Event]) -> None:
+        """These are the user's newest events, oldest first; what was seen stays."""
+        self._events[user] = events[-KEPT:]
 
     def mark(self, user: str, item: str, kind: str | None = None) -> None:
         """Remember that an item was seen, without an event."""

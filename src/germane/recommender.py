@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import times
-from .batches import QueryBatch, event_frame, profiles, typed_words
+from .batches import Encode, QueryBatch, event_frame, profiles, typed_words
 from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.tables import fitted
@@ -25,6 +26,7 @@ from .features.base import TIME
 from .histories import Histories
 from .models import ContextTransformer, Model
 from .moment_counts import MomentCounts
+from .past import recall
 from .people import People
 from .policies import Greedy, Policy, Scored
 from .query_reader import QueryReader, moment_types
@@ -82,10 +84,14 @@ class Recommender:
         user_sides = [name for name in dataset.columns.user_side if name in dataset.users.columns]
         frame = dataset.users.select(user_sides) if user_sides else pl.DataFrame()
         self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, _only(dataset.types, user_sides))
+        self.text = self.text.anew()
         self.encode = VectorCache().cached(self.text)
         known = torch.zeros(dataset.n_items, dtype=torch.bool)
         known[torch.from_numpy(np.unique(dataset.item_codes))] = True
-        self._settle(dataset, self._content(dataset.items, dataset, known, bar))
+        content = self._content(dataset.items, dataset, known, bar)
+        if self.model.abilities.tunes and self.text.learns:
+            content = replace(content, learning=self.text.learning(self._prompts(dataset.items, dataset)))
+        self._settle(dataset, content)
         self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else 0.0
 
     def restore(self, catalogue: Dataset, features: FeatureSet, side: FeatureSet, content: ItemContent, newest: float) -> None:
@@ -104,47 +110,36 @@ class Recommender:
         self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text)
         self.model.prepare(dataset, content, self.features)
 
+    def take_text(self, state: dict[str, Tensor], dataset: Dataset) -> None:
+        """Read texts with the language model as training left it, from now on."""
+        self.text.load_state(state)
+        self.encode = VectorCache().cached(self.text)
+        vectors = self.encode(self._prompts(dataset.items, dataset))
+        self.content = replace(self.content, text=vectors, learning=None)
+
     def remember(self, dataset: Dataset) -> None:
         """Take these events as what users did before now; a row with the label 0 is nothing that anyone did."""
         dataset = dataset.taken()
         self.catalogue.count(dataset)
         self._moments = None
         self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
-        ids, items = dataset.users["id"].to_list(), dataset.items["id"].to_list()
-        events = dataset.events
-        names = [name for name in dataset.columns.moment if f"context:{name}" in events.columns]
-        has_kind = "kind" in events.columns
-        lines, codes = dataset.timelines, dataset.item_codes
-        for user, name in enumerate(ids):
-            rows = lines.rows(user)
-            if not len(rows):
-                continue
-            kinds = events["kind"].gather(rows).to_list() if has_kind else [None] * len(rows)
-            for code, kind in zip(codes[rows], kinds, strict=True):
-                self.histories.mark(name, items[code], kind)
-            newest = rows[-200:]
-            cut = events[newest]
-            contexts = cut.select(pl.col(f"context:{n}").alias(n) for n in names).to_dicts() if names else [{}] * len(newest)
-            moments = cut["time"].to_list() if dataset.has_times else [None] * len(newest)
-            values = cut["value"].to_list() if "value" in cut.columns else [None] * len(newest)
-            self.histories._events[name] = [
-                Event(items[c], t, k, v, {n: x for n, x in context.items() if x is not None})
-                for c, t, k, v, context in zip(codes[newest], moments, kinds[-200:], values, contexts, strict=True)
-            ]
+        recall(dataset, self.histories)
 
     def _content(self, frame: pl.DataFrame, dataset: Dataset, known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
-        texts = prompts(frame, dataset.prompt, [c for c in dataset.columns.text if c in frame.columns], dataset.separators)
-        text = self.encode(texts, bar) if self.text.width else torch.zeros(frame.height, 0)
+        text = self.encode(self._prompts(frame, dataset), bar) if self.text.width else torch.zeros(frame.height, 0)
         side = self.side.encode(frame)
         return ItemContent(text, side.codes, side.dense, known, self.side.n_codes)
+
+    def _prompts(self, frame: pl.DataFrame, dataset: Dataset) -> list[str]:
+        return prompts(frame, dataset.prompt, [c for c in dataset.columns.text if c in frame.columns], dataset.separators)
 
     def profiles_of(self, dataset: Dataset) -> Moments:
         """What is known of each user of ``dataset``, as models read it."""
         return profiles(self.features.profile or FeatureSet([]), dataset.users)
 
-    def typed(self, dataset: Dataset) -> tuple[Words, NDArray[np.int64]] | None:
+    def typed(self, dataset: Dataset, encode: Encode | None = None) -> tuple[Words, NDArray[np.int64]] | None:
         """All that was typed at events, and each event's row among it; row 0 = nothing. None: no encoder reads it."""
-        return typed_words(dataset, self.encode, self.text.width) if self.text.width else None
+        return typed_words(dataset, encode or self.encode, self.text.width) if self.text.width else None
 
     # -- answering -----------------------------------------------------------------------------------------------
 
@@ -371,7 +366,9 @@ class Recommender:
 
     def parameters(self) -> dict[str, int]:
         sizes = [(p.numel(), p.requires_grad) for part in self.model.parts if isinstance(part, torch.nn.Module) for p in part.parameters()]
-        return {"total": sum(s for s, _ in sizes), "trainable": sum(s for s, learns in sizes if learns), "text_total": 0, "text_trainable": 0}
+        own, learnt = sum(s for s, _ in sizes), sum(s for s, learns in sizes if learns)
+        text, tuned = self.text.parameters
+        return {"total": own + text, "trainable": learnt + tuned, "text_total": text, "text_trainable": tuned}
 
     def _dataset(self) -> Dataset:
         if self.schema is None:

@@ -95,9 +95,36 @@ def test_a_decoder_without_a_padding_token(tmp_path: Path, tiny_bert: Path) -> N
     torch.testing.assert_close(encoder.encode(texts), torch.cat([encoder.encode([text]) for text in texts]), atol=1e-5, rtol=0)
 
 
-def test_only_frozen_for_now() -> None:
-    with pytest.raises(ConfigError, match="PretrainedText option tuning = 'lora': should be 'frozen'"):
-        PretrainedText(tuning="lora")
+@pytest.mark.parametrize("tuning", ["lorra", "top", "top:0", "top:-1", "", "all"])
+def test_an_unknown_tuning(tuning: str) -> None:
+    with pytest.raises(ConfigError, match=r"PretrainedText option tuning = .*should be frozen, top:N"):
+        PretrainedText(tuning=tuning)
+
+
+def test_what_was_tuned_has_an_identity_of_its_own_and_is_taken_back(tiny_bert: Path) -> None:
+    encoder = PretrainedText(model=str(tiny_bert), tuning="lora")
+    learning = encoder.learning(["rain"])
+    assert learning is not None
+    with torch.no_grad():
+        for parameter in learning.learned:
+            parameter.add_(0.5)
+    frozen, before = encoder.encode(["rain"]), encoder.identity
+    encoder.load_state(learning.learnt())
+    assert before == encoder.untuned().identity != encoder.identity
+    torch.testing.assert_close(encoder.encode(["rain"]), learning.encode(["rain"]), atol=1e-6, rtol=0)
+    assert not torch.allclose(encoder.encode(["rain"]), frozen, atol=1e-3)
+    assert torch.equal(encoder.anew().encode(["rain"]), frozen) and torch.equal(encoder.untuned().encode(["rain"]), frozen)
+    assert encoder.parameters[1] == sum(parameter.numel() for parameter in learning.learned)
+    assert encoder.parameters[0] == sum(parameter.numel() for parameter in encoder.untuned()._model.parameters())
+
+
+def test_tuned_weights_of_another_tuning_are_refused(tiny_bert: Path) -> None:
+    lora = PretrainedText(model=str(tiny_bert), tuning="lora").learning(["rain"])
+    other = PretrainedText(model=str(tiny_bert), tuning="adapter")
+    assert lora is not None
+    other.load_state(lora.learnt())
+    with pytest.raises(ConfigError, match="tuned weights do not fit"):
+        other.encode(["rain"])
 
 
 @pytest.mark.parametrize("options", [{"pooling": "max"}, {"max_tokens": 2}, {"batch": 0}, {"model": ""}, {"modell": "x"}])

@@ -5,10 +5,11 @@ from .event_table import EventTable, event_frame
 from .live import columns_of, profiles, query_batch
 from .rows import Rows
 from .timelines import Timelines
-from .typed import own_phrases, typed_words, words_of
+from .typed import Encode, own_phrases, typed_words, words_of
 
 __all__ = [
     "Batch",
+    "Encode",
     "EventTable",
     "QueryBatch",
     "RowBatch",

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..encoders import Words, prompts, word_codes
 
-__all__ = ["own_phrases", "typed_words", "words_of"]
+__all__ = ["Encode", "own_phrases", "typed_words", "words_of"]
 
 Encode = Callable[[Sequence[str]], Tensor]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .base import Encoder
 from .content import ItemContent
 from .hashed import HashedText
+from .learning import LearningTexts
 from .no_text import NoText
 from .prompts import prompts
 from .text import PretrainedText
@@ -12,4 +13,16 @@ from .vectors import VectorCache
 from .whiten import Whitening
 from .words import Words, word_codes
 
-__all__ = ["Encoder", "HashedText", "ItemContent", "NoText", "PretrainedText", "VectorCache", "Whitening", "Words", "prompts", "word_codes"]
+__all__ = [
+    "Encoder",
+    "HashedText",
+    "ItemContent",
+    "LearningTexts",
+    "NoText",
+    "PretrainedText",
+    "VectorCache",
+    "Whitening",
+    "Words",
+    "prompts",
+    "word_codes",
+]

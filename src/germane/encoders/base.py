@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ..component import Component
+from .learning import LearningTexts
 
 __all__ = ["Encoder"]
 
 
 class Encoder(Component, ABC):
-    """Turn texts into vectors. Frozen here: the same text always gives the same vector, so vectors can be cached by content."""
+    """Turn texts into vectors: the same text always gives the same vector, so vectors can be cached by content.
+
+    One that ``learns`` hands out ``LearningTexts`` for a training and takes what was learned as its ``state``; then it is as fixed as any other.
+    """
 
     @property
     @abstractmethod
@@ -24,6 +28,35 @@ class Encoder(Component, ABC):
     @abstractmethod
     def identity(self) -> str:
         """What the vectors depend on besides the text (class, options, hash of the weights): the cache's key."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether training may change it."""
+        return False
+
+    def learning(self, texts: Sequence[str]) -> LearningTexts | None:
+        """These texts, the catalogue's, for a model that learns through them. None: nothing learns."""
+        return None
+
+    def anew(self) -> Encoder:
+        """The same as before any training."""
+        return self
+
+    def untuned(self) -> Encoder:
+        """The same for those that do not learn through texts."""
+        return self
+
+    def state(self) -> dict[str, Tensor]:
+        """What training changed, by name."""
+        return {}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Take back what ``state`` gave."""
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        """How many numbers it is made of, and how many of them training changed."""
+        return 0, 0
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> Tensor:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .learning import LearningTexts
+
 __all__ = ["ItemContent"]
 
 
@@ -24,6 +26,8 @@ class ItemContent:
     """[items] bool: the item has training events. Others are never negatives."""
     n_side_codes: int = 1
     """Rows of the side features' embedding table, row 0 (missing) included."""
+    learning: LearningTexts | None = None
+    """The texts themselves, where their language model learns in the training that comes; ``text`` is as it was before."""
 
     @property
     def n_items(self) -> int:

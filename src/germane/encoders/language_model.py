@@ -40,9 +40,20 @@ class LanguageModel(nn.Module):
         return dict(read.to(self.body.device))
 
     def forward(self, tokens: dict[str, Tensor]) -> Tensor:
-        """[texts, width] float32 of unit length."""
+        """[texts, width] of unit length, float32 at least."""
         states = self.body(**tokens).last_hidden_state  # [texts, tokens, width]
-        return functional.normalize(pooled(states, tokens["attention_mask"], self.pooling).float(), dim=-1)
+        vectors = pooled(states, tokens["attention_mask"], self.pooling)
+        return functional.normalize(vectors if vectors.dtype == torch.float64 else vectors.float(), dim=-1)
+
+    def encode(self, texts: Sequence[str], batch: int) -> Tensor:
+        """[texts, width] float32 on the CPU, without gradients, ``batch`` at a time; an empty text gives zeros."""
+        vectors = torch.zeros(len(texts), self.body.config.hidden_size)
+        rows = sorted((row for row, text in enumerate(texts) if text.strip()), key=lambda row: len(texts[row]))  # little padding
+        with ONE_AT_A_TIME, torch.inference_mode():
+            for start in range(0, len(rows), batch):
+                at = rows[start : start + batch]
+                vectors[at] = self(self.tokens([texts[row] for row in at])).float().cpu()
+        return vectors
 
 
 def pooled(states: Tensor, there: Tensor, pooling: Pooling) -> Tensor:

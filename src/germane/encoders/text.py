@@ -6,17 +6,19 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ..component import Options
 from ..errors import ConfigError
+from .adaptation import Adaptation, adapt, check_tuning, fold, put
 from .base import Encoder
-from .language_model import ONE_AT_A_TIME, LanguageModel, Pooling
-from .weights import get_weights, known_weights, weights_hash
+from .language_model import LanguageModel, Pooling
+from .learning import LearningTexts
+from .weights import get_weights, known_weights, tensors_hash, weights_hash, weights_size
 
 __all__ = ["PretrainedText", "PretrainedTextOptions"]
 
@@ -30,8 +32,29 @@ class PretrainedTextOptions(Options):
     """Longer texts are cut; time grows with it."""
     batch: int = Field(default=64, ge=1)
     """Texts that go through the model together."""
-    tuning: Literal["frozen"] = "frozen"
-    """What training may change of the language model."""
+    tuning: str = "frozen"
+    """What training may change of the language model: ``frozen``, nothing; ``top:2``, its two top layers; ``full``, all; ``lora``, ``adapter`` or
+    ``prefix``: a few numbers put into it. docs/tuning.md says which when."""
+    rank: int = Field(default=8, ge=1)
+    """Of ``lora``: width of its thin matrices."""
+    alpha: int = Field(default=16, ge=1)
+    """Of ``lora``: what it adds counts alpha / rank times."""
+    targets: tuple[str, ...] | str | None = None
+    """Of ``lora``: names of the linear maps that it is added to, or ``"all-linear"``. Absent: those of query and value."""
+    adapter_size: int = Field(default=32, ge=1)
+    """Of ``adapter``: width of the narrow layer behind each layer."""
+    prefix_places: int = Field(default=16, ge=1)
+    """Of ``prefix``: places that each layer attends to besides the text."""
+    fresh: int = Field(default=64, ge=1)
+    """Texts of a training step that are encoded with gradients, where something learns; the others' vectors are those of the last epoch's end. What a
+    step takes grows with it."""
+    unfreeze: int = Field(default=0, ge=0)
+    """Gradual unfreezing: epochs between a layer's beginning to learn and that of the one below it. 0: all that may learn does from the start."""
+
+    @field_validator("tuning")
+    @classmethod
+    def _known_tuning(cls, value: str) -> str:
+        return check_tuning(value)
 
 
 class PretrainedText(Encoder):
@@ -47,6 +70,11 @@ class PretrainedText(Encoder):
     """
 
     options: PretrainedTextOptions
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.tuned: dict[str, Tensor] = {}
+        """What training changed, by its name in the transformer."""
 
     @cached_property
     def _folder(self) -> Path:
@@ -85,18 +113,57 @@ class PretrainedText(Encoder):
         else:
             read = sorted(path for path in self._folder.iterdir() if path.suffix in {".json", ".txt", ".model", ".safetensors"})
             files = " ".join(f"{path.name}:{weights_hash(path)}" for path in read)
-        return f"PretrainedText pooling={self.options.pooling} max_tokens={self.options.max_tokens} tuning={self.options.tuning} files={files}"
+        tuned = f"{self.options.tuning} {tensors_hash(self.tuned)}" if self.tuned else "frozen"
+        return f"PretrainedText pooling={self.options.pooling} max_tokens={self.options.max_tokens} tuning={tuned} files={files}"
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        vectors = torch.zeros(len(texts), self.width)
-        rows = sorted((row for row, text in enumerate(texts) if text.strip()), key=lambda row: len(texts[row]))  # little padding
-        with ONE_AT_A_TIME, torch.inference_mode():
-            for start in range(0, len(rows), self.options.batch):
-                batch = rows[start : start + self.options.batch]
-                vectors[batch] = self._model(self._model.tokens([texts[row] for row in batch])).cpu()
-        return vectors
+        nothing = torch.zeros(len(texts), self.width)
+        return self._model.encode(texts, self.options.batch) if any(text.strip() for text in texts) else nothing
 
     @cached_property
     def _model(self) -> LanguageModel:
-        model = LanguageModel(self._folder, self.options.pooling, self.options.max_tokens)
+        model = self._base()
+        if self.tuned:
+            adapt(model, self._adaptation)
+            put(model.body, self.tuned)
+            fold(model)
         return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    def _base(self) -> LanguageModel:
+        return LanguageModel(self._folder, self.options.pooling, self.options.max_tokens)
+
+    @property
+    def _adaptation(self) -> Adaptation:
+        o = self.options
+        return Adaptation(o.tuning, o.rank, o.alpha, o.targets, o.adapter_size, o.prefix_places)
+
+    # -- learning ------------------------------------------------------------------------------------------------
+
+    @property
+    def learns(self) -> bool:
+        return self._adaptation.learns
+
+    def learning(self, texts: Sequence[str]) -> LearningTexts | None:
+        if not self.learns:
+            return None
+        o = self.options
+        return LearningTexts(self._base(), self._adaptation, texts, fresh=o.fresh, batch=o.batch, unfreeze=o.unfreeze)
+
+    def anew(self) -> PretrainedText:
+        return PretrainedText(**self.settings())
+
+    def untuned(self) -> PretrainedText:
+        return PretrainedText(**{**self.settings(), "tuning": "frozen"})
+
+    def state(self) -> dict[str, Tensor]:
+        return self.tuned
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        self.tuned = state
+        for name in ("_model", "identity"):
+            vars(self).pop(name, None)
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        known = known_weights(self.options.model)
+        return known.parameters if known is not None else weights_size(self._folder), sum(tensor.numel() for tensor in self.tuned.values())

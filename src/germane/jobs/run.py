@@ -135,7 +135,7 @@ def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Con
     rivals: dict[str, Judged] = {}
     for baseline in config.baselines:
         reads = baseline.abilities.reads
-        text, features = recommender.text if "text" in reads else None, config.features if "context" in reads else ()
+        text, features = recommender.text.untuned() if "text" in reads else None, config.features if "context" in reads else ()
         rival = Recommender(baseline, text=text, features=features, seed=config.seed, exclude_seen=options.exclude_seen)
         fit(rival, dataset, split, config.training.suited(baseline), evaluation=options, progress=progress)
         name = type(baseline).__name__

@@ -33,6 +33,7 @@ from ..sampled_lists import most_lists
 from ..training import Progress, TrainingOptions
 from .fitting import Fitting
 from .lessons import check_lessons
+from .tuning import check_tuning
 
 __all__ = ["Judged", "balance_lists", "evaluate", "fit", "judge", "newest_apart", "train", "without_context"]
 
@@ -118,6 +119,7 @@ def fit(
     if options.calibrate is not None:
         check_calibration(options.calibrate, dataset, split)
     model.check(dataset, recommender.text)
+    check_tuning(model, recommender.text)
     two = model if isinstance(model, TwoStage) else None
     if two is not None:
         two.check_cases(len(split.validation))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ..calibration import Calibration
 from ..component import Component
+from ..encoders import LearningTexts
 from ..errors import AbilityError
 from ..losses import Objective
 
@@ -33,6 +35,8 @@ class Abilities:
     """Of ``history``, ``context``, ``text``, ``words``, ``side``, ``time``."""
     new_items: bool = False
     """Whether items added after training get a score of their own."""
+    tunes: bool = False
+    """Whether it can learn through items' texts, so that the language model learns with it."""
 
 
 class Model(Component, ABC):
@@ -142,6 +146,16 @@ class Learned(Model, nn.Module):
 
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Take constants from the training events, such as counts; once, before the first step."""
+
+    def texts_that_learn(self) -> LearningTexts | None:
+        """Those that it learns through, where its language model is not frozen; their parameters are among its own."""
+        return next((part for part in self.modules() if isinstance(part, LearningTexts)), None)
+
+    def refresh(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
+        """Work out anew what rests on the language model as it stands: told at the end of each epoch, before validation."""
+
+    def settle(self, text: Tensor) -> None:
+        """The language model learns no more: ``text`` [items, width] are the items' vectors from now on."""
 
     @abstractmethod
     def loss(self, batch: Any, objective: Objective) -> dict[str, Tensor]:

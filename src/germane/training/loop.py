@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -52,18 +53,20 @@ def train_model(
     validate: Validation | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    refresh: Callable[[], None] | None = None,
 ) -> Trained:
     """Fit ``model`` on the batches of ``feed``.
 
     ``validate`` gives the figure that decides; without it all ``epochs`` are run. ``checkpoint`` is a folder that holds the
     state after each epoch: an interrupted training goes on from there and ends with the same weights, since every epoch draws from a
     generator seeded with (seed, epoch). ``progress`` hears each step and the end of each epoch.
+    ``refresh`` is called at the end of each epoch, before validation: vectors of texts whose encoder learns are worked out anew.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     try:
-        return _run(model, feed, options, seed, validate, checkpoint, progress)
+        return _run(model, feed, options, seed, validate, checkpoint, progress, refresh)
     finally:
         torch.set_flush_denormal(False)  # the caller's numbers keep their smallest values
 
@@ -76,6 +79,7 @@ def _run(
     validate: Validation | None,
     checkpoint: Path | None,
     progress: Progress | None,
+    refresh: Callable[[], None] | None,
 ) -> Trained:
     device = choose_device(options.device)
     model.to(device)
@@ -86,12 +90,17 @@ def _run(
     smaller = validate is not None and validate.smaller_is_better
     begin, trained, best_state = resume(checkpoint, model, optimisers, mean) if checkpoint is not None else (0, Trained(), None)
     steps = math.ceil(len(feed) / options.accumulate)
+    texts = model.texts_that_learn()
+    if refresh is not None and begin:
+        refresh()
     for epoch in range(begin, options.epochs):
         if epoch - trained.best_epoch >= options.patience and validate is not None and trained.best_epoch:
             break
         torch.manual_seed(seed * 100_003 + epoch)
         rng = np.random.default_rng([seed, epoch])
         model.train()
+        if texts is not None:
+            texts.begin(epoch)
         total, of, done, rate = 0.0, 0.0, 0, options.learning_rate
         heads: dict[str, float] = {}
         for group in groups(feed.draw(rng), options.accumulate):
@@ -105,6 +114,8 @@ def _run(
                 progress(Told(epoch + 1, done, max(steps, done), loss, by_head, rate, weight))
         figure = None
         with mean.worn() if mean is not None else nullcontext():
+            if refresh is not None:
+                refresh()
             if validate is not None:
                 model.eval()
                 figure = validate()
@@ -113,6 +124,8 @@ def _run(
                 trained.best_epoch, trained.best = epoch + 1, figure
                 if validate is not None or (mean is not None and epoch + 1 == options.epochs):
                     best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        if refresh is not None and mean is not None:  # what is learned on from are the weights' own vectors again
+            refresh()
         if progress is not None:
             means = {head: value / max(done, 1) for head, value in heads.items()}
             progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, rate, of, figure, ended=True))

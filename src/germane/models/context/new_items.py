@@ -29,6 +29,10 @@ class NewItems(nn.Module):
         self.share = share
         self.register_buffer("lift", torch.zeros(()))
 
+    def of(self, known: Tensor, items: Tensor | None) -> Tensor:
+        """[items] or as ``items``: what is added to the score of each. ``known`` [catalogue] bool."""
+        return self.lift * ~(known if items is None else known[items])
+
     def settle(self, scores: Tensor, known: Tensor) -> None:
         """``scores`` [queries, items] without any lift, −inf for what is not shown; ``known`` [items] bool. Without new items: no lift."""
         new = scores[:, ~known]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,8 @@ from ..kept import Keeping
 from ..layers import check_heads
 from ..rating_scale import RatingScale
 from .encoded import Encoded
-from .history import HistoryTransformer, time_buckets
+from .gap import Gap
+from .history import HistoryTransformer
 from .items import ItemTower
 from .likeness import ContentLikeness
 from .moment import GatedCross, MomentEncoder
@@ -48,7 +49,10 @@ class ContextTransformer(TwoSided, Keeping):
     options: ContextTransformerOptions
     kept: tuple[QueryBatch, Encoded] | None = None
     abilities = Abilities(
-        frozenset({"ranking", "click", "rating", "conversion"}), frozenset({"history", "context", "text", "words", "side", "time"}), new_items=True
+        gives=frozenset({"ranking", "click", "rating", "conversion"}),
+        reads=frozenset({"history", "context", "text", "words", "side", "time"}),
+        new_items=True,
+        tunes=True,
     )
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
@@ -61,7 +65,7 @@ class ContextTransformer(TwoSided, Keeping):
         self.start = nn.Parameter(torch.zeros(o.width))
         self.event_moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.history_context else None
         self.moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.context else None
-        self.gap = nn.Embedding(33, o.width, padding_idx=32) if o.context and dataset.has_times else None
+        self.gap = Gap(o.width) if o.context and dataset.has_times else None
         profile = features.profile
         self.profile = MomentEncoder(profile.n_codes, profile.shape, o.width) if o.profile and profile is not None and any(profile.shape) else None
         z = self.items.text_width
@@ -78,10 +82,6 @@ class ContextTransformer(TwoSided, Keeping):
         judged = {str(head) for head in self.objective.heads} - {"ranking"} | ({"delay"} if self.delays is not None else set())
         self.look = SecondLook(o.width, judged, content.n_items, o.dropout) if judged else None
         self.rating = RatingScale()
-        if self.gap is not None:
-            nn.init.normal_(self.gap.weight, std=0.02)
-            with torch.no_grad():
-                self.gap.weight[32].zero_()
 
     def likeness(self) -> Tensor:
         return self.items.catalogue()
@@ -122,7 +122,7 @@ class ContextTransformer(TwoSided, Keeping):
         if self.moment is not None:
             c = c + self.moment(moment)
         if self.gap is not None:
-            c = c + self.gap(torch.where(items[:, -1] < 0, 32, time_buckets(ages[:, -1])))
+            c = c + self.gap.since(items[:, -1], ages[:, -1])
         if self.words is None:
             q = self.cross(h, c)
             return Encoded(h, q, q, c, mean, h.new_zeros(len(h), 0), times, items, ages)
@@ -134,7 +134,7 @@ class ContextTransformer(TwoSided, Keeping):
         """[B, T, z + traits] what was read up to each place."""
         if self.content is None:
             return self.scale.new_zeros(*history.shape, 0)
-        return self.content.means(self.items.fixed[history.clamp(min=0)] * (history >= 0)[..., None])
+        return self.content.means(self.items.fixed_of(history.clamp(min=0)) * (history >= 0)[..., None])
 
     def _encode(self, queries: QueryBatch) -> Encoded:
         """The last queries are kept while nothing learns: ``score`` and ``reasons`` of one request read its history once."""
@@ -175,17 +175,12 @@ class ContextTransformer(TwoSided, Keeping):
 
     def _sides(self, items: Tensor) -> Tensor:
         """[..., width + z + traits]"""
-        return torch.cat([self.items(items), self.items.fixed[items]], dim=-1)
+        return torch.cat([self.items(items), self.items.fixed_of(items)], dim=-1)
 
     def _trusted(self, items: Tensor | None) -> Tensor:
         """[items] or as ``items``: what likeness to what was read and typed counts, against what was learned."""
         known = self.items.known if items is None else self.items.known[items]
         return torch.where(known, 1.0, self.options.new_item_likeness)
-
-    def _lift(self, items: Tensor | None) -> Tensor:
-        """[items] or as ``items``: what new items have more, so that they get their share."""
-        assert self.new is not None
-        return self.new.lift * ~(self.items.known if items is None else self.items.known[items])
 
     def query_vectors(self, queries: QueryBatch) -> Tensor:
         vectors = self._vectors(self._encode(queries))
@@ -195,7 +190,7 @@ class ContextTransformer(TwoSided, Keeping):
         """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
         prior = self.prior.newest(self.items.known)[items]
         alike = self.items.fixed[items] * self._trusted(items)[:, None]
-        return torch.cat([self.items(items), alike, (prior if self.new is None else prior + self._lift(items))[:, None]], dim=-1)
+        return torch.cat([self.items(items), alike, (prior if self.new is None else prior + self.new.of(self.items.known, items))[:, None]], dim=-1)
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         asked = self._encode(queries)
@@ -203,8 +198,7 @@ class ContextTransformer(TwoSided, Keeping):
             return self._looked_over(asked, items)
         vectors, fixed = (self.items.catalogue(), self.items.fixed) if items is None else (self.items(items), self.items.fixed[items])
         total = _product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
-        if self.new is not None:
-            total = total + self._lift(items)
+        total = total if self.new is None else total + self.new.of(self.items.known, items)
         return total + _product(self._similarity(asked), fixed) * self._trusted(items)
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
@@ -221,7 +215,7 @@ class ContextTransformer(TwoSided, Keeping):
             alike = _product(asked.typed, self.items.z[items]) * self.words_weight * self._trusted(items)
             out["words"] = _product(asked.query - asked.silent, vectors) * scale + alike
         if self.new is not None:
-            out["new"] = self._lift(items)
+            out["new"] = self.new.of(self.items.known, items)
         return {**out, "popularity": self.prior.of(queries.times, self.items.known, items)}
 
     # -- the second look -----------------------------------------------------------------------------------------
@@ -240,7 +234,7 @@ class ContextTransformer(TwoSided, Keeping):
         assert self.look is not None
         vectors = self.items(items)
         product = _product(asked.query * self.scale.exp(), vectors)
-        alike = _product(self._similarity(asked), self.items.fixed[items])
+        alike = _product(self._similarity(asked), self.items.fixed_of(items))
         facts = torch.stack([product, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
         remembered = memory(asked.items, asked.ages, items) if self.options.memory else facts.new_zeros(*items.shape, 2)
         told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)
@@ -266,6 +260,7 @@ class ContextTransformer(TwoSided, Keeping):
         if not bool(wanted.any()):
             return dict.fromkeys(learns, self.scale * 0)
         self.items.drop()
+        self.items.wake(batch.items[wanted])
         states = self.history(self._events(batch.queries, slice(None)), batch.queries.history < 0, batch.history_times)
         row, last = wanted.nonzero(as_tuple=True)
         asked = self._at(batch, states, row, last, batch.queries.moment[wanted], batch.queries.words[wanted], batch.target_times[wanted])
@@ -314,6 +309,12 @@ class ContextTransformer(TwoSided, Keeping):
             counts.append(batch.shown.weights)
         return click_loss(torch.cat(raw), torch.cat(labels), torch.cat(counts))
 
+    def refresh(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
+        self.items.refresh(encode)
+
+    def settle(self, text: Tensor) -> None:
+        self.items.settle(text)
+
     @property
     def wants_balance(self) -> bool:
         return self.new is not None
@@ -323,7 +324,7 @@ class ContextTransformer(TwoSided, Keeping):
             return
         self.eval()
         with torch.no_grad():
-            scores = self.score(queries) - self._lift(None)
+            scores = self.score(queries) - self.new.of(self.items.known, None)
         scores[taken] = -torch.inf
         self.new.settle(scores, self.items.known)
 

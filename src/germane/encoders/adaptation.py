@@ -1,0 +1,162 @@
+"""How much of a language model learns: nothing, its top layers, all of it, or a few numbers put into it (LoRA, adapter, prefix)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError, nearest
+from .bottleneck import Bottlenecks
+from .language_model import LanguageModel
+from .prefix import Prefixes
+
+__all__ = ["TUNINGS", "Adaptation", "adapt", "check_tuning", "depths", "fold", "layers_of", "put", "trained"]
+
+TUNINGS = ("frozen", "top:N", "full", "lora", "adapter", "prefix")
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What ``tuning`` asks of a language model. At the start every kind leaves its answers exactly as they are.
+
+    ``top:N`` and ``full`` change the model's own weights: most to gain, most to spoil and to keep. ``lora`` (Hu et al. 2022) adds a product of two
+    thin matrices to some of them, ``adapter`` (Houlsby et al. 2019) a narrow layer behind each layer, ``prefix`` (Li and Liang 2021; gated as by
+    Zhang et al. 2023, arXiv 2303.16199) a few places that each layer attends to besides the text. On a CPU these save storage and overfitting, not
+    much time; ``top:N`` saves time too, since nothing is carried back below it.
+
+    >>> Adaptation("top:2").top, Adaptation("lora").top
+    (2, None)
+    """
+
+    tuning: str = "frozen"
+    rank: int = 8
+    """Of LoRA."""
+    alpha: int = 16
+    """Of LoRA: what is added counts alpha / rank times."""
+    targets: Sequence[str] | str | None = None
+    """Of LoRA: names of the linear maps, or ``all-linear``; None: query and value, as peft has them for each family."""
+    size: int = 32
+    """Of the adapter: width of its narrow layer."""
+    places: int = 16
+    """Of the prefix."""
+
+    @property
+    def learns(self) -> bool:
+        return self.tuning != "frozen"
+
+    @property
+    def top(self) -> int | None:
+        return int(self.tuning[4:]) if self.tuning.startswith("top:") else None
+
+
+def check_tuning(value: str) -> str:
+    """The value, or an error that says what is allowed.
+
+    >>> check_tuning("lorra")
+    Traceback (most recent call last):
+    ...
+    ValueError: should be frozen, top:N (the N top layers), full, lora, adapter or prefix. Did you mean lora?
+    """
+    if not re.fullmatch(r"frozen|full|lora|adapter|prefix|top:[1-9]\d{0,2}", value):
+        raise ValueError(f"should be frozen, top:N (the N top layers), full, lora, adapter or prefix.{nearest(value, TUNINGS)}")
+    return value
+
+
+def adapt(model: LanguageModel, how: Adaptation) -> dict[str, nn.Parameter]:
+    """Make ``model`` learn as is said; what learns, by its name in ``model.body``, in the order of the layers from the bottom to the top.
+
+    What is put in is drawn from torch's generator. A backbone that cannot do it is an error.
+    """
+    body, layers = model.body, layers_of(model.body)
+    if how.tuning == "full":
+        body.requires_grad_(True)
+    elif how.top is not None:
+        if how.top > len(layers):
+            raise ConfigError(f"[text] tuning = {how.tuning!r}: this language model has {len(layers)} layers.")
+        for layer in (*layers[-how.top :], *_behind(body)):
+            layer.requires_grad_(True)
+    elif how.tuning == "lora":
+        _lora(body, how)
+    elif how.tuning == "adapter":
+        Bottlenecks(layers, body.config.hidden_size, how.size)
+    elif how.tuning == "prefix":
+        Prefixes(model, how.places)
+    return {name: parameter for name, parameter in body.named_parameters() if parameter.requires_grad}
+
+
+def fold(model: LanguageModel) -> None:
+    """Add LoRA's products to the weights that they belong to: the same answers without a further multiplication. Nothing learns afterwards."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    model.requires_grad_(False)
+    found: list[tuple[str, Any]] = [(name, part) for name, part in model.body.named_modules() if isinstance(part, BaseTunerLayer)]
+    for name, part in found:
+        part.merge()
+        parent, _, own = name.rpartition(".")
+        setattr(model.body.get_submodule(parent), own, part.get_base_layer())
+
+
+def layers_of(body: Any) -> list[nn.Module]:
+    """The transformer layers, from the bottom to the top."""
+    wanted = getattr(body.config, "num_hidden_layers", None)
+    for found in body.modules():
+        if isinstance(found, nn.ModuleList) and len(found) == wanted:
+            return list(found)
+    raise ConfigError(f"[text] tuning: {type(body).__name__} does not say which its layers are; choose frozen or full.")
+
+
+def depths(body: Any, names: Sequence[str]) -> list[int]:
+    """Of each parameter the layer that it stands in: 0 = below all layers, 1 = the bottom layer, …; what stands behind them counts as the last."""
+    places = {id(part): place for place, layer in enumerate(layers_of(body), 1) for part in layer.parameters()}
+    table = body.get_input_embeddings()
+    below = {id(part) for part in (table, *_beside(body, table)) for part in part.parameters()} if table is not None else set()
+    last = len(layers_of(body))
+    found = dict(body.named_parameters())
+    return [places.get(id(found[name]), 0 if id(found[name]) in below else last) for name in names]
+
+
+def _beside(body: nn.Module, table: nn.Module) -> list[nn.Module]:
+    """Modules that hold the table of tokens: positions and a norm stand there too."""
+    return [part for part in body.children() if any(inner is table for inner in part.modules())]
+
+
+def _behind(body: nn.Module) -> list[nn.Module]:
+    """The norm behind the last layer, where there is one."""
+    return [part for name, part in body.named_children() if name in ("norm", "ln_f", "final_layer_norm")]
+
+
+def _lora(body: Any, how: Adaptation) -> None:
+    from peft import LoraConfig, inject_adapter_in_model
+    from transformers.pytorch_utils import Conv1D
+
+    targets = list(how.targets) if how.targets is not None and not isinstance(how.targets, str) else how.targets
+    turned = any(isinstance(part, Conv1D) for part in body.modules())  # GPT-2 keeps its maps the other way round
+    config = LoraConfig(r=how.rank, lora_alpha=how.alpha, target_modules=targets, lora_dropout=0.0, bias="none", fan_in_fan_out=turned)
+    try:
+        inject_adapter_in_model(config, body)
+    except ValueError as error:
+        linear = sorted({name.rpartition(".")[2] for name, part in body.named_modules() if isinstance(part, nn.Linear)})
+        reason, known = str(error).strip().split("\n")[0], ", ".join(linear)
+        raise ConfigError(f"[text] targets = {how.targets!r}: {reason} Linear maps of this model are {known}; or say all-linear.") from None
+
+
+def trained(body: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:
+    """These parameters as they are now, on the CPU."""
+    found = dict(body.named_parameters())
+    return {name: found[name].detach().cpu().clone() for name in names}
+
+
+def put(body: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Take back what ``trained`` gave; an error where it is of another model or tuning."""
+    found = dict(body.named_parameters())
+    wrong = [name for name, tensor in weights.items() if name not in found or found[name].shape != tensor.shape]
+    if wrong:
+        raise ConfigError(f"the tuned weights do not fit the language model: it has no {wrong[0]} of that size. Were model or tuning changed since?")
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            found[name].copy_(tensor)

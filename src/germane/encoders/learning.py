@@ -1,0 +1,80 @@
+"""Texts of the catalogue while their language model learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from .adaptation import Adaptation, adapt, depths, trained
+from .language_model import LanguageModel
+
+__all__ = ["LearningTexts"]
+
+
+class LearningTexts(nn.Module):
+    """Vectors of some items with gradients, of all without. Only what learns is among its parameters and in its state.
+
+    End to end: a training step encodes ``fresh`` items of its batch with gradients, the others are known by their vectors of the last epoch's end
+    (a memory as in Wu et al. 2018, arXiv 1805.01978), so that a catalogue of any size fits.
+    """
+
+    def __init__(self, model: LanguageModel, how: Adaptation, texts: Sequence[str], *, fresh: int, batch: int, unfreeze: int = 0) -> None:
+        super().__init__()
+        self.texts, self.fresh, self.batch, self.unfreeze = list(texts), fresh, batch, unfreeze
+        learns = adapt(model, how)
+        self.names = list(learns)
+        self.depths = depths(model.body, self.names)
+        self._models = [model]  # in a list, so that what is frozen is in no state and no checkpoint
+        self.learned = nn.ParameterList(learns.values())
+        self.register_buffer("there", torch.tensor([bool(text.strip()) for text in texts]), persistent=False)
+
+    there: Tensor
+    """[items] bool: it has a text."""
+
+    @property
+    def model(self) -> LanguageModel:
+        return self._models[0]
+
+    def forward(self, items: Tensor) -> Tensor:
+        """[n] codes of items with texts -> [n, width], with gradients."""
+        vectors: Tensor = self.model(self.model.tokens([self.texts[item] for item in items.tolist()]))
+        return vectors
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """[texts, width] as the model stands, without gradients and dropout."""
+        was = self.model.training
+        self.model.eval()
+        try:
+            return self.model.encode(texts, self.batch)
+        finally:
+            self.model.train(was)
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """What learns, layer by layer from the bottom to the top."""
+        found: dict[int, list[nn.Parameter]] = {}
+        for depth, parameter in zip(self.depths, self.learned, strict=True):
+            found.setdefault(depth, []).append(parameter)
+        return [found[depth] for depth in sorted(found)]
+
+    def begin(self, epoch: int) -> None:
+        """With ``unfreeze``, let one layer more learn each so many epochs, from the top (Howard and Ruder 2018). ``epoch`` from 0."""
+        if self.unfreeze:
+            layers = self.layers()
+            for place, layer in enumerate(layers):
+                for parameter in layer:
+                    parameter.requires_grad_(place >= len(layers) - 1 - epoch // self.unfreeze)
+
+    def learnt(self) -> dict[str, Tensor]:
+        """What it has learned, by its name in the transformer."""
+        return trained(self.model.body, self.names)
+
+    def train(self, mode: bool = True) -> Self:
+        self.model.train(mode)
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        self.model._apply(fn)  # type: ignore[no-untyped-call]
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]

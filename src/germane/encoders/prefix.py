@@ -1,0 +1,93 @@
+"""Trainable places that each layer of a language model attends to besides the text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import ConfigError
+from .language_model import LanguageModel
+
+__all__ = ["Prefix", "Prefixes"]
+
+ATTENTION = "germane_prefix"
+
+
+class Prefix(nn.Module):
+    """Keys and values of one layer, for each head, and how much of what they say is added: nothing at the start.
+
+    Source: Li and Liang 2021, Prefix-Tuning; that it is added by a gate from zero, beside the text's own attention, is Zhang et al. 2023
+    (LLaMA-Adapter, arXiv 2303.16199).
+    """
+
+    def __init__(self, heads: int, places: int, width: int) -> None:
+        super().__init__()
+        self.keys = nn.Parameter(torch.randn(heads, places, width) * width**-0.5)
+        self.values = nn.Parameter(torch.randn(heads, places, width) * 0.02)
+        self.gate = nn.Parameter(torch.zeros(heads, 1, 1))
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """[texts, heads, tokens, width] -> [texts, tokens, heads, width] what is added to the attention's answer."""
+        each = queries.shape[1] // len(self.keys)  # heads of queries that share one of keys
+        keys, values = (part.repeat_interleave(each, 0).expand(len(queries), -1, -1, -1) for part in (self.keys, self.values))
+        said = functional.scaled_dot_product_attention(queries, keys, values)
+        return (torch.tanh(self.gate).repeat_interleave(each, 0) * said).transpose(1, 2)
+
+
+class Prefixes:
+    """Gives each attention of ``model`` a ``prefix``; ``remove`` takes them away.
+
+    Works on all models that go through transformers' attention interface, encoders and decoders alike.
+    """
+
+    def __init__(self, model: LanguageModel, places: int) -> None:
+        self.body = model.body
+        self.before = self.body.config._attn_implementation
+        _register()
+        _wanted.clear()
+        try:
+            self.body.set_attn_implementation(ATTENTION)
+            with torch.no_grad():
+                model(model.tokens(["a"]))
+        finally:
+            found = list(_wanted)
+            _wanted.clear()
+        self.attentions = [part for part, *_ in found]
+        if not found:
+            self.body.set_attn_implementation(self.before)
+            raise ConfigError(
+                f"[text] tuning = 'prefix': {type(self.body).__name__} has no attention that takes a prefix; choose top:N, full, lora or adapter."
+            )
+        for part, heads, width in found:
+            part.add_module("prefix", Prefix(heads, places, width).to(next(part.parameters()).device))
+
+    def remove(self) -> None:
+        for part in self.attentions:
+            del part.prefix
+        self.body.set_attn_implementation(self.before)
+
+
+_wanted: list[tuple[nn.Module, int, int]] = []
+"""Attentions that were met without a prefix: each with its heads of keys and their width."""
+
+
+def _attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **said: Any) -> tuple[Tensor, None]:
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **said)
+    prefix = getattr(module, "prefix", None)
+    if prefix is None:
+        _wanted.append((module, key.shape[1], key.shape[3]))
+        return out, None
+    return out + prefix(query), None
+
+
+def _register() -> None:
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(ATTENTION, _attend)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)

@@ -1,0 +1,59 @@
+"""Tiny language models with random weights, so that no test needs a download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+WORDS = [
+    *("a", "quiet", "film", "about", "rain", "and", "the", "war", "in", "space", "one", "two", "three", "x", "y", "z", "##x", "##ing", "new", "100"),
+    *("%", "(", ")", "!", "umbrella", "boots", "sunscreen", "sandals", "number", *(f"##{digit}" for digit in range(10))),
+]
+
+
+def save_tiny_bert(folder: Path, seed: int = 0) -> Path:
+    """A language model of 16 numbers a token, with random weights and a tokenizer made on the spot."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    tokenizer = BertTokenizerFast(vocab={word: code for code, word in enumerate(vocabulary)}, model_max_length=40)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=40
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def save_tiny_decoder(folder: Path, tiny_bert: Path, family: str) -> Path:
+    """The same with a decoder of the GPT-2 or the Llama family, with fewer heads of keys than of queries."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2Model, LlamaConfig, LlamaModel
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(1)
+    if family == "gpt2":
+        model = GPT2Model(GPT2Config(vocab_size=64, n_positions=40, n_embd=16, n_layer=2, n_head=2, bos_token_id=2, eos_token_id=3))
+    else:
+        sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+        model = LlamaModel(LlamaConfig(vocab_size=64, max_position_embeddings=40, bos_token_id=2, eos_token_id=3, **sizes))
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_bert(tmp_path_factory.mktemp("tiny-bert"))
+
+
+@pytest.fixture(scope="session", params=["bert", "gpt2", "llama"])
+def tiny_model(request: pytest.FixtureRequest, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One of each family."""
+    if request.param == "bert":
+        return tiny_bert
+    return save_tiny_decoder(tmp_path_factory.mktemp(f"tiny-{request.param}"), tiny_bert, request.param)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from germane.encoders.adaptation import Adaptation, adapt, depths, fold, layers_of, put, trained
+from germane.encoders.language_model import LanguageModel
+from germane.errors import ConfigError
+
+TEXTS = ["rain", "a quiet film about rain and the war in space", "new war"]
+KINDS = ["top:1", "full", "lora", "adapter", "prefix"]
+
+
+def made(folder: Path, tuning: str, **said: object) -> tuple[LanguageModel, dict[str, torch.nn.Parameter]]:
+    model = LanguageModel(folder, "mean", 32)
+    torch.manual_seed(0)
+    return model, adapt(model, Adaptation(tuning, rank=2, size=4, places=3, **said))  # type: ignore[arg-type]
+
+
+def vectors(model: LanguageModel) -> torch.Tensor:
+    return model(model.tokens(TEXTS))
+
+
+@pytest.mark.parametrize("tuning", KINDS)
+def test_at_the_start_it_is_frozen_exactly_and_then_it_learns(tiny_model: Path, tuning: str) -> None:
+    frozen = vectors(made(tiny_model, "frozen")[0])
+    model, learns = made(tiny_model, tuning)
+    assert torch.equal(vectors(model), frozen)
+    optimiser = torch.optim.Adam(learns.values(), lr=0.05)
+    fixed = {name: tensor.clone() for name, tensor in model.body.named_parameters() if name not in learns}
+    wanted = torch.randn(16, generator=torch.Generator().manual_seed(1))
+    for _ in range(10):
+        optimiser.zero_grad()
+        (-vectors(model)[0] @ wanted).backward()
+        optimiser.step()
+    assert vectors(model)[0] @ wanted > frozen[0] @ wanted + 0.01
+    assert all(parameter.grad.any() for parameter in learns.values() if parameter.grad is not None)
+    assert sum(parameter.grad is None for parameter in learns.values()) <= (2 if tuning == "full" else 0)  # BERT's pooler is not read
+    assert all(torch.equal(tensor, dict(model.body.named_parameters())[name]) for name, tensor in fixed.items())
+
+
+@pytest.mark.parametrize("tuning", ["lora", "adapter", "prefix"])
+def test_taking_away_gives_frozen_back(tiny_model: Path, tuning: str) -> None:
+    frozen = vectors(made(tiny_model, "frozen")[0])
+    model, learns = made(tiny_model, tuning)
+    start = trained(model.body, list(learns))
+    with torch.no_grad():
+        for parameter in learns.values():
+            parameter.add_(torch.randn_like(parameter))
+    assert not torch.allclose(vectors(model), frozen, atol=1e-3)
+    changed = trained(model.body, list(learns))
+    put(model.body, start)
+    assert torch.equal(vectors(model), frozen)
+    put(model.body, changed)
+    other, _ = made(tiny_model, tuning)
+    put(other.body, changed)
+    assert torch.equal(vectors(other), vectors(model))
+
+
+def test_folded_products_answer_alike(tiny_model: Path) -> None:
+    model, learns = made(tiny_model, "lora", targets="all-linear")
+    with torch.no_grad():
+        for parameter in learns.values():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    before, size = vectors(model), sum(parameter.numel() for parameter in made(tiny_model, "frozen")[0].parameters())
+    fold(model)
+    torch.testing.assert_close(vectors(model), before, atol=2e-6, rtol=0)
+    assert sum(parameter.numel() for parameter in model.parameters()) == size and not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_gradients_are_those_of_finite_differences(tiny_model: Path) -> None:
+    for tuning in KINDS:
+        model, learns = made(tiny_model, tuning)
+        model.double()
+        direction = torch.randn(16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            for parameter in learns.values():
+                parameter.add_(torch.randn_like(parameter) * 0.05)
+        (vectors(model) @ direction).sum().backward()
+        for parameter in [one for one in learns.values() if one.grad is not None][-3:]:
+            at, step = int(parameter.grad.abs().argmax()), 1e-3
+            sides = []
+            for way in (step, -step):
+                with torch.no_grad():
+                    parameter.view(-1)[at] += way
+                    sides.append(float((vectors(model) @ direction).sum()))
+                    parameter.view(-1)[at] -= way
+            assert float(parameter.grad.view(-1)[at]) == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=5e-3, abs=1e-4)
+
+
+def test_the_top_layers_are_those_next_to_the_answer(tiny_model: Path) -> None:
+    model, learns = made(tiny_model, "top:1")
+    last = {id(parameter) for parameter in layers_of(model.body)[-1].parameters()}
+    assert last <= {id(parameter) for parameter in learns.values()}
+    assert set(depths(model.body, list(learns))) == {2}
+    everything = dict(model.body.named_parameters())
+    assert set(depths(model.body, list(everything))) == {0, 1, 2}
+
+
+def test_what_a_backbone_cannot_do(tiny_model: Path) -> None:
+    with pytest.raises(ConfigError, match="this language model has 2 layers"):
+        made(tiny_model, "top:3")
+    with pytest.raises(ConfigError, match="Linear maps of this model are"):
+        made(tiny_model, "lora", targets=("no_such_map",))

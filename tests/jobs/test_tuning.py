@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import germane
+from germane import Query
+from germane.batches import EventTable, Timelines
+from germane.data import LeaveLastOut
+from germane.encoders import PretrainedText
+from germane.errors import AbilityError, RunError
+from germane.jobs.train import evaluate, fit
+from germane.jobs.tuning import renewal
+from germane.models import Blend, ContentNeighbours, ContextTransformer
+from germane.recommender import Recommender
+from germane.testing.model_contract import small_shop
+from germane.training import Told, TrainingOptions
+
+SMALL = {"width": 8, "blocks": 1, "length": 8, "text_width": 8, "dropout": 0.0, "identity_dropout": 0.0, "context_dropout": 0.0}
+KINDS = ["top:1", "full", "lora", "adapter", "prefix"]
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
+
+
+def made(tiny_bert: Path, tuning: str = "frozen", model: dict[str, object] | None = None, **said: object) -> Recommender:
+    return Recommender(
+        ContextTransformer(**{**SMALL, **(model or {})}), text=PretrainedText(model=str(tiny_bert), tuning=tuning, rank=2, **said), seed=3
+    )
+
+
+def prepared(tiny_bert: Path, tuning: str, **said: object) -> tuple[Recommender, Timelines]:
+    """Before the first step."""
+    dataset = small_shop()
+    recommender = made(tiny_bert, tuning, said)
+    torch.manual_seed(3)
+    recommender.prepare(dataset)
+    recommender.model.warm(dataset, recommender.content)
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+    return recommender, Timelines(table, 8, 64)
+
+
+def loss(recommender: Recommender, feed: Timelines) -> torch.Tensor:
+    torch.manual_seed(5)
+    model = recommender.model
+    return model.loss(next(feed.draw(np.random.default_rng(0))), model.objective)["ranking"]
+
+
+@pytest.mark.parametrize("tuning", KINDS)
+def test_at_the_start_the_loss_is_that_of_frozen_and_it_reaches_the_language_model(tiny_bert: Path, tuning: str) -> None:
+    frozen, feed = prepared(tiny_bert, "frozen")
+    recommender, _ = prepared(tiny_bert, tuning)
+    recommender.model.load_state_dict(frozen.model.state_dict(), strict=False)  # the draws that made the method come before the others
+    for one in (frozen, recommender):
+        one.model.train()
+        one.model.items.learning and one.model.items.learning.eval()  # no dropout
+    found = loss(recommender, feed)
+    torch.testing.assert_close(found, loss(frozen, feed), atol=1e-6, rtol=0)
+    found.backward()
+    learned = recommender.model.texts_that_learn().learned
+    assert any(parameter.grad is not None and parameter.grad.any() for parameter in learned)
+    assert not [name for name in recommender.model.state_dict() if "learning" in name and "learned" not in name]  # what is frozen is in no checkpoint
+
+
+@pytest.mark.parametrize("tuning", ["lora", "adapter", "full"])
+def test_the_gradient_of_the_ranking_loss_is_that_of_finite_differences(tiny_bert: Path, tuning: str) -> None:
+    recommender, feed = prepared(tiny_bert, tuning, context=False, history_context=False, values=False, words=False)
+    model = recommender.model.double().train()
+    learning = model.texts_that_learn()
+    learning.eval()
+    with torch.no_grad():
+        for parameter in (*learning.learned, *model.items.text.parameters(), model.items.identity.weight):
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    loss(recommender, feed).backward()
+    parameter = max((one for one in learning.learned if one.grad is not None), key=lambda one: float(one.grad.abs().max()))
+    at, step, sides = int(parameter.grad.abs().argmax()), 1e-5, []
+    for way in (step, -step):
+        with torch.no_grad():
+            parameter.view(-1)[at] += way
+            sides.append(float(loss(recommender, feed)))
+            parameter.view(-1)[at] -= way
+    assert float(parameter.grad.view(-1)[at]) == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=1e-4)
+    assert abs(float(parameter.grad.view(-1)[at])) > 1e-6
+
+
+@pytest.mark.parametrize("tuning", ["lora", "top:1"])
+def test_a_tuned_run_is_saved_and_answers_as_before(tiny_bert: Path, tmp_path: Path, tuning: str) -> None:
+    recommender = germane.train(made(tiny_bert, tuning), small_shop(), training=TrainingOptions(epochs=2, batch=16, learning_rate=1e-2, refit=True))
+    assert recommender.model.texts_that_learn() is None and recommender.content.learning is None
+    frozen = PretrainedText(model=str(tiny_bert))
+    assert not torch.allclose(recommender.text.encode(["umbrella boots"]), frozen.encode(["umbrella boots"]), atol=1e-4)
+    torch.testing.assert_close(
+        recommender.model.items.z, recommender.model.items.whitened(recommender.content.text), atol=1e-5, rtol=0
+    )  # the items' vectors are those of the language model as it was left
+    run = germane.save(recommender, tmp_path / "run")
+    kept = load_file(run / "text.safetensors")
+    about = json.loads((run / "about.json").read_text())
+    assert sum(tensor.numel() for tensor in kept.values()) == about["parameters"]["text_trainable"] < about["parameters"]["text_total"]
+    again = germane.load(run)
+    judged = [evaluate(one, small_shop(), split=LeaveLastOut()).value() for one in (recommender, again)]
+    assert judged[0] == pytest.approx(judged[1], abs=1e-6) and judged[0] > 0
+    for query in (Query(user="u1", words="quiet rain"), Query(history=("i3",)), Query(words="umbrella")):
+        first, second = recommender.recommend(query, explore=False), again.recommend(query, explore=False)
+        assert [item.item for item in first.items] == [item.item for item in second.items]
+        assert [item.score for item in first.items] == pytest.approx([item.score for item in second.items], abs=1e-4)
+    assert again.add_items(pl.DataFrame({"item": ["new"], "title": ["umbrella boots number99"]})) == 1
+
+
+def test_other_weights_than_it_was_tuned_on_are_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+    recommender = germane.train(made(copy, "lora"), small_shop(), training=TrainingOptions(epochs=1, batch=16))
+    run = germane.save(recommender, tmp_path / "run")
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(RunError, match="tuned a language model with other weights"):
+        germane.load(run)
+
+
+def test_kill_and_resume_is_no_kill(tiny_bert: Path, tmp_path: Path) -> None:
+    dataset = small_shop()
+    split = LeaveLastOut().divide(dataset)
+
+    class Killed(Exception):
+        pass
+
+    def run(checkpoint: Path, stop: int | None = None) -> dict[str, torch.Tensor]:
+        recommender = made(tiny_bert, "lora", unfreeze=1)
+
+        def progress(told: Told) -> None:
+            if told.epoch == stop:
+                raise Killed
+
+        fit(recommender, dataset, split, TrainingOptions(epochs=3, batch=16, average=0.5), checkpoint=checkpoint, progress=progress)
+        return {**recommender.model.state(), **recommender.text.state()}
+
+    whole = run(tmp_path / "a")
+    with pytest.raises(Killed):
+        run(tmp_path / "b", stop=3)
+    resumed = run(tmp_path / "b")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_layers_begin_to_learn_one_by_one(tiny_bert: Path) -> None:
+    learning = PretrainedText(model=str(tiny_bert), tuning="full", unfreeze=2).learning(["rain", ""])
+    assert learning is not None and learning.there.tolist() == [True, False]
+
+    def awake() -> list[bool]:
+        return [all(parameter.requires_grad for parameter in layer) for layer in learning.layers()]
+
+    found = []
+    for epoch in range(5):
+        learning.begin(epoch)
+        found.append(awake())
+    assert found == [[False, False, True], [False, False, True], [False, True, True], [False, True, True], [True, True, True]]
+
+
+def test_typed_words_and_items_are_read_anew_after_each_epoch(tiny_bert: Path) -> None:
+    recommender, feed = prepared(tiny_bert, "lora")
+    model, dataset = recommender.model, small_shop()
+    renew = renewal(recommender, model, dataset, [feed.table], None)
+    before = model.items.z.clone()
+    assert renew is not None
+    renew()
+    torch.testing.assert_close(model.items.z, before, atol=1e-5, rtol=0)
+    with torch.no_grad():
+        for parameter in model.texts_that_learn().learned:
+            parameter.add_(0.3)
+    renew()
+    assert not torch.allclose(model.items.z, before, atol=1e-3)
+    assert renewal(*prepared(tiny_bert, "frozen")[:1], prepared(tiny_bert, "frozen")[0].model, dataset, [feed.table], None) is None
+
+
+@pytest.mark.parametrize("model", [ContentNeighbours(), Blend(members=[{"use": "ContextTransformer"}, {"use": "Popular"}])], ids=["counted", "blend"])
+def test_models_that_do_not_learn_through_texts_say_so(tiny_bert: Path, model: germane.models.Model) -> None:
+    recommender = Recommender(model, text=PretrainedText(model=str(tiny_bert), tuning="lora"))
+    with pytest.raises(AbilityError, match="does not learn through texts; models that do: ContextTransformer"):
+        germane.train(recommender, small_shop())
