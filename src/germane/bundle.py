@@ -37,7 +37,7 @@ from .types import Event
 __all__ = ["FORMAT", "load", "read_json", "save", "write_metrics"]
 
 FORMAT = 1
-SIGNATURE, TUNED = "about.sig", "text.safetensors"
+SIGNATURE, TUNED, TOKENIZER = "about.sig", "text.safetensors", "tokenizer"
 
 
 def save(
@@ -104,6 +104,7 @@ def _write(
     tuned = recommender.text.state()
     if tuned:
         save_file({name: tensor.contiguous() for name, tensor in tuned.items()}, folder / TUNED)
+        recommender.text.save_tokenizer(folder / TOKENIZER)
     vectors = pl.Series("vector", content.text.numpy(), dtype=pl.Array(pl.Float32, content.width)) if content.width else None
     prefixed = held.items.rename({name: f"item:{name}" for name in held.items.columns}).with_columns(
         known=pl.Series(content.known.numpy()),
@@ -149,7 +150,7 @@ def _write(
         "seed": recommender.seed,
         "parameters": recommender.parameters(),
         **about,
-        "files": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())},
+        "files": {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(folder)},
         "versions": {name: version(name) for name in ("torch", "polars", "safetensors", "pydantic")},
     }
     _json(folder / "about.json", facts)
@@ -194,16 +195,20 @@ def _check(folder: Path, about: Mapping[str, Any]) -> None:
         raise RunError(f"{folder / 'about.json'} lists no files: the run is damaged.")
     for name, expected in files.items():
         path = folder / name
-        if Path(name).name != name or not path.is_file():
+        if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
             raise RunError(f"{path} is missing: the run is not whole.")
         data = path.read_bytes()
         if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
             raise RunError(f"{path} is a pickle: pickles can run code and are never read.")
         if name not in ("metrics.json", "per_user.parquet") and hashlib.sha256(data).hexdigest() != expected:
             raise RunError(f"{path} is not the file that was written (its hash differs): the run is damaged.")
-    for path in folder.iterdir():
+    for path in _files(folder):
         if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"):
             raise RunError(f"{path} looks like a pickle: pickles can run code and are never read. Remove it.")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _read(folder: Path) -> Recommender:
@@ -219,7 +224,7 @@ def _read(folder: Path) -> Recommender:
     if said.get("tuned_from") is not None:
         if said["tuned_from"] != recommender.text.untuned().identity:
             raise RunError(f"{folder} tuned a language model with other weights than are here for {recommender.text}: give it those of its training.")
-        recommender.text.load_state(load_file(folder / TUNED))
+        recommender.text.load_state(load_file(folder / TUNED), folder / TOKENIZER)
     recommender.model.objective = Objective(**said.get("objective", {}))
     if said.get("calibration") is not None:
         try:

@@ -31,7 +31,7 @@ from .policies import Policy
 from .recommender import Recommender
 from .training import TrainingOptions
 
-__all__ = ["SECTIONS", "Config", "apply", "read_toml"]
+__all__ = ["SECTIONS", "Config", "apply", "check_tuning", "read_toml"]
 
 SECTIONS = ("seed", "data", "split", "text", "features", "model", "ranker", "policy", "training", "evaluation")
 """Top keys of a config; all but ``seed`` are sections."""
@@ -117,6 +117,8 @@ class Config:
             baselines=tuple(m for m in (attempt(partial(_baseline, said), None) for said in evaluation.baselines) if m is not None),
         )
         attempt(lambda: made.training.objective(made.model), None)
+        if text is not None:
+            attempt(partial(check_tuning, made.model, text), None)
         if made.features and "context" not in made.model.abilities.reads:
             found.append(_no_context(made.features, made.model))
         for baseline in made.baselines:
@@ -260,6 +262,16 @@ def _columns(options: DataOptions) -> Columns:
 def _no_texts(text: Encoder) -> str:
     todo = "name them in [data.columns] text, or leave [text] out; all models but ContentNeighbours do without"
     return f"[text] use = {type(text).__name__!r} needs texts: {todo}."
+
+
+def check_tuning(model: Model, text: Encoder) -> None:
+    """Refuse a language model that is to learn beside a model that cannot learn through texts."""
+    if text.learns and not model.abilities.tunes:
+        able = ", ".join(name for name, part in exported(models, Model).items() if part.abilities.tunes)
+        raise ConfigError(
+            f"[text] tuning = {text.settings()['tuning']!r}: {type(model).__name__} does not learn through texts; models that do: {able}. "
+            "Take one of them alone, or tuning = 'frozen'."
+        )
 
 
 def _no_context(asked: Sequence[Feature], model: Model) -> str:

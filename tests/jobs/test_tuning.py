@@ -6,21 +6,25 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import tomli_w
 import torch
 from safetensors.torch import load_file
 
 import germane
 from germane import Query
 from germane.batches import EventTable, Timelines
+from germane.config import Config
 from germane.data import LeaveLastOut
-from germane.encoders import PretrainedText
-from germane.errors import AbilityError, RunError
+from germane.encoders import LearningTexts, PretrainedText
+from germane.errors import ConfigError, RunError
+from germane.jobs.check import check
 from germane.jobs.train import evaluate, fit
 from germane.jobs.tuning import renewal
 from germane.models import Blend, ContentNeighbours, ContextTransformer
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import Told, TrainingOptions
+from germane.worlds import Checkerboard
 
 SMALL = {"width": 8, "blocks": 1, "length": 8, "text_width": 8, "dropout": 0.0, "identity_dropout": 0.0, "context_dropout": 0.0}
 KINDS = ["top:1", "full", "lora", "adapter", "prefix"]
@@ -104,6 +108,7 @@ def test_a_tuned_run_is_saved_and_answers_as_before(tiny_bert: Path, tmp_path: P
     kept = load_file(run / "text.safetensors")
     about = json.loads((run / "about.json").read_text())
     assert sum(tensor.numel() for tensor in kept.values()) == about["parameters"]["text_trainable"] < about["parameters"]["text_total"]
+    assert (run / "tokenizer" / "tokenizer.json").is_file() and "tokenizer/tokenizer.json" in about["files"]
     again = germane.load(run)
     judged = [evaluate(one, small_shop(), split=LeaveLastOut()).value() for one in (recommender, again)]
     assert judged[0] == pytest.approx(judged[1], abs=1e-6) and judged[0] > 0
@@ -123,6 +128,19 @@ def test_other_weights_than_it_was_tuned_on_are_refused(tiny_bert: Path, tmp_pat
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     with pytest.raises(RunError, match="tuned a language model with other weights"):
+        germane.load(run)
+
+
+def test_a_tokenizer_that_was_changed_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    run = germane.save(germane.train(made(tiny_bert, "adapter"), small_shop(), training=TrainingOptions(epochs=1, batch=16)), tmp_path / "run")
+    file = run / "tokenizer" / "tokenizer.json"
+    whole = file.read_text()
+    file.write_text(whole.replace("umbrella", "sunglass"))
+    with pytest.raises(RunError, match=r"tokenizer\.json is not the file that was written"):
+        germane.load(run)
+    file.write_text(whole)
+    (run / "tokenizer" / "extra.bin").write_bytes(b"x")
+    with pytest.raises(RunError, match="looks like a pickle"):
         germane.load(run)
 
 
@@ -183,5 +201,40 @@ def test_typed_words_and_items_are_read_anew_after_each_epoch(tiny_bert: Path) -
 @pytest.mark.parametrize("model", [ContentNeighbours(), Blend(members=[{"use": "ContextTransformer"}, {"use": "Popular"}])], ids=["counted", "blend"])
 def test_models_that_do_not_learn_through_texts_say_so(tiny_bert: Path, model: germane.models.Model) -> None:
     recommender = Recommender(model, text=PretrainedText(model=str(tiny_bert), tuning="lora"))
-    with pytest.raises(AbilityError, match="does not learn through texts; models that do: ContextTransformer"):
+    with pytest.raises(ConfigError, match="does not learn through texts; models that do: ContextTransformer"):
         germane.train(recommender, small_shop())
+
+
+def test_a_config_says_so_with_its_other_faults(tmp_path: Path) -> None:
+    said = {
+        "data": {"events": "e.csv", "columns": {"text": ["title"]}},
+        "text": {"tuning": "lora"},
+        "model": {"use": "SASRec"},
+        "training": {"epoch": 3},
+    }
+    with pytest.raises(ConfigError, match="SASRec does not learn through texts") as found:
+        Config.of(said, tmp_path)
+    assert len(found.value.faults) == 2
+
+
+def test_what_it_will_take_is_foreseen_with_the_language_model(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, renewed = [], []
+    forward, encode = LearningTexts.forward, LearningTexts.encode
+    monkeypatch.setattr(LearningTexts, "forward", lambda self, items: (steps.append(len(items)), forward(self, items))[1])
+    monkeypatch.setattr(LearningTexts, "encode", lambda self, texts: (renewed.append(len(texts)), encode(self, texts))[1])
+    events, items, _ = Checkerboard(users=30, items=20).frames()
+    events.write_csv(tmp_path / "events.csv")
+    items.write_csv(tmp_path / "items.csv")
+    said = {
+        "data": {"events": "events.csv", "items": "items.csv", "columns": {"user": "user", "item": "item", "text": [items.columns[1]]}},
+        "text": {"model": str(tiny_bert)},
+        "model": {"width": 8, "blocks": 1},
+        "training": {"epochs": 2, "device": "cpu"},
+    }
+    (tmp_path / "shop.toml").write_text(tomli_w.dumps(said))
+    tuned = check(tmp_path / "shop.toml", sets=["text.tuning=full"]).estimate
+    assert tuned is not None and tuned.epochs == 2 and tuned.epoch > 0
+    assert len(steps) >= 2 and len(renewed) >= 1  # timed steps encode texts, and so does the end of an epoch
+    steps.clear()
+    check(tmp_path / "shop.toml")
+    assert not steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import Tensor
 
@@ -50,8 +51,11 @@ class Encoder(Component, ABC):
         """What training changed, by name."""
         return {}
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take back what ``state`` gave."""
+    def load_state(self, state: dict[str, Tensor], tokenizer: Path | None = None) -> None:
+        """Take back what ``state`` gave; ``tokenizer``: the folder that ``save_tokenizer`` wrote."""
+
+    def save_tokenizer(self, folder: Path) -> None:
+        """Write how texts are cut into tokens, where it does so."""
 
     @property
     def parameters(self) -> tuple[int, int]:

@@ -24,10 +24,11 @@ ONE_AT_A_TIME = threading.RLock()
 class LanguageModel(nn.Module):
     """A transformer (``body``) and its tokenizer. Frozen as it comes; ``encoders/adaptation.py`` says what of it may learn."""
 
-    def __init__(self, folder: Path, pooling: Pooling, max_tokens: int) -> None:
+    def __init__(self, folder: Path, pooling: Pooling, max_tokens: int, tokenizer: Path | None = None) -> None:
+        """``tokenizer``: a folder of its own; absent, it lies beside the weights."""
         super().__init__()
         self.pooling = pooling
-        self.tokenizer, self.body = _load(folder)
+        self.tokenizer, self.body = _load(folder, tokenizer or folder)
         self.body.eval().requires_grad_(False)
         positions = getattr(self.body.config, "max_position_embeddings", None) or max_tokens
         self.limit = min(max_tokens, self.tokenizer.model_max_length, positions)
@@ -64,7 +65,7 @@ def pooled(states: Tensor, there: Tensor, pooling: Pooling) -> Tensor:
     return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
-def _load(folder: Path) -> tuple[Any, Any]:
+def _load(folder: Path, tokens: Path) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -72,7 +73,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(tokens, local_files_only=True)
         body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]

@@ -75,6 +75,7 @@ class PretrainedText(Encoder):
         super().__init__(**given)
         self.tuned: dict[str, Tensor] = {}
         """What training changed, by its name in the transformer."""
+        self._tokenizer: Path | None = None
 
     @cached_property
     def _folder(self) -> Path:
@@ -130,7 +131,7 @@ class PretrainedText(Encoder):
         return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
     def _base(self) -> LanguageModel:
-        return LanguageModel(self._folder, self.options.pooling, self.options.max_tokens)
+        return LanguageModel(self._folder, self.options.pooling, self.options.max_tokens, self._tokenizer)
 
     @property
     def _adaptation(self) -> Adaptation:
@@ -158,10 +159,13 @@ class PretrainedText(Encoder):
     def state(self) -> dict[str, Tensor]:
         return self.tuned
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        self.tuned = state
+    def load_state(self, state: dict[str, Tensor], tokenizer: Path | None = None) -> None:
+        self.tuned, self._tokenizer = state, tokenizer
         for name in ("_model", "identity"):
             vars(self).pop(name, None)
+
+    def save_tokenizer(self, folder: Path) -> None:
+        self._model.tokenizer.save_pretrained(folder)
 
     @property
     def parameters(self) -> tuple[int, int]:

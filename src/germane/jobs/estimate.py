@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from ..config import Config
 from ..data import Dataset, Split
 from ..data.conversions import closed
-from ..encoders import Encoder, HashedText, NoText, VectorCache, prompts
+from ..encoders import Encoder, HashedText, LearningTexts, NoText, VectorCache, prompts
 from ..errors import FetchError, TrainingError
 from ..evaluation import VARIANTS, cases_of, judge_cases, judge_pairs, teach_ranker
 from ..evaluation.pairs import SAID, pair_metrics
@@ -108,7 +109,8 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     learned = _learned(recommender)
     if learned:
         epochs = config.training.epochs * len(learned)
-        epoch = steps.of * float(np.mean(steps.durations or [prepare])) + alone_case * len(split.validation)
+        renewed = sum(_renewing(member) for member in learned)
+        epoch = steps.of * float(np.mean(steps.durations or [prepare])) + alone_case * len(split.validation) + renewed
         weights = sum(p.numel() * p.element_size() for member in learned for p in member.parameters())
     variants = config.evaluation.variants
     rounds = 1 + len(config.evaluation.baselines) + asked + (alone is not recommender)
@@ -161,9 +163,38 @@ def _stand_in(text: Encoder) -> Encoder:
     if isinstance(text, NoText | HashedText):
         return text
     try:
-        return HashedText(width=text.width)
+        return _LearningStandIn(text) if text.learns else HashedText(width=text.width)
     except FetchError:  # a model of the hub that is not here: a common width
         return HashedText(width=768)
+
+
+class _LearningStandIn(HashedText):
+    """Vectors by hashing at the start, and beside them the very language model that would learn."""
+
+    def __init__(self, text: Encoder) -> None:
+        super().__init__(width=text.width)
+        self.text = text
+
+    @property
+    def learns(self) -> bool:
+        return True
+
+    def settings(self) -> dict[str, Any]:
+        return self.text.settings()
+
+    def learning(self, texts: Sequence[str]) -> LearningTexts | None:
+        return self.text.learning(texts)
+
+
+def _renewing(model: Learned) -> float:
+    """Seconds in which the texts are encoded anew after an epoch."""
+    learning = model.texts_that_learn()
+    if learning is None:
+        return 0.0
+    some = [learning.texts[int(place)] for place in _some(np.arange(len(learning.texts)))]
+    began = time.perf_counter()
+    learning.encode(some)
+    return (time.perf_counter() - began) / max(1, len(some)) * len(learning.texts)
 
 
 def _judging(recommender: Recommender, dataset: Dataset, sample: Split, config: Config) -> tuple[float, float, int]:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..batches import EventTable
+from ..config import check_tuning
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import TrainingError
 from ..evaluation import (
@@ -33,7 +34,6 @@ from ..sampled_lists import most_lists
 from ..training import Progress, TrainingOptions
 from .fitting import Fitting
 from .lessons import check_lessons
-from .tuning import check_tuning
 
 __all__ = ["Judged", "balance_lists", "evaluate", "fit", "judge", "newest_apart", "train", "without_context"]
 

@@ -7,26 +7,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from .. import models
 from ..batches import EventTable, own_phrases
-from ..component import exported
 from ..data import Dataset
-from ..encoders import Encoder, LearningTexts
-from ..errors import AbilityError
-from ..models import Learned, Model
+from ..encoders import LearningTexts
+from ..models import Learned
 from ..recommender import Recommender
 
-__all__ = ["check_tuning", "keep_tuned", "renewal"]
-
-
-def check_tuning(model: Model, text: Encoder) -> None:
-    """Refuse a language model that is to learn beside a model that cannot learn through texts."""
-    if text.learns and not model.abilities.tunes:
-        able = ", ".join(name for name, part in exported(models, Model).items() if part.abilities.tunes)
-        raise AbilityError(
-            f"[text] tuning = {text.settings()['tuning']!r}: {type(model).__name__} does not learn through texts; models that do: {able}. "
-            "Take one of them alone, or tuning = 'frozen'."
-        )
+__all__ = ["keep_tuned", "renewal"]
 
 
 def renewal(
