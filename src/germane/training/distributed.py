@@ -87,6 +87,10 @@ class Processes:
         self._all(summed)
         return [float(number) for number in summed.tolist()]
 
+    def each(self, number: float) -> list[float]:
+        """What each says, in their order."""
+        return self.total([number if place == self.number else 0.0 for place in range(self.count)])
+
     def from_first(self, number: float) -> float:
         """What the first one says."""
         return self.total([number if self.first else 0.0])[0]
@@ -160,12 +164,13 @@ def _heard() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise TrainingError(
-            f"Another process of this training has ended, so this one ends too; what that one said tells why ({_brief(error)})."
+            f"another process of this training has ended, so this one ends too; what that one said tells why ({_brief(error)})."
         ) from None
 
 
 def _brief(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].split("] ")[-1][:120]
+    """Without where in the library's source it was met."""
+    return str(error).strip().splitlines()[0].split(".cc:")[-1].split("] ", 1)[-1].split(". ")[0]
 
 
 def _buckets(gradients: Iterable[Tensor]) -> Iterator[list[Tensor]]:
