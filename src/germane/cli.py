@@ -99,6 +99,7 @@ def train(
     """Train what CONFIG says, judge it, and write the run folder. What is odd about the data is noted first."""
     from .jobs.progress import training_bar
     from .jobs.run import train_run
+    from .training import Processes
     from .types import Note
 
     notes: list[dict[str, str]] = []
@@ -110,7 +111,8 @@ def train(
 
     with training_bar(quiet or as_json) as progress:
         run, judged = train_run(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress, noted=noted, sign=sign)
-    _say({"run": str(run), "rows": judged.rows, "notes": notes} if as_json else None, f"{judged}\n{run}")
+    if Processes.joined().first:
+        _say({"run": str(run), "rows": judged.rows, "notes": notes} if as_json else None, f"{judged}\n{run}")
 
 
 @app.command()

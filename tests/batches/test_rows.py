@@ -122,3 +122,12 @@ def test_the_order_is_drawn_or_that_of_the_rows(seed: int | None) -> None:
     told = epoch(Rows(table_of(dataset), np.arange(200), 64), seed)
     same = told.items.tolist() == dataset.item_codes[:200].tolist()
     assert same == (seed is None)
+
+
+def test_shares_are_the_whole_batch() -> None:
+    dataset = shop()
+    whole = next(iter(Rows(table_of(dataset), np.arange(len(dataset)), 11).draw(None)))
+    parts = [whole.share(number, 4) for number in range(4)]
+    assert [len(part) for part in parts] == [3, 3, 3, 2]
+    assert torch.equal(torch.stack([part.items[:2] for part in parts], dim=1).ravel(), whole.items[:8])
+    assert sum(part.weight for part in parts) == whole.weight

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from germane.batches import EventTable, Timelines, profiles
+from germane.batches import Batch, EventTable, Timelines, profiles
 from germane.data import Dataset
 from germane.features import FeatureSet
 
@@ -48,3 +48,23 @@ def test_what_stands_before_a_target_is_what_its_user_did_before() -> None:
                 target = names[int(batch.targets[row, place])]
                 before = None if newest < 0 else names[newest]
                 assert before == {"w": None, "x": "w", "y": "x", "z": "y"}[target]
+
+
+def test_shares_are_the_whole_batch_and_what_was_shown_goes_with_its_stretch() -> None:
+    events = {"user": list("aaabbbccd"), "item": list("xyzxyzxyz"), "clicked": [1, 0, 1, 1, 0, 1, 1, 0, 1]}
+    dataset = Dataset.from_frames(events, columns={"label": "clicked"})
+    table = table_of(dataset)
+    shown = np.flatnonzero(np.array(events["clicked"]) == 0)
+    whole = next(iter(Timelines(table, 10, 8, shown=shown).draw(None)))
+    parts = [whole.share(number, 3) for number in range(3)]
+    assert sum(part.weight for part in parts) == pytest.approx(whole.weight)
+    assert sorted(user for part in parts for user in part.queries.users.tolist()) == sorted(whole.queries.users.tolist())
+    assert all(part.targets.shape[1] == whole.targets.shape[1] for part in parts)
+    assert whole.shown is not None and len(whole.shown.items) == 3
+
+    def shown_to(batch: Batch) -> list[tuple[int, int, int]]:
+        assert batch.shown is not None
+        return list(zip(batch.queries.users[batch.shown.row].tolist(), batch.shown.place.tolist(), batch.shown.items.tolist(), strict=True))
+
+    assert sorted(row for part in parts for row in shown_to(part)) == sorted(shown_to(whole))
+    assert not len(whole.share(7, 9).weights)  # more processes than stretches

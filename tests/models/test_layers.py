@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import germane
 from germane import Query, Recommender
 from germane.jobs.train import train
 from germane.models import ContextTransformer, Model, SASRec
-from germane.models.layers import Block, hidden_places
+from germane.models.context.history import HistoryTransformer
+from germane.models.layers import Block, Blocks, hidden_places
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
 
@@ -84,3 +86,42 @@ def test_gates_are_off_at_first_and_come_back_with_a_run(kind: type[Model], tmp_
     query = Query(history=("i1", "i3"))
     before = [(place.item, pytest.approx(place.score)) for place in shop.recommend(query).items]
     assert [(place.item, place.score) for place in germane.load(tmp_path / "run").recommend(query).items] == before
+
+
+def saved_bytes(model: torch.nn.Module, run: Callable[[], torch.Tensor]) -> tuple[int, torch.Tensor]:
+    """Of the activations that a way forward keeps for the way back, each storage once, and what comes out."""
+    kept: dict[int, torch.Tensor] = {}  # held, so that no storage is used again
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.setdefault(tensor.untyped_storage().data_ptr(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        out = run()
+    return sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in own), out
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_worked_out_again_gives_the_same_gradients_and_keeps_less_than_half(blocks: int) -> None:
+    """Bit for bit, with dropout."""
+    torch.manual_seed(0)
+    history = HistoryTransformer(16, blocks, 2, 12, 0.3, relative_time=True).train()
+    x, empty, times = torch.randn(4, 12, 16, requires_grad=True), torch.zeros(4, 12, dtype=torch.bool), torch.arange(12.0).expand(4, -1) * 1e4
+    held, gradients = [], []
+    for on in (False, True):
+        assert isinstance(history.blocks, Blocks)
+        history.blocks.checkpointing(on)
+        torch.manual_seed(1)
+        bytes_, out = saved_bytes(history, lambda: history(x, empty, times))
+        held.append(bytes_)
+        gradients.append(torch.autograd.grad(out.square().sum(), [x, *history.parameters()]))
+    assert all(torch.equal(one, again) for one, again in zip(*gradients, strict=True))
+    assert held[1] < held[0] / 2
+
+
+def test_nothing_is_worked_out_again_where_nothing_learns() -> None:
+    history = HistoryTransformer(8, 1, 2, 6, 0.3, relative_time=False).eval()
+    history.blocks.checkpointing()
+    x, empty, times = torch.randn(2, 6, 8), torch.zeros(2, 6, dtype=torch.bool), torch.zeros(2, 6)
+    assert torch.equal(history(x, empty, times), history(x, empty, times))

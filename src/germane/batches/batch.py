@@ -79,6 +79,10 @@ class Shown:
     weights: Tensor
     """[S]"""
 
+    def share(self, number: int, of: int) -> Shown:
+        mine = self.row % of == number
+        return replace(Shown(*(getattr(self, name)[mine] for name in self.__dataclass_fields__)), row=self.row[mine] // of)
+
     def to(self, device: torch.device | str) -> Shown:
         return Shown(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
@@ -116,6 +120,11 @@ class Batch:
         """Of all its targets, or of all its events where it has none: what it counts beside others whose gradients are added up."""
         return float(self.weights[self.targets >= 0].sum()) or float(self.weights.sum())
 
+    def share(self, number: int, of: int) -> Batch:
+        """Every ``of``-th stretch from ``number`` on, as wide as the whole: what one of so many processes takes."""
+        parts = {name: part[number::of] for name, part in vars(self).items() if part is not None and name != "shown"}
+        return replace(self, **parts, shown=None if self.shown is None else self.shown.share(number, of))
+
     def to(self, device: torch.device | str) -> Batch:
         return replace(self, **{name: part.to(device) for name, part in vars(self).items() if part is not None})
 
@@ -144,6 +153,10 @@ class RowBatch:
     @property
     def weight(self) -> float:
         return float(self.weights.sum())
+
+    def share(self, number: int, of: int) -> RowBatch:
+        """Every ``of``-th row from ``number`` on."""
+        return RowBatch(*(getattr(self, name)[number::of] for name in self.__dataclass_fields__))
 
     def to(self, device: torch.device | str) -> RowBatch:
         return RowBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))

@@ -34,6 +34,24 @@ class LanguageModel(nn.Module):
         self.limit = min(max_tokens, self.tokenizer.model_max_length, positions)
         """Tokens of a text at most."""
 
+    def checkpointing(self, on: bool = True) -> None:
+        """Whether the body, while it is in training mode, keeps what goes into each layer and works out the rest again on the way back: less memory,
+        more time, the same gradients."""
+        body = self.body
+        if not body.supports_gradient_checkpointing:
+            if on:
+                kind = type(body).__name__
+                raise ConfigError(f"checkpointing: transformers cannot work out the layers of {kind} again; leave training.checkpointing out.")
+            return
+        # transformers renames the two; the older names warn
+        names = [f"activation_checkpointing_{end}" for end in ("enable", "disable")]
+        enable, disable = (getattr(body, name, None) or getattr(body, name.replace("activation", "gradient")) for name in names)
+        if on:
+            enable({"use_reentrant": False})
+            body.disable_input_require_grads()  # asked for by the other way; it would send gradients through frozen layers
+        else:
+            disable()
+
     def tokens(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """What the body reads, each [texts, longest], padded on the right, on the body's device."""
         with ONE_AT_A_TIME:

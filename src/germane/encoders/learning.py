@@ -52,6 +52,10 @@ class LearningTexts(nn.Module):
         finally:
             self.model.train(was)
 
+    def checkpointing(self, on: bool = True) -> None:
+        """See ``LanguageModel``."""
+        self.model.checkpointing(on)
+
     def layers(self) -> list[list[nn.Parameter]]:
         """What learns, layer by layer from the bottom to the top."""
         found: dict[int, list[nn.Parameter]] = {}

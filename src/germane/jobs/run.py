@@ -19,7 +19,7 @@ from ..errors import ConfigError, RunError
 from ..evaluation import EvaluationOptions, labels_at, paired
 from ..recommender import Recommender
 from ..signing import check_signing_key
-from ..training import Progress, Told
+from ..training import Processes, Progress, Told, choose_device, chosen_precision
 from ..types import Note
 from .energy import EnergyMeter
 from .fitting import first_alone
@@ -48,20 +48,65 @@ def train_run(
     """Train what ``config`` says and write the run folder. Works in ``RUN.partial``, which a later ``resume`` goes on from.
 
     ``noted`` hears, before training begins, what is odd about the data or about asking this model of them; ``about.json`` keeps it.
-    ``sign``: a private key that signs the run, see ``save``.
+    ``sign``: a private key that signs the run, see ``save``. In several processes (torchrun, accelerate launch, Ray Train) all train; the first one
+    alone writes, judges and tells ``progress`` and ``noted``, and the others come back without rows once the run is whole.
     """
     target, work = Path(run), Path(f"{run}.partial")
     read = config if isinstance(config, Config) else Config.read(config, sets)
+    processes = Processes.joined(read.training.device)
+    if processes.first:
+        _check_place(target, work, replace, resume)
+    if sign is not None:
+        check_signing_key(Path(sign))
+    started, meter = time.perf_counter(), EnergyMeter()
+    with processes.first_ahead():  # what is fetched is fetched once
+        dataset = read.dataset()
+        if processes.first:
+            _begin(work, f"# data {dataset.fingerprint}\n{read.dump()}", resume)
+        recommender = read.recommender(dataset)
+    split = read.split.divide(dataset)
+    notes = notes_of(dataset, split, read)
+    if noted is not None and processes.first:
+        for note in notes:
+            noted(note)
+
+    def heard(told: Told) -> None:
+        if told.ended:
+            meter.watch()
+        if progress is not None and processes.first:
+            progress(told)
+
+    facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=heard)
+    judged_from = time.perf_counter()
+    part = "test" if len(split.test) else "validation"
+    judged = _judge(recommender, dataset, split, read, part, progress, judge if processes.first else _not_judged)
+    if "ranker" in facts:
+        judged.notes = (str(facts["ranker"]),)
+    recommender.remember(dataset)
+    done = time.perf_counter()
+    seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
+    peaks = processes.each(peak_mb())
+    if not processes.first:
+        processes.wait()
+        return target, judged
+    about = {**_about(dataset, facts, seconds, read), **_machine(read, processes, peaks)}
+    about |= {"notes": [asdict(note) for note in notes], "energy_wh": meter.wh()}
+    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace, sign=sign)
+    shutil.rmtree(work, ignore_errors=True)
+    processes.wait()
+    return target, judged
+
+
+def _check_place(target: Path, work: Path, replace: bool, resume: bool) -> None:
     if target.exists() and not replace:
         raise RunError(f"{target} exists: choose another folder, or add --replace.")
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted training: add --resume to go on, or --replace to begin anew.")
-    if sign is not None:
-        check_signing_key(Path(sign))
-    started, meter = time.perf_counter(), EnergyMeter()
-    dataset = read.dataset()
+
+
+def _begin(work: Path, stamp: str, resume: bool) -> None:
+    """Make the folder to work in, or see that it was begun with the same. ``stamp``: the config and what data it was begun with."""
     said = work / "config.toml"
-    stamp = f"# data {dataset.fingerprint}\n{read.dump()}"
     if work.exists() and resume:
         if not said.exists() or said.read_text(encoding="utf-8") != stamp:
             raise RunError(f"{work} was begun with another config or other data: resuming needs the same; add --replace to begin anew.")
@@ -69,35 +114,22 @@ def train_run(
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         said.write_text(stamp, encoding="utf-8")
-    split = read.split.divide(dataset)
-    recommender = read.recommender(dataset)
-    notes = notes_of(dataset, split, read)
-    if noted is not None:
-        for note in notes:
-            noted(note)
-
-    def heard(told: Told) -> None:
-        if told.ended:
-            meter.watch()
-        if progress is not None:
-            progress(told)
-
-    facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=heard)
-    judged_from = time.perf_counter()
-    judged = _judge(recommender, dataset, split, read, "test" if len(split.test) else "validation", progress)
-    if "ranker" in facts:
-        judged.notes = (str(facts["ranker"]),)
-    recommender.remember(dataset)
-    done = time.perf_counter()
-    seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
-    about = {**_about(dataset, facts, seconds, read.base), "notes": [asdict(note) for note in notes], "energy_wh": meter.wh()}
-    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace, sign=sign)
-    shutil.rmtree(work, ignore_errors=True)
-    return target, judged
 
 
-def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, float], base: Path) -> dict[str, Any]:
-    """What ``about.json`` says of a training. ``facts``: what ``fit`` told; ``base``: the folder that the config's paths are relative to."""
+def _machine(config: Config, processes: Processes, peaks: Sequence[float]) -> dict[str, Any]:
+    """What it ran on, and the memory that it needed there: of all processes, added up, and of the largest."""
+    device = processes.device or choose_device(config.training.device)
+    return {
+        "peak_mb": sum(peaks),
+        "peak_mb_of_one": max(peaks),
+        "processes": processes.count,
+        "device": device.type,
+        "precision": chosen_precision(config.training.precision, device),
+    }
+
+
+def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, float], config: Config) -> dict[str, Any]:
+    """What ``about.json`` says of a training. ``facts``: what ``fit`` told."""
     return {
         "data": {
             "fingerprint": dataset.fingerprint,
@@ -106,10 +138,9 @@ def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, flo
             "items": dataset.n_items,
             "from": times.show(float(dataset.times.min())) if dataset.has_times else None,
             "to": times.show(float(dataset.times.max())) if dataset.has_times else None,
-            "folder": str(base.resolve()),
+            "folder": str(config.base.resolve()),
         },
         "seconds": dict(seconds),
-        "peak_mb": peak_mb(),
         "epochs": facts["epochs"],
         "curve": facts["curve"],
         **({"ranker": facts["ranker"].as_json()} if "ranker" in facts else {}),
@@ -126,7 +157,20 @@ def _per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
     return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
 
 
-def _judge(recommender: Recommender, dataset: Dataset, split: Split, config: Config, part: str, progress: Progress | None = None) -> Judged:
+def _not_judged(*given: object, **named: object) -> Judged:
+    """Of a process that is not the first: it trains what is trained beside the run, and leaves the judging."""
+    return Judged([], NOTHING_JUDGED)
+
+
+def _judge(
+    recommender: Recommender,
+    dataset: Dataset,
+    split: Split,
+    config: Config,
+    part: str,
+    progress: Progress | None = None,
+    judge: Callable[..., Judged] = judge,
+) -> Judged:
     """Rows of the run, its baselines and its variants, with a paired test of the run against each."""
     if not len(getattr(split, part)):
         return Judged([], NOTHING_JUDGED)

@@ -31,7 +31,7 @@ from ..evaluation import (
 from ..models import TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
-from ..training import Progress, TrainingOptions
+from ..training import Processes, Progress, TrainingOptions, choose_device, chosen_precision
 from .fitting import Fitting
 from .lessons import check_lessons
 
@@ -123,8 +123,12 @@ def fit(
     two = model if isinstance(model, TwoStage) else None
     if two is not None:
         two.check_cases(len(split.validation))
+    processes = Processes.joined(options.device)
+    if options.precision != "float32":
+        chosen_precision(options.precision, processes.device or choose_device(options.device))
     torch.manual_seed(recommender.seed)
-    recommender.prepare(dataset.take(split.train))
+    with processes.first_ahead():
+        recommender.prepare(dataset.take(split.train))
     encoded = time.perf_counter()
     fitting = Fitting(recommender, dataset, split, options, judged_by, checkpoint, progress)
     taught = None

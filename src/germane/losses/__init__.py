@@ -3,6 +3,7 @@
 from .base import HEADS, Head, Objective, RankingLoss, RatingLoss
 from .click import click_loss
 from .conversion import conversion_loss
+from .draws import in_common, step_draws
 from .negatives import taken_before
 from .next_item import next_item
 from .ranking import full_softmax, sampled
@@ -18,8 +19,10 @@ __all__ = [
     "click_loss",
     "conversion_loss",
     "full_softmax",
+    "in_common",
     "next_item",
     "rating_loss",
     "sampled",
+    "step_draws",
     "taken_before",
 ]

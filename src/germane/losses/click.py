@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .ranking import weighted_mean
+from .wide import wide
 
 __all__ = ["click_loss"]
 
@@ -20,4 +21,4 @@ def click_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     >>> click_loss(torch.zeros(2), torch.tensor([0.0, 1.0]), torch.ones(2)).item()  # ln 2
     0.693147...
     """
-    return weighted_mean(functional.binary_cross_entropy_with_logits(logits, labels, reduction="none"), weights)
+    return weighted_mean(functional.binary_cross_entropy_with_logits(wide(logits), labels, reduction="none"), weights)

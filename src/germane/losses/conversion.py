@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from .ranking import weighted_mean
+from .wide import wide
 
 __all__ = ["conversion_loss"]
 
@@ -27,6 +28,7 @@ def conversion_loss(logits: Tensor, log_rates: Tensor, converted: Tensor, waited
 
     Source: Chapelle, Modeling Delayed Feedback in Display Advertising, 2014.
     """
+    logits, log_rates = wide(logits), wide(log_rates)
     never = waited.isinf()
     elapsed = log_rates.exp() * waited.masked_fill(never, 0)  # λ d or λ e; infinities have no gradient
     happened = elapsed - log_rates - logsigmoid(logits)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .base import Objective
+from .draws import in_common
 from .negatives import taken_before
 from .ranking import full_softmax, sampled
 
@@ -49,7 +50,7 @@ def next_item(
     if objective.loss == "softmax":
         out = None if objective.seen_as_negatives else taken_before(history, here, target, pool, len(known))
         return full_softmax(scores_of(pool), (known.cumsum(0) - 1)[target], weight, out)
-    negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device)]
+    negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device, generator=in_common())]
     positive, negative = own(target), scores_of(negatives)
     log_q = torch.full((len(negatives),), objective.negatives / len(pool), device=pool.device).log()
     clash = target[:, None] == negatives

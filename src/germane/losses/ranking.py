@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .base import RankingLoss
+from .wide import wide
 
 __all__ = ["full_softmax", "sampled", "weighted_mean"]
 
@@ -21,6 +22,7 @@ def full_softmax(logits: Tensor, targets: Tensor, weights: Tensor, out: Tensor |
     >>> full_softmax(torch.zeros(1, 4), torch.tensor([0]), torch.ones(1)).item()  # ln 4
     1.386294...
     """
+    logits = wide(logits)
     logits = logits if out is None else logits.masked_fill(out, torch.finfo(logits.dtype).min)
     return weighted_mean(functional.cross_entropy(logits, targets, reduction="none"), weights)
 
@@ -35,6 +37,7 @@ def sampled(loss: RankingLoss, positive: Tensor, negative: Tensor, clash: Tensor
     ``sampled_softmax`` ranks best; ``bce`` gives probabilities; ``gbce`` (Petrov and Macdonald, 2023) corrects bce's overconfidence
     for the share of the catalogue that was drawn (t = 0.75); ``bpr`` (Rendle, 2009) compares pairs.
     """
+    positive, negative = wide(positive), wide(negative)
     out = torch.finfo(negative.dtype).min
     if loss == "sampled_softmax":
         logits = torch.cat([positive[:, None], (negative - log_q).masked_fill(clash, out)], dim=1)

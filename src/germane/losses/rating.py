@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from .base import RatingLoss
 from .ranking import weighted_mean
+from .wide import wide
 
 __all__ = ["as_rating", "rating_loss"]
 
@@ -23,6 +24,7 @@ def rating_loss(kind: RatingLoss, raw: Tensor, values: Tensor, weights: Tensor, 
     >>> rating_loss("mse", torch.tensor([0.5]), torch.tensor([3.0]), torch.ones(1), levels, cuts).item()  # 2 + 0.5 is half a star short
     0.25
     """
+    raw = wide(raw)
     low, high = levels[0], levels[-1]
     if kind == "mse":
         return weighted_mean((_middle(levels) + raw - values) ** 2, weights)

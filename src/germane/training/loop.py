@@ -15,14 +15,19 @@ from ..batches import Rows, Timelines
 from ..errors import TrainingError
 from ..models import Learned
 from .checkpoints import Trained, resume, save
+from .distributed import Processes
 from .optimisers import optimisers_of
 from .options import TrainingOptions
+from .recompute import recompute
 from .running_mean import RunningMean
 from .schedules import rate_at
 from .step import Stepper, groups
 from .told import Progress, Told
 
 __all__ = ["choose_device", "train_model"]
+
+APART = 7_919_000_003
+"""Between the seeds of two processes, for what they draw each on its own."""
 
 
 class Validation(Protocol):
@@ -61,6 +66,8 @@ def train_model(
     state after each epoch: an interrupted training goes on from there and ends with the same weights, since every epoch draws from a
     generator seeded with (seed, epoch). ``progress`` hears each step and the end of each epoch.
     ``refresh`` is called at the end of each epoch, before validation: vectors of texts whose encoder learns are worked out anew.
+    Started in several processes, each takes a share of every batch, and the first one alone validates, keeps checkpoints and tells ``progress``;
+    all end with the same weights.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -81,14 +88,19 @@ def _run(
     progress: Progress | None,
     refresh: Callable[[], None] | None,
 ) -> Trained:
-    device = choose_device(options.device)
+    processes = Processes.joined(options.device)
+    device = processes.device or choose_device(options.device)
+    recompute(model, options.checkpointing)
     model.to(device)
     dataset = feed.table.dataset
     optimisers = optimisers_of(model, options, dataset.n_items, dataset.n_users)
     mean = RunningMean(model, options.average) if options.average else None
-    step = Stepper(model, optimisers, options, device)
+    step = Stepper(model, optimisers, options, device, processes)
     smaller = validate is not None and validate.smaller_is_better
     begin, trained, best_state = resume(checkpoint, model, optimisers, mean) if checkpoint is not None else (0, Trained(), None)
+    if processes.from_first(begin) != begin:
+        raise TrainingError(f"not all processes find the checkpoint in {checkpoint}: put the run where all of them can read it.")
+    processes.alike(model.state_dict().values())
     steps = math.ceil(len(feed) / options.accumulate)
     texts = model.texts_that_learn()
     if refresh is not None and begin:
@@ -96,7 +108,7 @@ def _run(
     for epoch in range(begin, options.epochs):
         if epoch - trained.best_epoch >= options.patience and validate is not None and trained.best_epoch:
             break
-        torch.manual_seed(seed * 100_003 + epoch)
+        torch.manual_seed(seed * 100_003 + epoch + APART * processes.number)
         rng = np.random.default_rng([seed, epoch])
         model.train()
         if texts is not None:
@@ -105,12 +117,12 @@ def _run(
         heads: dict[str, float] = {}
         for group in groups(feed.draw(rng), options.accumulate):
             rate = rate_at(options, epoch * steps + done, steps)
-            loss, by_head, weight = step(group, rate, f"epoch {epoch + 1}, step {done + 1}")
+            loss, by_head, weight = step(group, rate, f"epoch {epoch + 1}, step {done + 1}", (seed, epoch, done))
             if mean is not None:
                 mean.update(epoch * steps + done)
             total, of, done = total + loss, of + weight, done + 1
             heads = {head: heads.get(head, 0.0) + value for head, value in by_head.items()}
-            if progress is not None:  # random cuts may make a few more batches
+            if progress is not None and processes.first:  # random cuts may make a few more batches
                 progress(Told(epoch + 1, done, max(steps, done), loss, by_head, rate, weight))
         figure = None
         with mean.worn() if mean is not None else nullcontext():
@@ -118,7 +130,7 @@ def _run(
                 refresh()
             if validate is not None:
                 model.eval()
-                figure = validate()
+                figure = processes.from_first(validate() if processes.first else 0.0)
             trained.curve.append({"epoch": epoch + 1, "loss": total / max(done, 1)} | ({"validation": figure} if figure is not None else {}))
             if figure is None or trained.best is None or (figure < trained.best if smaller else figure > trained.best):
                 trained.best_epoch, trained.best = epoch + 1, figure
@@ -126,10 +138,10 @@ def _run(
                     best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         if refresh is not None and mean is not None:  # what is learned on from are the weights' own vectors again
             refresh()
-        if progress is not None:
+        if progress is not None and processes.first:
             means = {head: value / max(done, 1) for head, value in heads.items()}
             progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, rate, of, figure, ended=True))
-        if checkpoint is not None:
+        if checkpoint is not None and processes.first:
             save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state)
     if best_state is not None:
         model.load_state_dict(best_state)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
 
 from ..models import Learned
 from .options import TrainingOptions
 from .row_wise import RowWiseAdam
+from .sparse import LazyAdam, tables_of
 
 __all__ = ["optimisers_of"]
 
@@ -16,25 +16,22 @@ STRETCH = 2.0
 
 
 def optimisers_of(model: Learned, options: TrainingOptions, n_items: int, n_users: int) -> list[torch.optim.Optimizer]:
-    """One, or two where tables of items and users take row-wise steps. Such a table is known by its rows, with or without one for nobody."""
+    """One, or two where tables of items and users take steps of their own: row-wise, or of the rows that a step read. Such a table is known by its
+    rows, with or without one for nobody."""
     learning = [p for p in model.parameters() if p.requires_grad]
-    tables = _tables(model, {n_items, n_users, n_users + 1}) if options.rowwise else []
+    tables = tables_of(model, {n_items, n_users, n_users + 1}, options.sparse) if options.rowwise or options.sparse else []
     apart = {id(table) for table in tables}
     groups = [
         {"params": [p for p in learning if p.ndim > 1 and id(p) not in apart], "weight_decay": options.weight_decay},
         {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
     ]
     found = [_chosen([group for group in groups if group["params"]], options)] if len(apart) < len(learning) else []
-    if tables:
+    if tables and not options.rowwise:
+        found.append(LazyAdam(tables, lr=options.learning_rate))
+    elif tables:
         decoupled = options.optimiser == "adamw"
         found.append(RowWiseAdam(tables, options.learning_rate, stretch=STRETCH, weight_decay=options.weight_decay, decoupled=decoupled))
     return found
-
-
-def _tables(model: Learned, rows: set[int]) -> list[Tensor]:
-    """Tables of vectors that learn, each once."""
-    found = {id(part.weight): part.weight for part in model.modules() if isinstance(part, nn.Embedding)}
-    return [table for table in found.values() if table.requires_grad and len(table) in rows and table.shape[1] > 1]
 
 
 def _chosen(groups: list[dict[str, object]], options: TrainingOptions) -> torch.optim.Optimizer:

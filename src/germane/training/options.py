@@ -13,6 +13,7 @@ from ..component import Options, exported
 from ..errors import ConfigError
 from ..losses import HEADS, Head, Objective, RankingLoss, RatingLoss
 from ..models import Model
+from .precision import PrecisionName
 
 __all__ = ["TrainingOptions"]
 
@@ -40,6 +41,9 @@ class TrainingOptions(Options):
     rowwise: bool = False
     """With ``adamw`` or ``adam``: tables of item and user vectors keep one number a row beside their weights, instead of two for each number.
     For tables that do not fit otherwise; it may learn a little worse."""
+    sparse: bool = False
+    """With ``adamw`` or ``adam``, and a loss against drawn negatives: gradients of tables of item and user vectors hold the rows that a step read, so
+    that its cost does not grow with the catalogue. Weights of these tables do not decay. With ``rowwise`` it learns what that one does alone."""
     learning_rate: float = Field(default=2e-3, gt=0)
     """Length of a step."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -68,6 +72,12 @@ class TrainingOptions(Options):
     """Judge and keep a running mean of the weights, of which each step leaves this share, such as 0.99: steadier where epochs swing. 0: no mean."""
     clip: float = Field(default=5.0, gt=0)
     """Largest norm of a gradient."""
+    precision: PrecisionName = "float32"
+    """Of a step's products; weights and losses stay in float32. ``bf16``, ``fp16``: half the memory of activations, and faster on devices that have
+    units for them, refused on others. ``auto``: the best that the device has."""
+    checkpointing: bool = False
+    """Activations of attention over the history and of a language model that learns are worked out again on the way back instead of being kept: at
+    most half of them for about a third more time. The same weights come of it."""
     device: str = "auto"
     """``auto``: a GPU where there is one."""
     threads: int | None = Field(default=None, ge=1)
@@ -80,9 +90,9 @@ class TrainingOptions(Options):
             raise ValueError("each head should have a weight above 0, and there should be one at least")
         return value
 
-    @field_validator("rowwise")
+    @field_validator("rowwise", "sparse")
     @classmethod
-    def _rowwise_belongs_to_adam(cls, value: bool, told: ValidationInfo) -> bool:
+    def _rows_belong_to_adam(cls, value: bool, told: ValidationInfo) -> bool:
         if value and told.data.get("optimiser", "adamw") not in ("adamw", "adam"):
             raise ValueError(f"should stand beside optimiser = 'adamw' or 'adam', and {told.data['optimiser']!r} is asked for")
         return value
@@ -107,13 +117,18 @@ class TrainingOptions(Options):
                 f"{' and '.join(heads)} only: ask for heads = {{click = 1.0}} of a model that gives it, or leave calibrate out."
             )
         loss = "softmax" if self.loss == "mse" else self.loss
+        if self.sparse and "ranking" in heads and loss == "softmax":
+            raise ConfigError(
+                '[training] sparse = true: loss = "softmax" reads every item in each step, so nothing would be saved; '
+                'choose "sampled_softmax", "bce", "gbce" or "bpr", or leave sparse out.'
+            )
         return Objective(loss, self.drawn("ranking"), self.seen_as_negatives is not False, heads, self.rating_loss, self.drawn("click"))
 
     def suited(self, model: Model) -> TrainingOptions:
-        """The same for another model, of what that one can give: for baselines."""
+        """The same for another model, of what that one can give: for baselines. How it is fitted into the machine is for each model to say."""
         heads = {head: weight for head, weight in (self.heads or {}).items() if head in model.abilities.gives} or None
         loss = "softmax" if self.loss == "mse" and "rating" not in model.abilities.gives else self.loss
-        other = self.model_copy(update={"heads": heads, "loss": loss, "calibrate": None})
+        other = self.model_copy(update={"heads": heads, "loss": loss, "calibrate": None, "sparse": False, "checkpointing": False})
         return other.model_copy(update={"calibrate": self.calibrate}) if "click" in other.objective(model).heads else other
 
     def drawn(self, head: Literal["ranking", "click"]) -> int:

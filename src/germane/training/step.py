@@ -9,40 +9,67 @@ import torch
 
 from ..batches import Batch, RowBatch
 from ..errors import TrainingError
+from ..losses import step_draws
 from ..models import Learned
+from .distributed import Processes
 from .options import TrainingOptions
+from .precision import Precision
+from .sparse import check_read_by_rows, clip_norm
 
 __all__ = ["Stepper", "groups"]
 
 
 class Stepper:
-    """Takes steps. Batches of a group count by their weight, so that several small ones equal one large one."""
+    """Takes steps. Batches of a group count by their weight, so that several small ones, on one process or on several, equal one large one."""
 
-    def __init__(self, model: Learned, optimisers: Sequence[torch.optim.Optimizer], options: TrainingOptions, device: torch.device) -> None:
-        self.model, self.optimisers, self.options, self.device = model, optimisers, options, device
+    def __init__(
+        self,
+        model: Learned,
+        optimisers: Sequence[torch.optim.Optimizer],
+        options: TrainingOptions,
+        device: torch.device,
+        processes: Processes = Processes(),  # noqa: B008 (it is frozen)
+    ) -> None:
+        self.model, self.optimisers, self.options, self.device, self.processes = model, optimisers, options, device, processes
+        self.precision = Precision(options.precision, device)
         self.weights: dict[str, float] = dict(model.objective.heads)  # type: ignore[arg-type]
 
-    def __call__(self, group: Sequence[Batch | RowBatch], rate: float, where: str) -> tuple[float, dict[str, float], float]:
-        """The loss, that of each head, and the weight of what it was of. ``where``: the step in words, for what may go wrong."""
+    def __call__(
+        self, group: Sequence[Batch | RowBatch], rate: float, where: str, draws: Sequence[int] = (0,)
+    ) -> tuple[float, dict[str, float], float]:
+        """The loss, that of each head, and the weight of what it was of. ``where``: the step in words, for what may go wrong; ``draws``: what the
+        step's batches draw in common depends on it."""
         for optimiser in self.optimisers:
             for parameters in optimiser.param_groups:
                 parameters["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
         total = sum(batch.weight for batch in group)
         loss_now, heads = 0.0, dict.fromkeys(self.weights, 0.0)
-        for batch in group:
+        for whole in group:
+            batch = whole if self.processes.count == 1 else whole.share(self.processes.number, self.processes.count)
+            if not len(batch.weights):
+                continue  # fewer rows than processes
             share = batch.weight / (total or 1.0)
-            told = self.model.loss(batch.to(self.device), self.model.objective)
+            with step_draws(draws, self.device), self.precision.autocast():
+                told = self.model.loss(batch.to(self.device), self.model.objective)
             loss = sum((self.weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=self.device))
-            (loss * share).backward()
+            self.precision.scaled(loss * share).backward()
             loss_now += loss.item() * share
-            heads |= {head: heads.get(head, 0.0) + value.item() * share for head, value in told.items()}
+            heads |= {head: heads[head] + value.item() * share for head, value in told.items() if head in heads}
+        loss_now, *by_head = self.processes.total([loss_now, *heads.values()])
         if not math.isfinite(loss_now):
             raise TrainingError(f"the loss is not a number at {where}: lower training.learning_rate, or look for huge values.")
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
-        for optimiser in self.optimisers:
-            optimiser.step()
-        return loss_now, heads, total
+        self._move()
+        return loss_now, dict(zip(heads, by_head, strict=True)), total
+
+    def _move(self) -> None:
+        if self.options.sparse:
+            check_read_by_rows(table for optimiser in self.optimisers[-1:] for group in optimiser.param_groups for table in group["params"])
+        self.processes.add_up(self.model.parameters())
+        moved = [rule for rule in self.optimisers if any(p.grad is not None for group in rule.param_groups for p in group["params"])]
+        self.precision.unscale(moved)
+        clip_norm(self.model.parameters(), self.options.clip)
+        self.precision.step(moved)
 
 
 def groups(batches: Iterator[Batch] | Iterator[RowBatch], size: int) -> Iterator[list[Batch | RowBatch]]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
-from ..layers import START, Block, check_heads, hidden_places
+from ..layers import START, Block, Blocks, check_heads, hidden_places
 from .sequence import SequenceModel, SequenceOptions
 
 __all__ = ["SASRec", "SASRecOptions"]
@@ -47,8 +47,8 @@ class SASRec(SequenceModel):
         self.start = nn.Parameter(torch.zeros(o.width))
         self.positions = nn.Embedding(o.length, o.width)
         nn.init.normal_(self.positions.weight, std=START)
-        blocks = [Block(o.width, o.heads, o.dropout, inner=o.width, activation=nn.ReLU, gated=o.gated) for _ in range(o.blocks)]
-        self.blocks = nn.ModuleList(blocks)
+        blocks = (Block(o.width, o.heads, o.dropout, inner=o.width, activation=nn.ReLU, gated=o.gated) for _ in range(o.blocks))
+        self.blocks = Blocks(blocks)
         self.norm = nn.LayerNorm(o.width)
         self.drop = nn.Dropout(o.dropout)
 
@@ -58,7 +58,5 @@ class SASRec(SequenceModel):
         x = self.drop(torch.where(empty[..., None], self.start, x))
         hidden = hidden_places(empty)[:, None]  # [B, 1, T, T]
         bias = torch.zeros(hidden.shape, device=x.device).masked_fill(hidden, -1e9)
-        for block in self.blocks:
-            x = block(x, bias)
-        out: Tensor = self.norm(x)
+        out: Tensor = self.norm(self.blocks(x, bias))
         return out

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..layers import Block, hidden_places
+from ..layers import Block, Blocks, hidden_places
 
 __all__ = ["HistoryTransformer", "time_buckets"]
 
@@ -28,7 +28,7 @@ class HistoryTransformer(nn.Module):
     def __init__(self, width: int, blocks: int, heads: int, length: int, dropout: float, relative_time: bool, gated: bool = False) -> None:
         super().__init__()
         self.heads, self.length = heads, length
-        self.blocks = nn.ModuleList(Block(width, heads, dropout, gated=gated) for _ in range(blocks))
+        self.blocks = Blocks(Block(width, heads, dropout, gated=gated) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.distance = nn.Embedding(length + 1, heads)
         self.since = nn.Embedding(N_BUCKETS, heads) if relative_time else None
@@ -47,8 +47,5 @@ class HistoryTransformer(nn.Module):
             gaps = (times[:, :, None] - times[:, None, :]).clamp(min=0).float()
             bias = bias + self.since(time_buckets(gaps)).permute(0, 3, 1, 2)
         bias = bias.expand(x.shape[0], -1, -1, -1).masked_fill(hidden_places(empty)[:, None], -1e9)
-        x = self.drop(x)
-        for block in self.blocks:
-            x = block(x, bias)
-        out: Tensor = self.norm(x)
+        out: Tensor = self.norm(self.blocks(self.drop(x), bias))
         return out

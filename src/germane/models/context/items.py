@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...encoders import ItemContent, Whitening
+from ...losses import in_common
 from ..kept import Keeping
 from ..layers import START
 from .traits import Traits
@@ -171,7 +172,8 @@ class ItemTower(Keeping):
         """Draw which items this training step takes for new: in histories, as targets and as negatives alike. Without content none: nothing
         would be left of them."""
         if self.identity_dropout > 0 and self.has_content:
-            self.dropped = torch.rand(self.known.shape[0], device=self.known.device) < self.identity_dropout
+            chances = torch.rand(self.known.shape[0], device=self.known.device, generator=in_common())
+            self.dropped = chances < self.identity_dropout
 
     def familiar(self) -> Tensor:
         """[items] bool: known, and not taken for new by this training step."""

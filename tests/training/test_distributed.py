@@ -1,0 +1,202 @@
+"""Two processes on one machine: what they add up, that they equal one, and that they end together."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+import germane
+from germane.errors import TrainingError
+from germane.jobs.run import train_run
+from germane.testing.model_contract import small_shop
+from germane.training import Processes
+
+CONFIG = """
+[data]
+events = "events.csv"
+items = "items.csv"
+[data.columns]
+user = "user"
+item = "item"
+time = "time"
+context = ["weather"]
+text = ["title"]
+[text]
+use = "HashedText"
+width = 16
+[model]
+width = 8
+blocks = 1
+dropout = 0.0
+context_dropout = 0.0
+words = false
+[training]
+epochs = 1
+batch = 7
+accumulate = 2
+warmup = 3
+loss = "sampled_softmax"
+negatives = 8
+[evaluation]
+baselines = ["Popular"]
+variants = []
+"""
+ALONE = ["TORCHELASTIC_RUN_ID", "LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    dataset = small_shop()
+    users, items = dataset.users["id"].gather(dataset.events["user"]), dataset.items["id"].gather(dataset.events["item"])
+    events = dataset.events.select("time", pl.col("context:weather").alias("weather")).with_columns(user=users, item=items)
+    events.write_csv(tmp_path / "events.csv")
+    dataset.items.rename({"id": "item"}).write_csv(tmp_path / "items.csv")
+    (tmp_path / "shop.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def environment(**more: str) -> dict[str, str]:
+    import_path = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
+    return {name: value for name, value in os.environ.items() if name not in ALONE} | import_path | more
+
+
+def free_port() -> str:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return str(held.getsockname()[1])
+
+
+def test_two_processes_equal_one(shop: Path) -> None:
+    """Negatives, dropped identities, baselines and all, as torchrun starts them; the terminal hears one of them."""
+    rows = train_run(shop / "shop.toml", shop / "one")[1].rows
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port(), "-m", "germane"]
+    told = subprocess.run(
+        [*torchrun, "train", "shop.toml", "-o", "two", "--json"], cwd=shop, env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert told.returncode == 0, told.stderr
+    for one, two in zip(rows, json.loads(told.stdout)["rows"], strict=True):  # a single JSON
+        assert two["name"] == one["name"]
+        assert two["metrics"]["ndcg@10"]["value"] == pytest.approx(one["metrics"]["ndcg@10"]["value"], abs=1e-4)
+    one, two = (load_file(shop / name / "model.safetensors") for name in ("one", "two"))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-4, msg=name)
+    scores = []
+    for name in ("one", "two"):
+        recommender = germane.load(shop / name)
+        with torch.inference_mode():
+            scores.append(recommender.model.score(recommender.batch([germane.Query(user=f"u{n}") for n in range(20)])))
+    torch.testing.assert_close(*scores, rtol=0, atol=1e-4)
+    alone, both = (json.loads((shop / name / "about.json").read_text()) for name in ("one", "two"))
+    assert both["curve"][0] == pytest.approx(alone["curve"][0], abs=1e-4)
+    assert [(about["processes"], about["device"], about["precision"]) for about in (alone, both)] == [(1, "cpu", "float32"), (2, "cpu", "float32")]
+    assert alone["peak_mb"] == alone["peak_mb_of_one"] and both["peak_mb"] > 1.5 * both["peak_mb_of_one"]
+    assert not (shop / "two.partial").exists()
+
+
+TOGETHER = """
+import os, sys
+from pathlib import Path
+import torch
+from torch import nn
+from germane.data import LeaveLastOut
+from germane.errors import TrainingError
+from germane.jobs.train import fit
+from germane.models import BiasedMF
+from germane.recommender import Recommender
+from germane.testing.model_contract import small_shop
+from germane.training import Processes, TrainingOptions
+
+here = Processes.joined("cpu")
+assert (here.count, here.number) == (2, int(os.environ["RANK"])) and here.first == (here.number == 0)
+assert here.total([1.0, here.number]) == [2.0, 1.0] and here.each(10.0 + here.number) == [10.0, 11.0]
+assert here.from_first(5.0 if here.first else 7.0) == 5.0
+
+weights = [nn.Parameter(torch.full((2,), float(here.number))) for _ in range(3)]
+here.alike(weights)
+assert all(weight.tolist() == [0.0, 0.0] for weight in weights)
+weights[0].grad = torch.tensor([1.0, 2.0 + here.number])
+weights[1].grad = None if here.first else torch.ones(2)  # a part that only one process used
+here.add_up(weights)
+assert weights[0].grad.tolist() == [2.0, 5.0] and weights[1].grad.tolist() == [1.0, 1.0] and weights[2].grad is None
+
+table = nn.Embedding(100, 2, sparse=True)
+table(torch.tensor([[4, 9, 9], [4]][here.number])).sum().backward()
+here.add_up(table.parameters())
+summed = table.weight.grad.coalesce()
+assert summed.indices().tolist() == [[4, 9]] and summed.values().tolist() == [[2.0, 2.0], [2.0, 2.0]]
+table.weight.grad = None
+if here.first:
+    table(torch.tensor([7])).sum().backward()
+here.add_up(table.parameters())
+assert table.weight.grad.is_sparse and table.weight.grad.coalesce().indices().tolist() == [[7]]
+
+data, split = small_shop(), LeaveLastOut().divide(small_shop())
+def trained(epochs, kept=None):
+    recommender = Recommender(BiasedMF(width=4))
+    fit(recommender, data, split, TrainingOptions(heads={"rating": 1.0}, epochs=epochs, batch=50), checkpoint=kept)
+    return recommender.model.state()
+whole, kept = trained(2), Path(sys.argv[1])
+trained(1, kept)
+resumed = trained(2, kept)
+assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+print("whole", flush=True)
+if here.first:
+    here.wait()
+    try:
+        here.wait()
+    except TrainingError as error:
+        sys.exit(str(error))
+here.wait()
+os._exit(3)  # as if killed
+"""
+
+
+def test_they_add_up_resume_and_end_together(tmp_path: Path) -> None:
+    script = tmp_path / "together.py"
+    script.write_text(TOGETHER)
+    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    started = [
+        subprocess.Popen(
+            [sys.executable, script, tmp_path / "kept"],
+            env=environment(RANK=rank, LOCAL_RANK=rank, **meeting),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    told = [process.communicate(timeout=120) for process in started]
+    assert [out for out, _ in told] == ["whole\n"] * 2, told
+    assert [process.returncode for process in started] == [1, 3]
+    assert "another process of this training has ended, so this one ends too; what that one said tells why (" in told[0][1]
+
+
+def test_alone_nothing_is_sent() -> None:
+    alone = Processes.joined()
+    assert alone == Processes() and alone.first and alone.device is None
+    weight = nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    alone.add_up([weight])
+    alone.alike([weight])
+    alone.wait()
+    with alone.first_ahead():
+        assert alone.each(3.0) == [3.0] and alone.from_first(4.0) == 4.0
+    assert weight.grad.tolist() == [1.0, 1.0]
+
+
+def test_who_cannot_meet_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ALONE:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match=r"^2 processes were to train together and could not meet \(.*torchrun.* or unset WORLD_SIZE"):
+        Processes.joined("cpu")

@@ -1,0 +1,105 @@
+"""Half precision: refused where the device would be slower, near float32 where it is not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from germane import models
+from germane.component import exported
+from germane.data import LeaveLastOut
+from germane.encoders import HashedText
+from germane.errors import TrainingError
+from germane.jobs.train import fit
+from germane.models import ContextTransformer, Learned
+from germane.recommender import Recommender
+from germane.testing.model_contract import small_shop
+from germane.training import TrainingOptions, precision
+from germane.training.precision import Precision, chosen_precision
+
+CPU = torch.device("cpu")
+
+
+class Counting(HashedText):
+    encoded = 0
+
+    def encode(self, texts):  # type: ignore[no-untyped-def]
+        Counting.encoded += 1
+        return super().encode(texts)
+
+
+def first_loss(model: Learned, **options: object) -> float:
+    dataset = small_shop()
+    said = TrainingOptions(epochs=1, batch=16, warmup=2, learning_rate=1e-9, optimiser="sgd", **options)  # type: ignore[arg-type]
+    told = fit(Recommender(model, text=HashedText(width=16)), dataset, LeaveLastOut().divide(dataset), said)
+    return float(told["curve"][0]["loss"])
+
+
+def test_a_cpu_without_units_refuses_before_a_text_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "cpu_units", lambda: {"avx2", "avx512_f"})
+    dataset, model = small_shop(), ContextTransformer(width=8, blocks=1)
+    with pytest.raises(TrainingError, match=r'precision = "bf16": this CPU has no units for bf16 .* slower by it; say "float32", or "auto"'):
+        fit(Recommender(model, text=Counting(width=16)), dataset, LeaveLastOut().divide(dataset), TrainingOptions(precision="bf16"))
+    assert Counting.encoded == 0
+    assert chosen_precision("auto", CPU) == "float32"
+
+
+@pytest.mark.parametrize("units", [{"amx_bf16"}, {"avx512_bf16", "avx2"}, {"bf16", "neon"}])
+def test_a_cpu_with_units_takes_bf16_and_never_fp16(units: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "cpu_units", lambda: units)
+    assert chosen_precision("bf16", CPU) == chosen_precision("auto", CPU) == "bf16"
+    with pytest.raises(TrainingError, match=r'"fp16": it is for GPUs'):
+        chosen_precision("fp16", CPU)
+
+
+@pytest.mark.parametrize(("major", "emulated", "auto"), [(6, True, "float32"), (7, True, "fp16"), (9, False, "bf16")])
+def test_a_gpu_takes_what_it_has_units_for(major: int, emulated: bool, auto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or not emulated)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: (major, 0))
+    cuda = SimpleNamespace(type="cuda")
+    assert chosen_precision("auto", cuda) == auto  # type: ignore[arg-type]
+    if emulated:
+        with pytest.raises(TrainingError, match="this GPU has no units for bf16"):
+            chosen_precision("bf16", cuda)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(exported(models, Learned)))
+def test_half_precision_is_near(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every model that learns: the loss of an epoch at rest within one in a hundred of float32's, with weights in float32."""
+    monkeypatch.setattr(precision, "cpu_units", lambda: {"amx_bf16"})
+    kind = exported(models, Learned)[name]
+    small = {"width": 8, "dropout": 0.0, "identity_dropout": 0.0, "context_dropout": 0.0}
+    given = {option: value for option, value in small.items() if option in kind.option_class.model_fields}
+    first, half = kind(**given), kind(**given)
+    assert first_loss(half, precision="bf16") == pytest.approx(first_loss(first), rel=0.01)
+    assert {p.dtype for p in half.parameters()} == {torch.float32}
+
+
+def test_products_are_half_and_losses_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from germane.losses import full_softmax
+
+    monkeypatch.setattr(precision, "cpu_units", lambda: {"amx_bf16"})
+    with Precision("bf16", CPU).autocast():
+        scores = torch.ones(4, 8) @ torch.ones(8, 20)
+        assert scores.dtype is torch.bfloat16
+        loss = full_softmax(scores, torch.zeros(4, dtype=torch.int64), torch.ones(4))
+    assert loss.dtype is torch.float32 and loss.item() == pytest.approx(2.995732, abs=1e-5)  # ln 20, which bf16 has as 3.0
+
+
+def test_a_step_that_overflows_is_left_out_and_the_scale_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fp16's scaler on a CPU, where it goes the same way; the device's own refusal is put aside."""
+    monkeypatch.setattr(precision, "against", lambda name, device: None)
+    half = Precision("fp16", CPU)
+    assert half.scaler is not None
+    weight = torch.nn.Parameter(torch.ones(2))
+    rule = torch.optim.SGD([weight], lr=0.5)
+    scale = half.scaled(torch.ones(())).item()
+    for gradient, expected in ((torch.inf, 1.0), (1.0, 0.5)):
+        rule.zero_grad()
+        half.scaled((weight * gradient).sum()).backward()
+        half.unscale([rule])
+        half.step([rule])
+        assert weight.tolist() == [expected] * 2
+    assert half.scaled(torch.ones(())).item() == scale / 2
