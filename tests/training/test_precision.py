@@ -49,7 +49,7 @@ def test_a_cpu_without_units_refuses_before_a_text_is_encoded(monkeypatch: pytes
 @pytest.mark.parametrize("units", [{"amx_bf16"}, {"avx512_bf16", "avx2"}, {"bf16", "neon"}])
 def test_a_cpu_with_units_takes_bf16_and_never_fp16(units: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "cpu_units", lambda: units)
-    assert chosen_precision("bf16", CPU) == chosen_precision("auto", CPU) == "bf16"
+    assert (chosen_precision("bf16", CPU), chosen_precision("auto", CPU)) == ("bf16", "float32")
     with pytest.raises(TrainingError, match=r'"fp16": it is for GPUs'):
         chosen_precision("fp16", CPU)
 

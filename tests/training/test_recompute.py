@@ -23,17 +23,18 @@ def trained(model: Model, **options: object) -> Recommender:
     return recommender
 
 
+@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax"])
 @pytest.mark.parametrize("kind", [ContextTransformer, SASRec])
-def test_the_same_weights_come_of_it(kind: type[ContextTransformer] | type[SASRec], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_weights_come_of_it(kind: type[ContextTransformer] | type[SASRec], loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     again: list[bool] = []
     forward = Blocks.forward
     monkeypatch.setattr(Blocks, "forward", lambda self, x, bias: again.append(self.checkpointed and self.training) or forward(self, x, bias))
-    one, other = (trained(kind(width=8, blocks=2, dropout=0.2), checkpointing=on).model.state() for on in (False, True))
+    one, other = (trained(kind(width=8, blocks=2, dropout=0.2), checkpointing=on, loss=loss).model.state() for on in (False, True))
     assert True in again and False in again
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
 def test_a_model_without_attention_refuses_it() -> None:
-    with pytest.raises(ConfigError, match=r"checkpointing = true: BiasedMF has no attention blocks and no language model .* leave it out, or make"):
+    with pytest.raises(ConfigError, match=r"checkpointing = true: BiasedMF has no attention and no language model .* leave it out, or make"):
         trained(BiasedMF(width=4), checkpointing=True)
     assert not TrainingOptions(checkpointing=True).suited(BiasedMF()).checkpointing  # a baseline is trained as it can be

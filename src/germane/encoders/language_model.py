@@ -47,6 +47,7 @@ class LanguageModel(nn.Module):
         names = [f"activation_checkpointing_{end}" for end in ("enable", "disable")]
         enable, disable = (getattr(body, name, None) or getattr(body, name.replace("activation", "gradient")) for name in names)
         if on:
+            body.config.use_cache = False  # nothing is generated, and the two do not go together
             enable({"use_reentrant": False})
             body.disable_input_require_grads()  # asked for by the other way; it would send gradients through frozen layers
         else:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from .base import Objective
 from .draws import in_common
@@ -23,6 +24,7 @@ def next_item(
     weights: Tensor,
     scores_of: Callable[[Tensor], Tensor],
     own: Callable[[Tensor], Tensor],
+    again: bool = False,
 ) -> Tensor:
     """The ranking loss over all places that have a target, P of them, at least one.
 
@@ -32,7 +34,7 @@ def next_item(
     ``known`` [items] bool; ``history`` [B, T] codes, where place t holds the event before target t, -1 = none; ``targets`` [B, T] codes of
     known items, -1 = none; ``weights`` [B, T]. The model scores: ``scores_of(items [n])`` gives [P, n], shared items for every place, and
     ``own(targets [P])`` gives [P], each place its own. Places are in the order of ``targets[targets >= 0]``. Cost: P × known items with
-    the full softmax, P × ``objective.negatives`` with the others.
+    the full softmax, P × ``objective.negatives`` with the others; ``again``: they are not kept, but worked out again on the way back.
 
     >>> states, table = torch.zeros(2, 3), torch.ones(5, 3)
     >>> known = torch.tensor([True, True, True, True, False])
@@ -49,11 +51,19 @@ def next_item(
     pool = known.nonzero().ravel()
     if objective.loss == "softmax":
         out = None if objective.seen_as_negatives else taken_before(history, here, target, pool, len(known))
-        return full_softmax(scores_of(pool), (known.cumsum(0) - 1)[target], weight, out)
+        places = (known.cumsum(0) - 1)[target]
+        return _worked_out(lambda: full_softmax(scores_of(pool), places, weight, out), again)
     negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device, generator=in_common())]
-    positive, negative = own(target), scores_of(negatives)
     log_q = torch.full((len(negatives),), objective.negatives / len(pool), device=pool.device).log()
     clash = target[:, None] == negatives
     if not objective.seen_as_negatives:
         clash = clash | taken_before(history, here, target, negatives, len(known))
-    return sampled(objective.loss, positive, negative, clash, weight, log_q, len(pool))
+    return _worked_out(lambda: sampled(objective.loss, own(target), scores_of(negatives), clash, weight, log_q, len(pool)), again)
+
+
+def _worked_out(loss: Callable[[], Tensor], again: bool) -> Tensor:
+    """Nothing is drawn in it, so it comes out the same twice."""
+    if not again:
+        return loss()
+    value: Tensor = checkpoint(loss, use_reentrant=False, preserve_rng_state=False)
+    return value

@@ -74,10 +74,10 @@ class TrainingOptions(Options):
     """Largest norm of a gradient."""
     precision: PrecisionName = "float32"
     """Of a step's products; weights and losses stay in float32. ``bf16``, ``fp16``: half the memory of activations, and faster on devices that have
-    units for them, refused on others. ``auto``: the best that the device has."""
+    units for them, refused on others. ``auto``: the best that a GPU has, and float32 on a CPU."""
     checkpointing: bool = False
-    """Activations of attention over the history and of a language model that learns are worked out again on the way back instead of being kept: at
-    most half of them for about a third more time. The same weights come of it."""
+    """Activations of attention over the history, of scores against items and of a language model that learns are worked out again on the way back
+    instead of being kept: less than half of them are, for about a third more time. The same weights come of it."""
     device: str = "auto"
     """``auto``: a GPU where there is one."""
     threads: int | None = Field(default=None, ge=1)

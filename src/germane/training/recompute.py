@@ -12,7 +12,7 @@ __all__ = ["Recomputing", "recompute"]
 
 @runtime_checkable
 class Recomputing(Protocol):
-    """A part of a model that can: the blocks of attention over a history, a language model."""
+    """A part of a model that can: the blocks of attention over a history, scores against items, a language model."""
 
     def checkpointing(self, on: bool = True) -> None: ...
 
@@ -22,7 +22,7 @@ def recompute(model: Learned, on: bool) -> None:
     able = [part for part in model.modules() if isinstance(part, Recomputing)]
     if on and not able:
         raise ConfigError(
-            f"[training] checkpointing = true: {type(model).__name__} has no attention blocks and no language model to work out again; "
+            f"[training] checkpointing = true: {type(model).__name__} has no attention and no language model to work out again; "
             "leave it out, or make training.batch smaller and training.accumulate larger."
         )
     for part in able:

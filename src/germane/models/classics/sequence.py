@@ -37,6 +37,7 @@ class SequenceModel(TwoSided):
     """
 
     options: SequenceOptions
+    checkpointed = False
     abilities = Abilities(reads=frozenset({"history"}))
     known: Tensor
     start: nn.Parameter
@@ -72,6 +73,10 @@ class SequenceModel(TwoSided):
         """[B, T] codes -> [B, T, width]"""
         return self.states(self.item_vectors(history.clamp(min=0)), history < 0)
 
+    def checkpointing(self, on: bool = True) -> None:
+        """Whether training works scores out again on the way back, as ``Blocks`` do attention, instead of keeping them."""
+        self.checkpointed = on
+
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         return {"history": self.score(queries, items)}
 
@@ -91,7 +96,7 @@ class SequenceModel(TwoSided):
         def own(target: Tensor) -> Tensor:
             return (states * self.item_vectors(target)).sum(1)
 
-        return {"ranking": next_item(objective, self.known, history, targets, batch.weights, scores_of, own)}
+        return {"ranking": next_item(objective, self.known, history, targets, batch.weights, scores_of, own, self.checkpointed)}
 
     def add_items(self, content: ItemContent) -> None:
         self.known = content.known.to(self.known.device)

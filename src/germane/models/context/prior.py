@@ -33,10 +33,22 @@ class Prior(nn.Module):
 
     def at(self, times: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """[snapshots, items] of the popularity that these times [n] knew, and which snapshot each knew, [n]."""
+        snapshots, row = self.snapshots(times)
+        return self._with(known, snapshots if self.recent is not None else slice(None)), row
+
+    def snapshots(self, times: Tensor) -> tuple[Tensor, Tensor]:
+        """Those that these times [n] knew, and which of them each knew, [n]."""
         if self.recent is None:
-            return self._with(known, slice(None)), torch.zeros(len(times), dtype=torch.int64, device=times.device)
+            return torch.zeros(1, dtype=torch.int64, device=times.device), torch.zeros(len(times), dtype=torch.int64, device=times.device)
         snapshots, row = torch.unique(self.recent.snapshot(times), return_inverse=True)
-        return self._with(known, snapshots), row
+        return snapshots, row
+
+    def some(self, snapshots: Tensor, items: Tensor, known: Tensor) -> Tensor:
+        """As broadcast: of these items in these snapshots, at the cost of these alone and not of the catalogue."""
+        bias = self.bias[items] * known[items]
+        if self.recent is None or self.recent_weight is None:
+            return bias.expand(torch.broadcast_shapes(snapshots.shape, items.shape))
+        return bias + self.recent.counts[snapshots, items] @ self.recent_weight
 
     def of(self, times: Tensor, known: Tensor, items: Tensor | None) -> Tensor:
         """[n, items] of the whole catalogue, of shared items [k], or of own rows [n, k]."""

@@ -282,15 +282,18 @@ class ContextTransformer(TwoSided, Keeping):
 
     def _next_item(self, asked: Encoded, batch: Batch, objective: Objective) -> Tensor:
         vectors = self._vectors(asked)
-        prior, row = self.prior.at(asked.times, self.items.known)
+        known = self.items.known
+        snapshots, row = self.prior.snapshots(asked.times)
 
         def scores_of(items: Tensor) -> Tensor:
-            return vectors @ self._sides(items).T + functional.embedding(row, prior[:, items])  # its gradient is cheaper than an index's
+            prior = self.prior.some(snapshots[:, None], items, known)  # [snapshots, n]
+            return vectors @ self._sides(items).T + functional.embedding(row, prior)  # its gradient is cheaper than an index's
 
         def own(target: Tensor) -> Tensor:
-            return (vectors * self._sides(target)).sum(1) + prior[row, target]
+            return (vectors * self._sides(target)).sum(1) + self.prior.some(snapshots[row], target, known)
 
-        return next_item(objective, self.items.known, batch.queries.history, batch.targets, batch.weights, scores_of, own)
+        again = self.history.blocks.checkpointed
+        return next_item(objective, known, batch.queries.history, batch.targets, batch.weights, scores_of, own, again)
 
     def _clicks(self, asked: Encoded, not_taken: Encoded | None, batch: Batch, objective: Objective) -> Tensor:
         """What was taken, against drawn items that the history does not hold, or against what was shown and not taken."""
