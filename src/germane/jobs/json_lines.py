@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from accelerate.tracking import GeneralTracker, on_main_process
+
+from .output import plain
 
 __all__ = ["JsonLines", "keep_before"]
 
@@ -64,16 +65,3 @@ def keep_before(path: Path, part: str, epoch: int) -> int:
     new.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
     os.replace(new, path)
     return step
-
-
-def plain(value: Any) -> Any:
-    """What JSON has no number for is null.
-
-    >>> plain({"loss": float("nan"), "losses": {"click": 0.5}})
-    {'loss': None, 'losses': {'click': 0.5}}
-    """
-    if isinstance(value, Mapping):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

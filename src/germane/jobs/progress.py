@@ -14,8 +14,8 @@ __all__ = ["training_bar"]
 
 @contextmanager
 def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
-    """``what`` is trained, steps of the running epoch, loss, events a second, the last validation figure, the time, and what is left at most; nothing
-    when quiet.
+    """``what`` is trained, how far the running epoch is, loss, events a second, the last validation figure, the time, and what is left at most;
+    nothing when quiet.
 
     It appears with the first step, so that what is refused or noted before stands alone.
     """
@@ -23,14 +23,13 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (
         TextColumn(what, markup=False),
         TextColumn("epoch {task.fields[epoch]}", markup=False),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=10),
         TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}", markup=False),
@@ -76,6 +75,6 @@ def said(told: Told, pace: Pace, figure: str) -> str:
 def left(seconds: float | None) -> str:
     """
     >>> left(75.4)
-    'at most 0:01:15 left'
+    '≤ 0:01:15 left'
     """
-    return "" if seconds is None else f"at most {timedelta(seconds=round(seconds))} left"
+    return "" if seconds is None else f"≤ {timedelta(seconds=round(seconds))} left"
