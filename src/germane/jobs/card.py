@@ -13,7 +13,7 @@ from ..errors import RunError
 from .energy import WATTS, estimated_wh
 from .figures import first_metric, interval, number, p_value, row_of, smaller_is_better
 from .following import without_passwords
-from .settings import differing
+from .settings import differing, flat
 
 __all__ = ["card", "card_of"]
 
@@ -25,8 +25,8 @@ VARIANTS = {
     "typos in words": "with typing errors",
     "without ranker": "without its second model",
 }
-FEW = 200
-"""Users below whom figures say little."""
+FEW, TOO_FEW = 200, 20
+"""Users below whom figures say little, and nothing."""
 
 
 def card_of(run: str | Path) -> str:
@@ -101,6 +101,9 @@ def _data(about: Mapping[str, Any], sections: Mapping[str, Any]) -> Iterator[str
         yield "\n".join(["| meaning | column |", "|---|---|", *lines])
     elif "use" in said:
         yield f"Columns are those of the source `{said['use']}`."
+    rules = flat(said.get("rules", {}))
+    if rules:
+        yield "Rules: " + ", ".join(f"`{name} = {_value(value)}`" for name, value in rules.items()) + "."
     named = [sensitive] if isinstance(sensitive, str) else list(sensitive)
     if named:
         read = [name for name in named if any(name in _names(columns.get(kind)) for kind in ("context", "side", "user_side"))]
@@ -163,7 +166,7 @@ def _limits(about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], section
 def _of_segments(metric: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     def figure(segment: str) -> Mapping[str, Any] | None:
         row = row_of(rows, segment)
-        return row["metrics"].get(metric) if row is not None else None
+        return {"n": row["n"], **row["metrics"][metric]} if row is not None and metric in row["metrics"] else None
 
     for segment, who, beside in (
         ("new items", "Items without training events", "known items"),
@@ -174,6 +177,8 @@ def _of_segments(metric: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str
         if own is None:
             if segment != "sparse users":
                 yield f"{who} were not among what it was judged on: how it does there is not known."
+        elif own["n"] < TOO_FEW:
+            yield f"{who}: {own['n']} of them were judged, too few to tell."
         elif other is not None:
             lower, upper = (own["high"], other["low"]) if not smaller_is_better(metric) else (other["high"], own["low"])
             said = "it does worse there" if lower < upper else "no worse there, as far as the intervals tell"
