@@ -59,7 +59,7 @@ def _quality(report: Mapping[str, Any]) -> str:
     names = [run["name"] for run in report["runs"]]
     caption = f"{metric}, {better}, with 95 % intervals and the number judged; p: as trained against the variant"
     how = f"{escape(report['protocol'])}, {escape(report['split'])} part: every held-out event is a case, the whole catalogue is ranked."
-    return f'<p class="soft">{how}</p>{_legend(report)}<figure>{plot}</figure>{_table(caption, ["", *names], rows)}'
+    return f'<p class="soft">{how}</p>{_legend(report)}<div class="beside"><figure>{plot}</figure>{_table(caption, ["", *names], rows)}</div>'
 
 
 def _segment(line: Mapping[str, Any]) -> str:
@@ -75,14 +75,17 @@ def _figure(figure: Mapping[str, Any] | None, p: float | None) -> _Html:
 
 
 def _tests(report: Mapping[str, Any]) -> str:
+    several = len(report["runs"]) > 2
     rows = []
     for test in report["tests"]:
         shown = _Html(f'<span class="sure">{escape(test["better"])} is better</span>') if test["better"] else "not shown to differ"
         gap = {"value": test["difference"], "low": test["low"], "high": test["high"]}
-        pair = f"{test['before']} → {test['after']}"
-        rows.append([test["segment"], pair, f"{test['users']:,}", _figure_of(gap), _p(test["p"]), _p(test["p_adjusted"]), shown])
-    caption = f"{report['metric']}: differences over the users that both runs were judged on"
-    head = ["segment", "runs", "users", "difference (95 %)", "p", "p, adjusted", "says"]
+        pair = [f"{test['before']} → {test['after']}"] if several else []
+        ps = [_Html(f'<span class="kept">{escape(p_value(test[name]))}</span>') for name in ("p_adjusted", "p")]
+        rows.append([test["segment"], *pair, shown, _figure_of(gap), *ps, f"{test['users']:,}"])
+    pair_of = "" if several else f", {report['runs'][1]['name']} less {report['runs'][0]['name']}"
+    caption = f"{report['metric']}: differences{pair_of}, over the users that both runs were judged on"
+    head = ["segment", *(["runs"] if several else []), "says", "difference (95 %)", "p, adjusted", "p", "users"]
     how = (
         "Two-sided paired permutation tests over users; p is adjusted for all tests of this table (Holm), and below .05 a run is called better. "
         "One seed each: what another seed would give is not tested."
@@ -124,9 +127,12 @@ def _cost(report: Mapping[str, Any]) -> str:
         line("memory at most", lambda run: f"{run['peak_mb']:,.0f} MB" if run["peak_mb"] else "—"),
         line("energy", energy),
         line("parameters", count("total")),
-        line("of these trained", count("trainable")),
+        line("parameters trained", count("trainable")),
         line("language model's parameters", count("text_total")),
-        line("of these trained", lambda run: f"{run['text_trained_share']:.2%}".replace("%", " %") if run["text_trained_share"] is not None else "—"),
+        line(
+            "language model's, trained",
+            lambda run: f"{run['text_trained_share']:.2%}".replace("%", " %") if run["text_trained_share"] is not None else "—",
+        ),
         line("model.safetensors", lambda run: _size(run["bytes"]["model"])),
         line("run folder", lambda run: _size(run["bytes"]["run"])),
     ]
@@ -206,8 +212,8 @@ def _about(report: Mapping[str, Any]) -> str:
     for run in report["runs"]:
         data = run["data"]
         said = f"{data['events']:,} events, {data['users']:,} users, {data['items']:,} items" if "events" in data else "—"
-        span = f"{data['from']} to {data['to']}" if data.get("from") else "—"
-        rows.append([run["name"], run["model"] or "—", said, span, run["created"] or "—", str(run["seed"]), run["germane"] or "—"])
+        span = _Html(f"{_day(data['from'])} to {_day(data['to'])}") if data.get("from") else "—"
+        rows.append([run["name"], run["model"] or "—", said, span, _day(run["created"]), str(run["seed"]), run["germane"] or "—"])
         notes += [f"<li>{escape(run['name'])}: {escape(note)}</li>" for note in run["notes"]]
     told = f"<details><summary>Noted before training</summary><ul>{''.join(notes)}</ul></details>" if notes else ""
     return _table("What each run is", ["run", "model", "data", "from, to", "trained", "seed", "Germane"], rows) + told
@@ -229,9 +235,9 @@ class _Html(str):
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f'<th scope="col">{escape(name)}</th>' if name else '<td class="hidden"></td>' for name in head)
+    top = "".join(f'<th scope="col">{escape(name)}</th>' if name else "<td></td>" for name in head)
     return (
-        f'<div class="wide" role="region" aria-label="{escape(caption)}" tabindex="0"><table><caption>{escape(caption)}</caption>'
+        f'<div class="wide" role="region" aria-label="{escape(caption)}" tabindex="0"><table><caption><span>{escape(caption)}</span></caption>'
         f"<thead><tr>{top}</tr></thead><tbody>{''.join(_lines(rows))}</tbody></table></div>"
     )
 
@@ -243,6 +249,10 @@ def _lines(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _cell(cell: str) -> str:
     return cell if isinstance(cell, _Html) else escape(cell)
+
+
+def _day(time: str | None) -> _Html:
+    return _Html("—" if time is None else f'<span class="kept">{escape(time[:10])}</span>')
 
 
 def _seconds(seconds: float | None) -> str:

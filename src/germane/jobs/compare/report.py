@@ -8,6 +8,7 @@ from typing import Any
 from ... import __version__
 from ..energy import estimated_wh
 from ..figures import smaller_is_better
+from ..settings import flat
 from .paired import Paired
 from .runs import ReadRun
 
@@ -119,8 +120,8 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def _options(runs: Sequence[ReadRun]) -> list[dict[str, Any]]:
-    """Options that are not the same in all runs; what a run neither says nor has a default for is null."""
+    """Options that are not the same in all runs and that some run says; what a run neither says nor has a default for is null."""
     settled = [run.settled() for run in runs]
-    names = list(dict.fromkeys(name for options in settled for name in options))
-    found = [{"name": name, "values": [options.get(name) for options in settled]} for name in names if not name.startswith("tracking.")]
-    return sorted((line for line in found if any(value != line["values"][0] for value in line["values"])), key=lambda line: line["name"])
+    said = {name for run in runs for name in flat(run.sections)} | {"text.model", "text.tuning"}
+    found = [{"name": name, "values": [options.get(name) for options in settled]} for name in sorted(said) if not name.startswith("tracking.")]
+    return [line for line in found if any(value != line["values"][0] for value in line["values"])]

@@ -41,7 +41,13 @@ def verdict(runs: Sequence[ReadRun], tests: Sequence[Paired], metric: str) -> li
         for test in tests
         if test.segment != own[0].segment and test.better is not None and best in (test.before, test.after)
     ]
-    return said
+    spent = [f"{run.name} {told}" for run in runs if (told := _spent(run))]
+    return [*said, f"They took: {'; '.join(spent)}."] if spent else said
+
+
+def _spent(run: ReadRun) -> str:
+    total, peak = run.about.get("seconds", {}).get("total"), run.about.get("peak_mb")
+    return ", ".join([*([f"{total:,.0f} s"] if total else []), *([f"{peak:,.0f} MB at most"] if peak else [])])
 
 
 def _other(test: Paired, name: str) -> str:
