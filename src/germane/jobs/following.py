@@ -150,7 +150,7 @@ class Follower:
 
         from .json_lines import JsonLines, keep_before
 
-        PartialState()
+        PartialState(cpu=True)
         self.step = keep_before(self.work / CURVE, told.part, told.epoch)
         keep_before(self.work / SAMPLES, told.part, told.epoch)
         self.curve = JsonLines(self.work / CURVE)

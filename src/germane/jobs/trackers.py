@@ -53,7 +53,7 @@ def open_tensorboard(folder: Path, name: str, step: int) -> TensorBoardTracker:
     from accelerate import PartialState
     from accelerate.tracking import TensorBoardTracker
 
-    PartialState()  # accelerate's trackers ask it which process this is
+    PartialState(cpu=True)  # accelerate's trackers ask it which process this is
     tracker = TensorBoardTracker(name, folder, purge_step=step)
     tracker.start()
     return tracker
@@ -68,7 +68,7 @@ def open_wandb(options: TrackingOptions, folder: Path, name: str, run_id: str, c
     from accelerate import PartialState
     from accelerate.tracking import WandBTracker
 
-    PartialState()
+    PartialState(cpu=True)
     folder.mkdir(parents=True, exist_ok=True)
     asked = os.environ.get("WANDB_MODE", "")
     mode = asked if asked in ("offline", "disabled") else "offline" if options.offline else "online"

@@ -25,7 +25,7 @@ def pair(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
         "model": {"width": 8, "blocks": 1, "length": 8},
         "evaluation": {"exclude_seen": False, "variants": ["context shuffled"]},
     }
-    before = Config.of({**sections, "training": {"epochs": 1, "learning_rate": 1e-5}}, shop)
+    before = Config.of({**sections, "text": {"use": "NoText"}, "training": {"epochs": 1, "learning_rate": 1e-5}}, shop)
     after = Config.of({**sections, "training": {"epochs": 12, "learning_rate": 0.02, "warmup": 1}}, shop)
     return train_run(before, folder / "before")[0], train_run(after, folder / "after")[0]
 
