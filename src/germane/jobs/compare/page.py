@@ -58,8 +58,17 @@ def _quality(report: Mapping[str, Any]) -> str:
     rows = [[_segment(line), *(_figure(figure, p) for figure, p in zip(line["runs"], line["p"], strict=True))] for line in report["quality"]]
     names = [run["name"] for run in report["runs"]]
     caption = f"{metric}, {better}, with 95 % intervals and the number judged; p: as trained against the variant"
-    how = f"{escape(report['protocol'])}, {escape(report['split'])} part: every held-out event is a case, the whole catalogue is ranked."
+    how = "Every held-out event is a case, the whole catalogue is ranked. " + _ground(report["runs"])
     return f'<p class="soft">{how}</p>{_legend(report)}<div class="beside"><figure>{plot}</figure>{_table(caption, ["", *names], rows)}</div>'
+
+
+def _ground(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What was held out; run by run where that differs, since figures on other ground say nothing about each other."""
+    grounds = [f"{run['protocol']}, {run['split']} part" if run["protocol"] else "not judged" for run in runs]
+    if len({(ground, run["data"].get("fingerprint")) for ground, run in zip(grounds, runs, strict=True)}) == 1:
+        return escape(f"Held out: {grounds[0]}.")
+    said = "; ".join(f"{run['name']}: {ground}" for run, ground in zip(runs, grounds, strict=True))
+    return escape(f"Not all stand on the same ground, and figures on other ground say nothing about each other: {said}.")
 
 
 def _segment(line: Mapping[str, Any]) -> str:

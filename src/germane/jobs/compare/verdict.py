@@ -62,7 +62,7 @@ def _of(test: Paired, name: str) -> str:
     forward = name == test.after
     own, other = (test.after_value, test.before_value) if forward else (test.before_value, test.after_value)
     gap, low, high = (test.difference, test.low, test.high) if forward else (-test.difference, -test.high, -test.low)
-    share = f" ({gap / other:+.0%})".replace("%", " %") if other else ""
+    share = f" ({gap / other:+.0%})".replace("%", " %") if other and abs(gap / other) >= 0.005 else ""
     p = p_value(test.p_adjusted)
     sure = p if p.startswith("<") else f"= {p}"
     return (
