@@ -29,6 +29,7 @@ from germane.models.rankers import Ranker
 from germane.models.two_stage import RankerOptions
 from germane.policies import Policy
 from germane.training import TrainingOptions
+from germane.training.tracking import TrackingOptions
 
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 
@@ -54,6 +55,7 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[policy]", policies, Policy),
     ("[training]", TrainingOptions, None),
     ("[evaluation]", EvaluationOptions, None),
+    ("[tracking]", TrackingOptions, None),
 ]
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -38,6 +38,8 @@ __all__ = ["FORMAT", "load", "read_json", "save", "write_metrics"]
 
 FORMAT = 1
 SIGNATURE, TUNED, TOKENIZER = "about.sig", "text.safetensors", "tokenizer"
+JUDGED = ("metrics.json", "per_user.parquet", "per_segment.parquet", "card.md")
+"""What is written anew when a run is judged again, and so no part of what is hashed."""
 
 
 def save(
@@ -48,12 +50,14 @@ def save(
     metrics: list[dict[str, Any]] | None = None,
     per_user: pl.DataFrame | None = None,
     about: Mapping[str, Any] | None = None,
+    beside: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None = None,
     replace: bool = False,
     sign: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write the run folder beside its place and rename it when whole; whatever fails leaves an older run as it was.
 
     ``config``: the TOML text it was trained from; absent, one is written from the parts. ``about``: facts that go into ``about.json``.
+    ``beside``: makes further files of the run, by name, from what ``about.json`` will say.
     ``sign``: a private Ed25519 key, with which ``about.json``, and by its hashes every file but the figures, is signed in ``about.sig``.
     """
     target = Path(run)
@@ -67,7 +71,7 @@ def save(
     except OSError as error:
         raise RunError(f"{target.parent} cannot be written ({error.strerror}).") from None
     try:
-        _write(recommender, work, config, metrics or [], per_user, dict(about or {}))
+        _write(recommender, work, config, metrics or [], per_user, dict(about or {}), beside)
         if sign is not None:
             (work / SIGNATURE).write_text(signing.sign((work / "about.json").read_bytes(), Path(sign)) + "\n", encoding="ascii")
         if target.exists():
@@ -94,7 +98,13 @@ def write_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _write(
-    recommender: Recommender, folder: Path, config: str | None, metrics: list[dict[str, Any]], per_user: pl.DataFrame | None, about: dict[str, Any]
+    recommender: Recommender,
+    folder: Path,
+    config: str | None,
+    metrics: list[dict[str, Any]],
+    per_user: pl.DataFrame | None,
+    about: dict[str, Any],
+    beside: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None,
 ) -> None:
     dataset = recommender.schema
     assert dataset is not None
@@ -150,9 +160,12 @@ def _write(
         "seed": recommender.seed,
         "parameters": recommender.parameters(),
         **about,
-        "files": {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(folder)},
+        "files": {},
         "versions": {name: version(name) for name in ("torch", "polars", "safetensors", "pydantic")},
     }
+    for name, written in (beside(facts) if beside is not None else {}).items():
+        (folder / name).write_bytes(written)
+    facts["files"] = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(folder)}
     _json(folder / "about.json", facts)
 
 
@@ -200,7 +213,7 @@ def _check(folder: Path, about: Mapping[str, Any]) -> None:
         data = path.read_bytes()
         if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
             raise RunError(f"{path} is a pickle: pickles can run code and are never read.")
-        if name not in ("metrics.json", "per_user.parquet") and hashlib.sha256(data).hexdigest() != expected:
+        if name not in JUDGED and hashlib.sha256(data).hexdigest() != expected:
             raise RunError(f"{path} is not the file that was written (its hash differs): the run is damaged.")
     for path in _files(folder):
         if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"):

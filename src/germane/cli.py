@@ -206,13 +206,39 @@ def score(
 
 
 @app.command()
-def describe(run: Run, trust: Trust = None, as_json: Json = False) -> None:
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN_A RUN_B …", help="Run folders; the first is the one before.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="An .html file; its figures go beside it as .json.")],
+    metric: Annotated[str | None, typer.Option(help="A figure of single users; absent: ndcg@10, or the first that all have.")] = None,
+    queries: Annotated[Path | None, typer.Option(help="Show the lists of these queries, one JSON object a line.")] = None,
+    watts: Annotated[float, typer.Option(help="Of a busy core, where the machine counted no energy.")] = 10.0,
+    replace: Replace = False,
+    trust: Trust = None,
+    as_json: Json = False,
+) -> None:
+    """Set runs on the same data side by side: which is better on what and how sure, what it cost, what it shows."""
+    from .jobs.compare import compare as set_side_by_side
+
+    report = set_side_by_side(runs, out, metric=metric, queries=queries, watts=watts, replace=replace, trust=trust)
+    _say(report if as_json else None, "\n".join([*report["verdict"], *report["not_compared"], str(out)]))
+
+
+@app.command()
+def describe(
+    run: Run,
+    card: Annotated[bool, typer.Option("--card", help="The run's card, as Markdown.")] = False,
+    trust: Trust = None,
+    as_json: Json = False,
+) -> None:
     """What RUN is, what moments it knows, and a query to try."""
+    from .jobs.card import card_of
     from .jobs.describe import describe as tell
     from .jobs.show import show_moments
 
     told = tell(run, trust=trust)
-    if as_json:
+    if card:
+        _say({"card": card_of(run)} if as_json else None, card_of(run))
+    elif as_json:
         print(json.dumps(told, ensure_ascii=False))
     else:
         show_moments(told)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 from functools import partial
 from pathlib import Path
@@ -30,10 +30,11 @@ from .models.two_stage import RankerOptions
 from .policies import Policy
 from .recommender import Recommender
 from .training import TrainingOptions
+from .training.tracking import TrackingOptions
 
 __all__ = ["SECTIONS", "Config", "apply", "check_tuning", "read_toml"]
 
-SECTIONS = ("seed", "data", "split", "text", "features", "model", "ranker", "policy", "training", "evaluation")
+SECTIONS = ("seed", "data", "split", "text", "features", "model", "ranker", "policy", "training", "evaluation", "tracking")
 """Top keys of a config; all but ``seed`` are sections."""
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,6 +58,7 @@ class Config:
     evaluation: EvaluationOptions
     baselines: tuple[Model, ...] = ()
     """Those of ``[evaluation]``, made."""
+    tracking: TrackingOptions = field(default_factory=TrackingOptions)
 
     @classmethod
     def read(cls, path: str | Path, sets: Sequence[str] = ()) -> Config:
@@ -115,6 +117,7 @@ class Config:
             training=attempt(lambda: _options(TrainingOptions, section["training"], "[training]"), TrainingOptions()),
             evaluation=evaluation,
             baselines=tuple(m for m in (attempt(partial(_baseline, said), None) for said in evaluation.baselines) if m is not None),
+            tracking=attempt(lambda: _options(TrackingOptions, section["tracking"], "[tracking]"), TrackingOptions()),
         )
         attempt(lambda: made.training.objective(made.model), None)
         if text is not None:

@@ -6,7 +6,7 @@ from .cases import Cases, cases_of
 from .options import SEGMENTS, EvaluationOptions
 from .pairs import judge_pairs
 from .protocol import judge_cases, left_out
-from .rows import paired, rows_of
+from .rows import masks_of, paired, rows_of
 from .second_stage import Taught, teach_ranker
 from .validation import Validation
 from .variants import VARIANTS, mistyped
@@ -26,6 +26,7 @@ __all__ = [
     "left_out",
     "labels_at",
     "mistyped",
+    "masks_of",
     "paired",
     "rows_of",
     "weigh",

@@ -13,7 +13,7 @@ from ..metrics import bootstrap_interval, paired_test
 from .cases import Cases
 from .pairs import pair_figures
 
-__all__ = ["paired", "rows_of"]
+__all__ = ["masks_of", "paired", "rows_of"]
 
 
 def rows_of(
@@ -25,7 +25,7 @@ def rows_of(
     (``judge_pairs``): over rows, as published figures are; ``n`` rows where no lists were judged. ``about``: what else each row says, such as
     ``name`` and ``seed``.
     """
-    of_lists, of_pairs = (_masks(frame, cases) if frame.height else {} for frame in (lists, pairs))
+    of_lists, of_pairs = (masks_of(frame, cases) if frame.height else {} for frame in (lists, pairs))
     rows = []
     for segment in segments:
         figures: dict[str, Any] = {}
@@ -47,7 +47,7 @@ def _figure(values: pl.Series, seed: int) -> dict[str, float]:
     return {"value": float(values.mean()), "low": float(low), "high": float(high)}  # type: ignore[arg-type]
 
 
-def _masks(frame: pl.DataFrame, cases: Cases) -> Mapping[str, NDArray[np.bool_]]:
+def masks_of(frame: pl.DataFrame, cases: Cases) -> Mapping[str, NDArray[np.bool_]]:
     """[cases] bool for each segment. ``new pairs`` is there where some users are asked for items that they took before."""
     users, items = frame["user"].to_numpy(), frame["item"].to_numpy()
     known, counts = cases.known_items[items], cases.training_counts[users]

@@ -54,7 +54,7 @@ class Validation:
         if self.of_lists is None:
             return pair_figures(judge_pairs(self.model, self.cases), intervals=False).get(self.metric, {"value": math.nan})["value"]
         frame = judge_cases(self.model, self.cases, self.options.model_copy(update={"k": (int(self.of_lists[2]),)}))
-        return float(frame.group_by("user").agg(pl.col(self.metric).mean())[self.metric].mean() or 0.0)  # type: ignore[arg-type]
+        return float(frame.group_by("user", maintain_order=True).agg(pl.col(self.metric).mean())[self.metric].mean() or 0.0)  # type: ignore[arg-type]
 
 
 def _told(metric: str, cases: Cases | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from ..errors import TrainingError
 from ..evaluation import Cases, EvaluationOptions, Validation, cases_of, weigh
 from ..models import Blend, Counted, Learned, TwoStage
 from ..recommender import Recommender
-from ..training import Progress, Trained, TrainingOptions, train_model
+from ..training import Progress, Told, Trained, TrainingOptions, train_model
 from .lessons import rows_to_learn
 from .tuning import keep_tuned, renewal
 
-__all__ = ["Fitting", "first_alone"]
+__all__ = ["Fitting", "Shown", "first_alone"]
+
+Shown = Callable[[Told, Learned, Cases], None]
+"""Hears the end of each epoch that was validated, with the model as it stands and the cases that it was judged on."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,22 @@ class Fitting:
     judged_by: EvaluationOptions
     checkpoint: Path | None
     progress: Progress | None
+    shown: Shown | None = None
+    part: str = ""
+    """What ``progress`` is told that this is."""
+    later: int = 0
+    """Fittings of everything that come after this one."""
+    still: int = 0
+    """Trainings of one model that come after this one."""
 
-    def anew(self, split: Split, folder: str, epochs: list[int] | None = None) -> list[Trained]:
+    def anew(self, split: Split, folder: str, epochs: list[int] | None = None, later: int = 0) -> list[Trained]:
         """Fit on another division, with checkpoints in a ``folder`` of its own; ``epochs``: of each part, where they are known."""
         torch.manual_seed(self.recommender.seed)
         # Where a second model has learnt codes, or will, these keep their meaning.
         features = self.recommender.features if isinstance(self.recommender.model, TwoStage) else None
         self.recommender.prepare(self.dataset.take(split.train), features=features)
-        return replace(self, split=split, checkpoint=self.checkpoint / folder if self.checkpoint else None).parts(epochs)
+        checkpoint = self.checkpoint / folder if self.checkpoint else None
+        return replace(self, split=split, checkpoint=checkpoint, part=folder, later=later).parts(epochs)
 
     def validation(self) -> Cases:
         return cases_of(self.recommender, self.dataset, self.split, "validation", self.judged_by)
@@ -62,10 +74,14 @@ class Fitting:
         options = self.options if epochs is None else self.options.model_copy(update={"epochs": epochs, "refit": False})
         whole = self.recommender.model
         if not isinstance(whole, Blend):
-            return replace(self, options=options)
+            return replace(self, options=options, still=self.later)
         part = copy.copy(self.recommender)
         part.model, part.seed = whole.members[place], self.recommender.seed + place
-        return replace(self, recommender=part, options=options, checkpoint=self.checkpoint / f"member-{place}" if self.checkpoint else None)
+        checkpoint = self.checkpoint / f"member-{place}" if self.checkpoint else None
+        learn = [isinstance(member, Learned) for member in whole.members]
+        still = sum(learn[place + 1 :]) + self.later * sum(learn)
+        named = f"{self.part} member {place + 1}".strip()
+        return replace(self, recommender=part, options=options, checkpoint=checkpoint, part=named, still=still)
 
     def one(self) -> Trained:
         model = self.recommender.model
@@ -101,11 +117,26 @@ class Fitting:
         validate = Validation(model, cases, self.judged_by, options.metric) if cases is not None else None
         tables = [table] if cases is None else [table, cases.table]
         refresh = renewal(recommender, model, self.dataset, tables, train if phrases is not None else None)
+        progress = self._telling(model, cases)
         trained = train_model(
-            model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=self.progress, refresh=refresh
+            model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=progress, refresh=refresh
         )
         keep_tuned(recommender, model, self.dataset)
         return trained
+
+    def _telling(self, model: Learned, cases: Cases | None) -> Progress | None:
+        """Adds what the loop does not know: which part this is, and what is ahead."""
+        if self.progress is None and self.shown is None:
+            return None
+
+        def tell(told: Told) -> None:
+            told = replace(told, part=self.part, ahead=self.options.epochs * (1 + self.still) - told.epoch)
+            if self.progress is not None:
+                self.progress(told)
+            if self.shown is not None and told.ended and cases is not None:
+                self.shown(told, model, cases)
+
+        return tell
 
 
 def first_alone(recommender: Recommender) -> Recommender:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from ..training import Progress, Told
+from .pace import Pace
 
 __all__ = ["training_bar"]
 
 
 @contextmanager
 def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
-    """``what`` is trained, steps of the running epoch, its loss, the last validation figure and the time; nothing when quiet.
+    """``what`` is trained, how far the running epoch is, loss, events a second, the last validation figure, the time, and what is left at most;
+    nothing when quiet.
 
     It appears with the first step, so that what is refused or noted before stands alone.
     """
@@ -20,30 +23,58 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn(what),
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
+        TextColumn(what, markup=False),
+        TextColumn("epoch {task.fields[epoch]}", markup=False),
+        BarColumn(bar_width=10),
+        TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
     )
     bar = Bar(*columns, console=Console(stderr=True))
-    last = [""]
+    pace = Pace()
+    figure = ""
 
     def show(told: Told) -> None:
+        nonlocal figure
+        pace(told)
         if not bar.tasks:
-            bar.add_task("", epoch=0)
+            bar.add_task("", epoch=0, left="")
             bar.start()
         if told.figure is not None:
-            last[0] = f" validation {told.figure:.4f}"
-        bar.update(bar.task_ids[0], completed=told.step, total=told.steps, epoch=told.epoch, description=f"loss {told.loss:.3f}{last[0]}")
+            figure = f"{told.figure:.4f}"
+        bar.update(
+            bar.task_ids[0],
+            completed=told.step,
+            total=told.steps,
+            epoch=f"{told.epoch} {told.part}".strip(),
+            description=said(told, pace, figure),
+            left=left(pace.seconds_left),
+        )
 
     try:
         yield show
     finally:
         if bar.tasks:
             bar.stop()
+
+
+def said(told: Told, pace: Pace, figure: str) -> str:
+    """What stands beside the bar.
+
+    >>> said(Told(1, 1, 2, 0.25, {}, 0.1, 8.0), Pace(), ".1200")
+    'loss 0.250, validation .1200'
+    """
+    speed = [] if pace.events_per_second is None else [f"{pace.events_per_second:,.0f} events/s"]
+    return ", ".join([f"loss {told.loss:.3f}", *speed, *([f"validation {figure}"] if figure else [])])
+
+
+def left(seconds: float | None) -> str:
+    """
+    >>> left(75.4)
+    '≤ 0:01:15 left'
+    """
+    return "" if seconds is None else f"≤ {timedelta(seconds=round(seconds))} left"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,17 +22,24 @@ from ..recommender import Recommender
 from ..signing import check_signing_key
 from ..training import Processes, Progress, Told, choose_device, chosen_precision
 from ..types import Note
+from .card import card, card_of
 from .energy import EnergyMeter
 from .fitting import first_alone
+from .following import check_projector, following
 from .memory import peak_mb
 from .notes import notes_of
+from .output import write_frame, write_text
 from .reliability import check_labels, check_reliability, shown, write_reliability
+from .trackers import check_tracking
 from .train import NOTHING_JUDGED, Judged, fit, judge, without_context
 
 __all__ = ["evaluate_run", "train_run"]
 
 OF_ROWS = ("log_loss", "squared_error", "conversion_log_loss")
 """What a single row costs, by head; the first that is told decides between runs."""
+
+
+PER_SEGMENT = "per_segment.parquet"
 
 
 def train_run(
@@ -58,40 +66,61 @@ def train_run(
         _check_place(target, work, replace, resume)
     if sign is not None:
         check_signing_key(Path(sign))
-    started, meter = time.perf_counter(), EnergyMeter()
+    check_tracking(read.tracking)
+    started, busy, meter = time.perf_counter(), time.process_time(), EnergyMeter()
     with processes.first_ahead():  # what is fetched is fetched once
         dataset = read.dataset()
+        split = read.split.divide(dataset)
+        recommender = read.recommender(dataset)
+        check_projector(read.tracking, recommender)
         if processes.first:
             _begin(work, f"# data {dataset.fingerprint}\n{read.dump()}", resume)
-        recommender = read.recommender(dataset)
-    split = read.split.divide(dataset)
     notes = notes_of(dataset, split, read)
     if noted is not None and processes.first:
         for note in notes:
             noted(note)
 
-    def heard(told: Told) -> None:
-        if told.ended:
-            meter.watch()
-        if progress is not None and processes.first:
-            progress(told)
+    with following(read, work, target, processes.first) as follow:
 
-    facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=work / "checkpoint", progress=heard)
-    judged_from = time.perf_counter()
-    part = "test" if len(split.test) else "validation"
-    judged = _judge(recommender, dataset, split, read, part, progress, judge if processes.first else _not_judged)
-    if "ranker" in facts:
-        judged.notes = (str(facts["ranker"]),)
-    recommender.remember(dataset)
+        def heard(told: Told) -> None:
+            if told.ended:
+                meter.watch()
+            follow(told)
+            if progress is not None and processes.first:
+                progress(told)
+
+        kept = work / "checkpoint"
+        facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=kept, progress=heard, shown=follow.show)
+        judged_from = time.perf_counter()
+        part = "test" if len(split.test) else "validation"
+        judged = _judge(recommender, dataset, split, read, part, progress, judge if processes.first else _not_judged)
+        if "ranker" in facts:
+            judged.notes = (str(facts["ranker"]),)
+        recommender.remember(dataset)
+        follow.project(recommender)
     done = time.perf_counter()
     seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
-    peaks = processes.each(peak_mb())
+    peaks, worked = processes.each(peak_mb()), processes.each(time.process_time() - busy)
     if not processes.first:
         processes.wait()
         return target, judged
     about = {**_about(dataset, facts, seconds, read), **_machine(read, processes, peaks)}
-    about |= {"notes": [asdict(note) for note in notes], "energy_wh": meter.wh()}
-    save(recommender, target, config=read.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace, sign=sign)
+    about |= {"cpu_seconds": sum(worked), "notes": [asdict(note) for note in notes], "energy_wh": meter.wh()}
+    save(
+        recommender,
+        target,
+        config=read.dump(),
+        metrics=judged.rows,
+        per_user=_per_user(dataset, judged),
+        about=about,
+        beside=lambda facts: {
+            "card.md": card(facts, judged.rows, read.sections).encode(),
+            PER_SEGMENT: _parquet(_per_segment(dataset, judged)),
+            **follow.files(),
+        },
+        replace=replace,
+        sign=sign,
+    )
     shutil.rmtree(work, ignore_errors=True)
     processes.wait()
     return target, judged
@@ -149,12 +178,32 @@ def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, flo
 
 def _per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
     """Each judged user's own figures, for paired tests."""
-    frame = judged.cases.group_by("user").agg(pl.exclude("row", "item", "rank").mean())
-    if judged.pairs.height:
-        pairs = judged.pairs.group_by("user").agg(pl.col(OF_ROWS).mean())
-        frame = frame.join(pairs, on="user", how="full", coalesce=True)
+    return _by_user(dataset, judged.cases, judged.pairs)
+
+
+def _per_segment(dataset: Dataset, judged: Judged) -> pl.DataFrame:
+    """The same by segment; figures that belong to lists as a whole are left out."""
+    whole = ("coverage@10", "novelty@10")
+    parts = []
+    for name, (of_lists, of_pairs) in judged.segments.items():
+        pairs = judged.pairs.filter(of_pairs) if judged.pairs.height else judged.pairs
+        frame = _by_user(dataset, judged.cases.filter(of_lists), pairs).drop(whole, strict=False)
+        parts.append(frame.insert_column(1, pl.lit(name).alias("segment")))
+    return pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame(schema={"user": pl.String, "segment": pl.String})
+
+
+def _by_user(dataset: Dataset, lists: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    frame = lists.group_by("user").agg(pl.exclude("row", "item", "rank").mean())
+    if rows.height:
+        frame = frame.join(rows.group_by("user").agg(pl.col(OF_ROWS).mean()), on="user", how="full", coalesce=True)
     frame = frame.sort("user")
     return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def _not_judged(*given: object, **named: object) -> Judged:
@@ -218,7 +267,8 @@ def evaluate_run(
     reliability: str | Path | None = None,
     trust: str | Path | None = None,
 ) -> Judged:
-    """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite its ``metrics.json``.
+    """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite what the run says of
+    its figures.
 
     ``trust``: a public key that has to have signed it. ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``,
     ``.png`` or ``.json``.
@@ -239,6 +289,9 @@ def evaluate_run(
         check_labels(labels_at(dataset, getattr(parts, split)), split)
     judged = _judge(recommender, dataset, parts, read, split)
     write_metrics(folder, judged.rows)
+    write_frame(_per_user(dataset, judged), folder / "per_user.parquet")
+    write_frame(_per_segment(dataset, judged), folder / PER_SEGMENT)
+    write_text(card_of(folder), folder / "card.md")
     if reliability is not None:
         by = recommender.model.calibration
         name, kind = type(recommender.model).__name__, by.kind if by is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ..evaluation import (
     judge_cases,
     judge_pairs,
     left_out,
+    masks_of,
     rows_of,
     teach_ranker,
 )
@@ -32,7 +34,7 @@ from ..models import TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Processes, Progress, TrainingOptions, choose_device, chosen_precision
-from .fitting import Fitting
+from .fitting import Fitting, Shown
 from .lessons import check_lessons
 
 __all__ = ["Judged", "balance_lists", "evaluate", "fit", "judge", "newest_apart", "train", "without_context"]
@@ -51,6 +53,8 @@ class Judged:
     """Of clicks, ratings and conversions."""
     notes: tuple[str, ...] = ()
     """What training has to say."""
+    segments: Mapping[str, tuple[pl.Series, pl.Series]] = field(repr=False, default_factory=dict)
+    """Which of ``cases`` and which of ``pairs`` belong to each segment."""
 
     def value(self, metric: str = "ndcg@10", segment: str = "all") -> float:
         return float(next(row["metrics"][metric]["value"] for row in self.rows if row["segment"] == segment))
@@ -106,8 +110,10 @@ def fit(
     evaluation: EvaluationOptions | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    shown: Shown | None = None,
 ) -> dict[str, Any]:
-    """Fit on the training part, stop and calibrate on the validation part; with ``refit`` once more on both.
+    """Fit on the training part, stop and calibrate on the validation part; with ``refit`` once more on both. ``shown`` may look at the model
+    after each epoch.
 
     Returns ``seconds``, ``epochs``, the ``curve`` and, of two models, how the second learnt (``ranker``).
     """
@@ -130,23 +136,24 @@ def fit(
     with processes.first_ahead():
         recommender.prepare(dataset.take(split.train))
     encoded = time.perf_counter()
-    fitting = Fitting(recommender, dataset, split, options, judged_by, checkpoint, progress)
+    again = int(options.refit and len(split.validation) > 0)
+    fitting = Fitting(recommender, dataset, split, options, judged_by, checkpoint, progress, shown, later=again)
     taught = None
     if two is not None and two.options.learns_from == "last":
         before = newest_apart(dataset, split, two.options.share)
-        fitting.anew(before, "before")
+        fitting.anew(before, "before", later=1 + again)
         taught = teach_ranker(two, replace(fitting, split=before).validation(), judged_by, recommender.seed)
-        trained = fitting.anew(split, "")
+        trained = fitting.anew(split, "", later=again)
     else:
         trained = fitting.parts()
     if two is not None and taught is None:
         taught = teach_ranker(two, fitting.validation(), judged_by, recommender.seed)
     if options.calibrate is not None:
         model.calibration = choose_calibration(options.calibrate, model, fitting.validation())
-    if options.refit and len(split.validation):
+    if again:
         split = Split(np.sort(np.concatenate([split.train, split.validation])), np.zeros(0, dtype=np.int64), split.test, split.name)
-        again = fitting.anew(split, "refit", [max(1, once.best_epoch) for once in trained])
-        for once, more in zip(trained, again, strict=True):
+        refitted = fitting.anew(split, "refit", [max(1, once.best_epoch) for once in trained])
+        for once, more in zip(trained, refitted, strict=True):
             once.curve += more.curve
     balance_lists(recommender, dataset, split.train, judged_by)
     first = next((once for once in trained if once.curve), trained[0])
@@ -210,4 +217,7 @@ def judge(
     about = {"name": name or type(model).__name__, "protocol": split.name, "split": part, "variant": variant, "seed": recommender.seed}
     shelved = options.k and "new among new" in options.segments and not cases.known_items.all()
     shelf = judge_cases(model, cases, options, among=~cases.known_items) if shelved else None
-    return Judged(rows_of(lists, pairs, cases, options.segments, shelf, **about), lists, pairs)
+    of_lists, of_pairs = masks_of(lists, cases), masks_of(pairs, cases) if pairs.height else {}
+    nothing = pl.Series([], dtype=pl.Boolean)
+    segments = {name: (pl.Series(mask), pl.Series(of_pairs[name]) if name in of_pairs else nothing) for name, mask in of_lists.items()}
+    return Judged(rows_of(lists, pairs, cases, options.segments, shelf, **about), lists, pairs, segments=segments)

@@ -30,6 +30,10 @@ class Told:
     """On validation."""
     ended: bool = False
     """Whether this is the end of an epoch."""
+    part: str = ""
+    """Which training of a whole job, as its caller names it: a member of a blend, a refit; empty: there is one, or it is the main one."""
+    ahead: int = 0
+    """Epochs after this one, at most, in this and all later parts, as far as the caller foresees."""
 
 
 Progress = Callable[[Told], None]

@@ -1,0 +1,127 @@
+"""All figures of a report, as one object: what the JSON holds and the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ... import __version__
+from ..energy import estimated_wh
+from ..figures import smaller_is_better
+from ..settings import flat
+from .paired import Paired
+from .runs import ReadRun
+
+__all__ = ["report_of"]
+
+POINTS = 300
+"""Of a curve at most: more cannot be told apart."""
+ORDER = ("all", "known items", "new items", "new among new", "new pairs", "sparse users", "new users")
+
+
+def report_of(
+    runs: Sequence[ReadRun],
+    metric: str,
+    verdict: Sequence[str],
+    tests: Sequence[Paired],
+    refused: Sequence[str],
+    lists: Sequence[Mapping[str, Any]],
+    watts: float,
+) -> dict[str, Any]:
+    """``lists``: what the runs would show. ``watts`` of a busy core, for the estimate where energy was not counted."""
+    return {
+        "format": 1,
+        "germane": __version__,
+        "verdict": list(verdict),
+        "metric": metric,
+        "smaller_is_better": smaller_is_better(metric),
+        "runs": [_run(run, watts) for run in runs],
+        "watts": watts,
+        "quality": _quality(runs, metric),
+        "tests": [test.as_json() for test in tests],
+        "not_compared": list(refused),
+        "curves": [_curve(run) for run in runs],
+        "lists": list(lists),
+        "options": _options(runs),
+    }
+
+
+def _run(run: ReadRun, watts: float) -> dict[str, Any]:
+    about = run.about
+    counted, busy = about.get("energy_wh"), about.get("cpu_seconds")
+    parameters = about.get("parameters", {})
+    text = parameters.get("text_total") or 0
+    model = run.folder / "model.safetensors"
+    return {
+        "name": run.name,
+        "folder": str(run.folder),
+        "model": run.rows[0]["name"] if run.rows else run.sections.get("model", {}).get("use"),
+        "protocol": run.rows[0]["protocol"] if run.rows else None,
+        "split": run.rows[0]["split"] if run.rows else None,
+        "created": about.get("created"),
+        "seed": about.get("seed"),
+        "germane": about.get("germane"),
+        "data": {name: value for name, value in about.get("data", {}).items() if name != "folder"},
+        "epochs": about.get("epochs"),
+        "seconds": dict(about.get("seconds", {})),
+        "peak_mb": about.get("peak_mb"),
+        "energy": {
+            "wh": counted if counted is not None else None if busy is None else estimated_wh(busy, watts),
+            "estimated": counted is None and busy is not None,
+        },
+        "parameters": dict(parameters),
+        "text_trained_share": parameters.get("text_trainable", 0) / text if text else None,
+        "bytes": {
+            "model": model.stat().st_size if model.exists() else None,
+            "run": sum(p.stat().st_size for p in run.folder.rglob("*") if p.is_file()),
+        },
+        "notes": [note["detail"] for note in about.get("notes", [])],
+    }
+
+
+def _quality(runs: Sequence[ReadRun], metric: str) -> list[dict[str, Any]]:
+    """A line a segment, then a line a variant of all cases."""
+    segments = {row["segment"] for run in runs for row in run.rows if row["name"] == run.rows[0]["name"] and row["variant"] == "as trained"}
+    variants = {row["variant"]: None for run in runs for row in run.rows if row["name"] == run.rows[0]["name"] and row["segment"] == "all"}
+    asked = [(segment, "as trained") for segment in sorted(segments, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))]
+    asked += [("all", variant) for variant in variants if variant != "as trained"]
+    lines = [
+        {"segment": segment, "variant": variant, "runs": [run.figure(metric, segment, variant) for run in runs], "p": _against(runs, variant)}
+        for segment, variant in asked
+    ]
+    return [line for line in lines if any(line["runs"])]
+
+
+def _against(runs: Sequence[ReadRun], variant: str) -> list[float | None]:
+    """p of the run as trained against its variant, from when it was judged."""
+    return [(run.rows[0].get("p_against") or {}).get(variant) if run.rows else None for run in runs]
+
+
+def _curve(run: ReadRun) -> dict[str, Any]:
+    """Of the model, or of the first of several trainings."""
+    parts = list(dict.fromkeys(line["part"] for line in run.curve))
+    part = "" if "" in parts else parts[0] if parts else ""
+    lines = [line for line in run.curve if line["part"] == part]
+    steps = [line for line in lines if not line.get("ended")] or lines
+    ends = [line for line in lines if line.get("ended") and line.get("validation") is not None]
+    return {
+        "run": run.name,
+        "part": part,
+        "loss": _thinned([(line["at"], line["loss"]) for line in steps if line["loss"] is not None]),
+        "validation": [(line["at"], line["validation"]) for line in ends],
+    }
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Means of as many neighbours as needed."""
+    each = -(-len(points) // POINTS)
+    groups = [points[begin : begin + each] for begin in range(0, len(points), each or 1)]
+    return [(group[-1][0], sum(loss for _, loss in group) / len(group)) for group in groups]
+
+
+def _options(runs: Sequence[ReadRun]) -> list[dict[str, Any]]:
+    """Options that are not the same in all runs and that some run says; what a run neither says nor has a default for is null."""
+    settled = [run.settled() for run in runs]
+    said = {name for run in runs for name in flat(run.sections)} | {"text.model", "text.tuning"}
+    found = [{"name": name, "values": [options.get(name) for options in settled]} for name in sorted(said) if not name.startswith("tracking.")]
+    return [line for line in found if any(value != line["values"][0] for value in line["values"])]

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from germane.config import Config
+from germane.jobs.run import train_run
+
+
+@pytest.fixture(scope="session")
+def pair(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One that learnt nothing to speak of and one that learnt; some items kept out of training."""
+    folder = tmp_path_factory.mktemp("pair")
+    sections: dict[str, Any] = {
+        "data": {
+            "events": "events.csv",
+            "items": "items.csv",
+            "columns": {"user": "user", "item": "item", "time": "time", "context": ["weather"], "text": ["title"]},
+            "rules": {"hold_out_items": 8},
+        },
+        "text": {"use": "HashedText", "width": 32},
+        "model": {"width": 8, "blocks": 1, "length": 8},
+        "evaluation": {"exclude_seen": False, "variants": ["context shuffled"]},
+    }
+    before = Config.of({**sections, "text": {"use": "NoText"}, "training": {"epochs": 1, "learning_rate": 1e-5}}, shop)
+    after = Config.of({**sections, "training": {"epochs": 12, "learning_rate": 0.02, "warmup": 1}}, shop)
+    return train_run(before, folder / "before")[0], train_run(after, folder / "after")[0]
+
+
+@pytest.fixture
+def another(shop: Path, pair: tuple[Path, Path], tmp_path: Path) -> Callable[..., Path]:
+    """The first run again with some sections changed."""
+    import tomllib
+
+    said = tomllib.loads((pair[0] / "config.toml").read_text())
+
+    def make(name: str, **sections: dict[str, Any]) -> Path:
+        changed = {**said, **{key: {**said.get(key, {}), **value} for key, value in sections.items()}}
+        return train_run(Config.of(changed, shop), tmp_path / name)[0]
+
+    return make

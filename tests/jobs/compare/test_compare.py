@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from germane import cli
+from germane.errors import ConfigError, RunError
+from germane.jobs.compare import compare
+from germane.metrics import paired_test
+
+Pair = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def report(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return compare(pair, tmp_path_factory.mktemp("report") / "report.html")
+
+
+def test_the_first_sentence_says_which_is_better_and_how_sure(report: dict[str, Any]) -> None:
+    assert re.match(
+        r"after is better than before on ndcg@10: \.\d+ against \.\d+ \(\+\d+ %\), a difference between .* 40 users, p ", report["verdict"][0]
+    )
+
+
+def test_tests_are_those_of_the_users_own_figures(report: dict[str, Any], pair: Pair) -> None:
+    test = next(test for test in report["tests"] if test["segment"] == "all")
+    one, two = (pl.read_parquet(run / "per_user.parquet").sort("user")["ndcg@10"].to_numpy() for run in pair)
+    assert test["difference"] == pytest.approx(np.mean(two - one)) and test["low"] < test["difference"] < test["high"]
+    assert test["p"] == paired_test(two, one) and test["p_adjusted"] >= test["p"] and test["users"] == 40
+    assert {test["segment"] for test in report["tests"]} >= {"all", "known items", "new items"}
+    new = next(test for test in report["tests"] if test["segment"] == "new items")
+    rows = json.loads((pair[1] / "metrics.json").read_text())["rows"]
+    row = next(row for row in rows if row["segment"] == "new items" and row["variant"] == "as trained")
+    assert new["after_value"] == pytest.approx(row["metrics"]["ndcg@10"]["value"]) and new["users"] == row["n"]
+
+
+def test_the_figures_are_the_runs_own(report: dict[str, Any], pair: Pair) -> None:
+    rows = json.loads((pair[1] / "metrics.json").read_text())["rows"]
+    told = next(line for line in report["quality"] if line["variant"] == "context shuffled")
+    assert told["p"][1] == rows[0]["p_against"]["context shuffled"] and told["runs"][1]["low"] <= told["runs"][1]["value"]
+    about = json.loads((pair[1] / "about.json").read_text())
+    run = report["runs"][1]
+    assert run["seconds"] == about["seconds"] and run["parameters"] == about["parameters"] and run["peak_mb"] == about["peak_mb"]
+    assert run["bytes"]["model"] == (pair[1] / "model.safetensors").stat().st_size < run["bytes"]["run"]
+    assert report["curves"][1]["validation"] == [[line["epoch"], line["validation"]] for line in about["curve"]]
+    assert {line["name"]: line["values"] for line in report["options"]} == {
+        "text.use": ["NoText", "HashedText"],
+        "text.width": [None, 32],
+        "training.epochs": [1, 12],
+        "training.learning_rate": [1e-5, 0.02],
+        "training.warmup": [50, 1],
+    }
+
+
+def test_energy_that_was_not_counted_is_called_an_estimate(pair: Pair, tmp_path: Path) -> None:
+    copies = [Path(shutil.copytree(run, tmp_path / run.name)) for run in pair]
+    for run, change in zip(copies, ({"energy_wh": 1.5}, {"energy_wh": None, "cpu_seconds": 7200.0}), strict=True):
+        about = json.loads((run / "about.json").read_text())
+        (run / "about.json").write_text(json.dumps(about | change))
+    told = compare(copies, tmp_path / "r.html", watts=20)
+    assert [run["energy"] for run in told["runs"]] == [{"wh": 1.5, "estimated": False}, {"wh": 40.0, "estimated": True}]
+    page = (tmp_path / "r.html").read_text()
+    assert "1.5 Wh</td>" in page and "40 Wh (estimate)" in page and "20 W each" in page
+
+
+def test_lists_stand_side_by_side(report: dict[str, Any]) -> None:
+    whys = [shown["why"].split(" of all")[0] for shown in report["lists"]]
+    assert whys[0] == "gains most" and 2 <= len(whys) <= 3
+    for shown in report["lists"]:
+        first, second = (run["items"] for run in shown["runs"])
+        assert len(first) == len(second) == 10 and len(shown["last"]) == 5
+        places = {item["item"]: item["position"] for item in first}
+        assert all(item["moved"] == (places[item["item"]] - item["position"] if item["item"] in places else None) for item in second)
+        assert {item["item"] for item in first if item["alone"]} == set(places) - {item["item"] for item in second}
+        for run in shown["runs"]:
+            assert [item["position"] for item in run["items"] if item["name"] == shown["took"]] == [run["taken_place"]] * (run["taken_place"] <= 10)
+
+
+def test_lists_of_queries(pair: Pair, tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text('{"user": "u1", "context": {"weather": "rain"}}\n\n{"history": ["i3"]}\n')
+    told = compare(pair, tmp_path / "r.html", queries=tmp_path / "q.jsonl")
+    assert [shown["who"] for shown in told["lists"]] == ["query 1", "query 2"]
+    assert told["lists"][1]["why"] == '{"history": ["i3"]}' and len(told["lists"][0]["runs"][1]["items"]) == 10
+
+
+def test_the_page_needs_nothing_from_outside_and_shows_what_is_no_markup(pair: Pair, tmp_path: Path) -> None:
+    told = compare(pair, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert json.loads((tmp_path / "report.json").read_text()) == told
+    assert not re.search(r"https?://|<script|url\(|@import|<link|<img", page)
+    assert page.count("<table") == page.count("<caption>") > 4 and page.count("<svg") > 3 and 'lang="en"' in page
+    assert "Held out: leave-last-out, test part." in page
+    strange = told | {"verdict": ["<b>bold</b> & more"]}
+    from germane.jobs.compare.page import page_of
+
+    assert "&lt;b&gt;bold&lt;/b&gt; &amp; more" in page_of(strange)
+
+
+def test_what_cannot_be_compared_is_one_sentence(pair: Pair, run: Path, another: Callable[..., Path], tmp_path: Path) -> None:
+    out = tmp_path / "r.html"
+    with pytest.raises(ConfigError, match="1 run given: compare takes 2 to 6"):
+        compare(pair[:1], out)
+    with pytest.raises(ConfigError, match="is given twice"):
+        compare((pair[0], pair[0].parent / "x" / ".." / "before"), out)
+    with pytest.raises(RunError, match="is not a run folder"):
+        compare((pair[0], tmp_path / "none"), out)
+    with pytest.raises(ConfigError, match="holds no figures of single users, since it was not judged"):
+        compare((pair[0], run), out)
+    with pytest.raises(ConfigError, match="they were trained on other data"):
+        compare((pair[0], another("other", data={"rules": {}})), out)
+    with pytest.raises(ConfigError, match=r"judged otherwise: evaluation\.exclude_seen is True and False"):
+        compare((pair[0], another("seen", evaluation={"exclude_seen": True})), out)
+    with pytest.raises(ConfigError, match=r"--metric 'ndgc@10': choose from .* Did you mean ndcg@10"):
+        compare(pair, out, metric="ndgc@10")
+    with pytest.raises(ConfigError, match=r"ends in \.pdf"):
+        compare(pair, tmp_path / "r.pdf")
+    torn = Path(shutil.copytree(pair[1], tmp_path / "torn"))
+    (torn / "per_user.parquet").unlink()
+    with pytest.raises(RunError, match=r"per_user\.parquet is missing"):
+        compare((pair[0], torn), out)
+    assert not out.exists()
+    out.write_text("mine")
+    with pytest.raises(ConfigError, match="add --replace"):
+        compare(pair, out)
+    assert out.read_text() == "mine"
+
+
+def test_of_three_runs_the_pairs_that_fit_are_tested(pair: Pair, another: Callable[..., Path], tmp_path: Path) -> None:
+    told = compare((*pair, another("other", data={"rules": {}})), tmp_path / "r.html")
+    assert {(test["before"], test["after"]) for test in told["tests"]} == {("before", "after")}
+    assert len(told["not_compared"]) == 2 and told["not_compared"][0].startswith("before and other are not compared")
+    assert "Not all stand on the same ground" in (tmp_path / "r.html").read_text()
+
+
+def test_two_that_do_the_same_are_not_told_apart(pair: Pair, tmp_path: Path) -> None:
+    twin = Path(shutil.copytree(pair[1], tmp_path / "twin"))
+    told = compare((pair[1], twin), tmp_path / "r.html")
+    assert told["verdict"][0].startswith("Neither after nor twin is shown to be better on ndcg@10") and told["verdict"][0].endswith("p = 1.")
+    assert (
+        "%)" not in told["verdict"][0]
+        and len(told["verdict"]) == 2
+        and told["options"] == []
+        and all(test["better"] is None for test in told["tests"])
+    )
+
+
+def test_at_the_command_line(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def call(*words: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["germane", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out + said.err
+
+    code, said = call("compare", *pair, "-o", tmp_path / "r.html", "--metric", "recall@10")
+    assert code == 0 and " on recall@10: " in said.splitlines()[0] and said.endswith("r.html\n")
+    code, said = call("compare", *pair, "-o", tmp_path / "r.html", "--replace", "--json")
+    assert code == 0 and json.loads(said)["metric"] == "ndcg@10"
+    code, said = call("compare", pair[0], "-o", tmp_path / "r.html")
+    assert code == 2 and said.count("\n") == 1
+    code, said = call("describe", pair[1], "--card")
+    assert code == 0 and said == (pair[1] / "card.md").read_text() + "\n"

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from germane.jobs.progress import training_bar
+from germane.training import Told
+
+
+def test_the_bar_tells_speed_loss_validation_and_what_is_left(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    with training_bar(False) as show:
+        assert show is not None
+        for step in (1, 2, 3):
+            show(Told(1, step, 3, 0.5, {}, 0.1, 8.0, ahead=1, part="refit"))
+        show(Told(1, 3, 3, 0.4, {}, 0.1, 24.0, figure=0.1234, ended=True, ahead=1, part="refit"))
+    said = capsys.readouterr().err
+    assert "epoch 1 refit" in said and "loss 0.400" in said and "validation 0.1234" in said and "≤ 0:00:00 left" in said and "events/s" in said
+
+
+def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    with training_bar(True) as show:
+        assert show is None
+    assert capsys.readouterr().err == ""
