@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,15 @@ from germane.recommender import Recommender
 from germane.training import Told
 
 TIMED = {"events_per_second", "peak_mb", "seconds"}
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """accelerate remembers for the whole process that it is the only one; other tests ask as one of several."""
+    yield
+    from accelerate import PartialState
+
+    PartialState._reset_state()
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

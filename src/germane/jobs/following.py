@@ -146,11 +146,8 @@ class Follower:
         self.curve = self.lists = self.board = self.wandb = None
 
     def _begin(self, told: Told) -> None:
-        from accelerate import PartialState
-
         from .json_lines import JsonLines, keep_before
 
-        PartialState(cpu=True)
         self.step = keep_before(self.work / CURVE, told.part, told.epoch)
         keep_before(self.work / SAMPLES, told.part, told.epoch)
         self.curve = JsonLines(self.work / CURVE)

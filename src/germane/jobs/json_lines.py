@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from accelerate.tracking import GeneralTracker, on_main_process
+from accelerate.tracking import GeneralTracker
 
 from .output import plain
 
@@ -16,7 +16,10 @@ __all__ = ["JsonLines", "keep_before"]
 
 
 class JsonLines(GeneralTracker):  # type: ignore[misc]
-    """Each point is on disk as a line once it was told, so a file that an interruption left is whole but for its last line."""
+    """Each point is on disk as a line once it was told, so a file that an interruption left is whole but for its last line.
+
+    Of several processes the loop tells one alone, so that this asks nobody which it is.
+    """
 
     name = "json"
     requires_logging_directory = False
@@ -30,17 +33,14 @@ class JsonLines(GeneralTracker):  # type: ignore[misc]
     def tracker(self) -> Path:
         return self.path
 
-    @on_main_process  # type: ignore[untyped-decorator]
     def start(self) -> None:
         self.file = self.path.open("a", encoding="utf-8")
 
-    @on_main_process  # type: ignore[untyped-decorator]
     def log(self, values: Mapping[str, Any], step: int | None = None, **kwargs: Any) -> None:
         assert self.file is not None
         self.file.write(json.dumps(plain({"step": step, **values}), ensure_ascii=False, allow_nan=False) + "\n")
         self.file.flush()
 
-    @on_main_process  # type: ignore[untyped-decorator]
     def finish(self) -> None:
         if self.file is not None:
             self.file.close()
