@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from accelerate import PartialState
 from safetensors.torch import load_file
 from torch import nn
 
@@ -197,6 +198,8 @@ def test_alone_nothing_is_sent() -> None:
 def test_who_cannot_meet_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ALONE:
         monkeypatch.delenv(name, raising=False)
+    PartialState._reset_state()  # of a training in this very process
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(TrainingError, match=r"^2 processes were to train together and could not meet \(.*torchrun.* or unset WORLD_SIZE"):
         Processes.joined("cpu")
+    PartialState._reset_state()  # of what began and went no further

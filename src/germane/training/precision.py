@@ -27,7 +27,7 @@ def chosen_precision(name: PrecisionName, device: torch.device) -> PrecisionName
     if name == "float32":
         return name
     if name == "auto" and device.type == "cpu":
-        return "float32"  # of the flagship's small products bf16 made a step slower on CPUs with units for it, too
+        return "float32"  # the flagship's products are small, and gain nothing by bf16 on CPUs that have units for it
     if name == "auto":
         return next((half for half in HALVES if against(half, device) is None), "float32")
     if reason := against(name, device):
