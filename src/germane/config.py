@@ -135,7 +135,7 @@ class Config:
                 found.append(f"[evaluation] baselines: {type(baseline).__name__} only ranks, and k = [] judges no lists: say k, or leave it out.")
         if section["search"]:
             space = section["search"].get("space")
-            ranges = attempt(lambda: ranges_of(space if isinstance(space, dict) else {}), {})
+            ranges: dict[str, Searched] = attempt(lambda: ranges_of(space if isinstance(space, dict) else {}), {})
             found += [] if found else dict.fromkeys(_out_of_bounds(sections, base, ranges))
         if found:
             raise ConfigError(found)

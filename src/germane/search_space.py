@@ -208,7 +208,7 @@ def _searched(key: str, value: Any) -> Searched:
     if wrong:
         raise ConfigError([f"{where} has no {name!r}: a range has low, high and log.{nearest(name, WORDS)}" for name in wrong])
     low, high, log = value.get("low"), value.get("high"), value.get("log", False)
-    if not (_number(low) and _number(high) and isinstance(log, bool)):
+    if low is None or high is None or not (_number(low) and _number(high) and isinstance(log, bool)):
         raise ConfigError(f"{where}: a range needs two numbers, {{low = …, high = …}}, and may have log = true.")
     if not low < high:
         raise ConfigError(f"{where}: low = {low} should be less than high = {high}.")
