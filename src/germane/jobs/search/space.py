@@ -19,7 +19,7 @@ from ...training import TrainingOptions
 if TYPE_CHECKING:
     from optuna import Trial
 
-__all__ = ["Space", "space_of"]
+__all__ = ["Space", "searchable", "space_of"]
 
 ROWS = Searched(choices=(128, 512, 1024, 4096))
 """Batches of a model that learns from rows, of which there are more than stretches of timelines."""
@@ -63,7 +63,7 @@ def space_of(config: Config, dataset: Dataset) -> Space:
     """What ``germane search`` tries for this config on these data; an error where nothing is left."""
     default, asked = _default(config, dataset), config.search.ranges()
     only, fixed = config.search.only, config.search.fixed
-    known = {*default, *asked}
+    known = {*searchable(config), *asked}
     wrong = [
         f"[search] {name} names {key!r}, which is not searched anyway; searched are {', '.join(sorted(known)) or 'none'}.{nearest(key, known)}"
         for name, keys in (("only", only or ()), ("fixed", fixed))
@@ -83,18 +83,24 @@ def space_of(config: Config, dataset: Dataset) -> Space:
 
 def _default(config: Config, dataset: Dataset) -> dict[str, Searched]:
     """Options that say how they are searched, those left out that nothing of these data or this config would read."""
-    model = config.model
-    found = {f"model.{name}": searched for name, searched in searched_of(model.option_class).items()}
-    if any(isinstance(part, Learned) for part in model.parts):
-        found |= {f"training.{name}": searched for name, searched in searched_of(TrainingOptions).items()}
-    if getattr(model, "learns_from", None) == "rows":
-        found["training.batch"] = ROWS
+    found = searchable(config)
     if not dataset.columns.text or isinstance(config.encoder, NoText):
         found.pop("model.text_width", None)
     if not (dataset.columns.moment or dataset.has_times):
         found.pop("model.context_dropout", None)
     # What is said in a form of its own, such as a learning rate for each part, stays.
     return {key: searched for key, searched in found.items() if not isinstance(held(config.sections, key), dict | list)}
+
+
+def searchable(config: Config) -> dict[str, Searched]:
+    """Options of these parts that say how they are searched."""
+    model = config.model
+    found = {f"model.{name}": searched for name, searched in searched_of(model.option_class).items()}
+    if any(isinstance(part, Learned) for part in model.parts):
+        found |= {f"training.{name}": searched for name, searched in searched_of(TrainingOptions).items()}
+    if getattr(model, "learns_from", None) == "rows":
+        found["training.batch"] = ROWS
+    return found
 
 
 def _own(config: Config, key: str) -> Any:

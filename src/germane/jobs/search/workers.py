@@ -88,7 +88,8 @@ class _Listener:
         if self.budget.stopped:
             raise _Stopped
         now = time.time()
-        if now >= self.budget.until or now - self.began >= self.budget.longest:
+        long = now - self.began >= self.budget.longest and (self.best is not None or not self.task.has_curve)  # one figure is waited for
+        if long or now >= self.budget.until:
             raise _Cut
 
 
