@@ -53,9 +53,8 @@ def test_only_and_fixed(learned: Writes) -> None:
 
 
 def test_numbers_are_short_and_stay_within(learned: Writes) -> None:
-    made = space(
-        learned('only = []\nspace = {"training.learning_rate" = {low = 0.00123456, high = 0.00123457}, "model.length" = {low = 5, high = 7}}')
-    )
+    narrow = '"training.learning_rate" = {low = 0.00123456, high = 0.00123457}'
+    made = space(learned(f'only = []\nspace = {{{narrow}, "model.length" = {{low = 5, high = 7}}}}'))
     trial = optuna.create_study().ask()
     drawn = made.draw(trial, own=False)
     assert 0.00123456 <= drawn["training.learning_rate"] <= 0.00123457 and drawn["model.length"] in (5, 6, 7)
