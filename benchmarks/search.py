@@ -3,9 +3,9 @@
     GERMANE_DATA=... python benchmarks/search.py    # some 4 hours
     python benchmarks/search.py --quick             # a rehearsal: three trials, few users
 
-"searched" keeps [data], [split], [text] and [evaluation] of the recipe, and whether it trains again on validation events. [model] and [training] begin
-at their defaults; every option that says where it is searched is, and those of `WIDEST` beside them. The winner is then trained as `germane train`
-does, outside the 30 minutes, and judged on the test part once. "recipe" is configs/NAME.toml.
+"searched" keeps [data], [split], [text] and [evaluation] of the recipe, and whether it trains again on validation events. [model] and [training]
+begin at their defaults; every option that says where it is searched is, and those of `WIDEST` beside them. The winner is then trained as
+`germane train` does, outside the 30 minutes, and judged on the test part once. "recipe" is configs/NAME.toml.
 """
 
 from __future__ import annotations

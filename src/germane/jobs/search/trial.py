@@ -67,7 +67,7 @@ class Task:
     @property
     def stamp(self) -> dict[str, str]:
         """What has to be the same for trials to be comparable."""
-        said = {name: section for name, section in self.config.sections.items() if name not in ("search", "policy")}
+        said = {name: section for name, section in self.config.sections.items() if name not in ("search", "policy", "tracking")}
         return {"config": hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest(), "data": self.dataset.fingerprint}
 
     def varied(self, values: Mapping[str, Any]) -> Config:
