@@ -28,6 +28,7 @@ from germane.models import Model, rankers
 from germane.models.rankers import Ranker
 from germane.models.two_stage import RankerOptions
 from germane.policies import Policy
+from germane.search_space import Searched, SearchOptions
 from germane.training import TrainingOptions
 from germane.training.tracking import TrackingOptions
 
@@ -36,7 +37,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 HEAD = """# Every option
 
 Written by `scripts/document_options.py` from the code; [config.md](config.md) explains how a config is built. A section with `use` takes
-the options of the class that it names; any of your own classes is named by `"module:Class"`.
+the options of the class that it names; any of your own classes is named by `"module:Class"`. *Searched*: where [germane search](search.md)
+looks for an option of a config that says nothing else.
 """
 
 SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
@@ -56,6 +58,7 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[training]", TrainingOptions, None),
     ("[evaluation]", EvaluationOptions, None),
     ("[tracking]", TrackingOptions, None),
+    ("[search]", SearchOptions, None),
 ]
 
 
@@ -120,7 +123,8 @@ def default(field: FieldInfo) -> str:
 
 
 def says(field: FieldInfo) -> str:
-    return marked(field.description or "").replace("|", "\\|")
+    searched = "".join(f" *Searched: {one}.*" for one in field.metadata if isinstance(one, Searched))
+    return marked(field.description or "").replace("|", "\\|") + searched
 
 
 def marked(text: str) -> str:

@@ -32,6 +32,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No bars.")]
 Trust = Annotated[Path | None, typer.Option(metavar="KEYFILE", help="Refuse a run that the private half of this public key did not sign.")]
 Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 Seed = Annotated[int | None, typer.Option(help="Of the draws; absent: the config's.")]
+Trials = Annotated[int | None, typer.Option(help="How many settings at most; absent: that of [search].")]
 NoExplore = Annotated[bool, typer.Option("--no-explore", help="The greedy list, every chance 1.")]
 
 
@@ -113,6 +114,81 @@ def train(
         run, judged = train_run(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress, noted=noted, sign=sign)
     if Processes.joined().first:
         _say({"run": str(run), "rows": judged.rows, "notes": notes} if as_json else None, f"{judged}\n{run}")
+
+
+@app.command()
+def search(
+    config: ConfigFile,
+    out: Out,
+    trials: Trials = None,
+    time: Annotated[str | None, typer.Option(help="How long at most, such as 90s, 30m or 2h; absent: that of [search].")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where the study is kept, such as postgresql://me:env:PGPASS@host/db; absent: OUT/study.db."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study; its trials count.")] = False,
+    jobs: Annotated[int, typer.Option(help="Processes that try at the same time.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Of what is tried; absent: the config's.")] = None,
+    sets: Sets = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Try options of CONFIG on its validation events; OUT/best.toml is the best of them. The test events are not looked at."""
+    from .jobs.search import search as look
+    from .jobs.show import bar, show_found
+
+    seconds = _seconds(time)
+    with bar("trials", quiet or as_json) as told:
+        found = look(config, out, sets=sets or (), trials=trials, seconds=seconds, storage=storage, resume=resume, jobs=jobs, seed=seed, told=told)
+    if as_json:
+        print(json.dumps(found.as_json(), ensure_ascii=False))
+        return
+    show_found(found)
+    best = out / "best.toml"
+    print(f"Written: {best}. Next: germane train {best} -o RUN")
+
+
+@app.command()
+def auto(
+    events: Annotated[str, typer.Argument(metavar="EVENTS", help="File or glob: csv, tsv, parquet, jsonl.")],
+    out: Out,
+    items: Annotated[str | None, typer.Option(help="The items' table.")] = None,
+    users: Annotated[str | None, typer.Option(help="The users' table.")] = None,
+    trials: Trials = None,
+    time: Annotated[str, typer.Option(help="How long at most, such as 90s, 30m or 2h: two thirds of it for the search.")] = "30m",
+    replace: Replace = False,
+    sets: Sets = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """From EVENTS to a run: guess the columns, choose a recipe, search, train, judge on the test events."""
+    from dataclasses import asdict
+
+    from .jobs.auto import auto as make
+    from .jobs.progress import training_bar
+    from .jobs.show import bar, show_found, show_guess
+
+    still = quiet or as_json
+    seconds = _seconds(time)
+    with bar("trials", still) as tried, training_bar(still, "the winner") as progress:
+        made = make(
+            *(events, items, users, out),
+            seconds=seconds or 0.0,
+            trials=trials,
+            sets=sets or (),
+            replacing=replace,
+            guessed=None if still else show_guess,
+            said=None if still else lambda line: print(f"recipe: {line}", file=sys.stderr),
+            tried=tried,
+            progress=progress,
+            noted=None if still else lambda note: print(f"note: {note.detail}", file=sys.stderr),
+        )
+    if as_json:
+        told = {"run": str(made.run), "columns": made.guess.columns, "guesses": [asdict(one) for one in made.guess.found]}
+        print(json.dumps({**told, "why": made.why, "search": made.found.as_json(), "rows": made.judged.rows}, ensure_ascii=False))
+        return
+    show_found(made.found)
+    print(f"{made.judged}\n{made.run}. Next: germane serve {made.run}")
 
 
 @app.command()
@@ -341,6 +417,15 @@ def _report(arguments: Sequence[str]) -> str:
     with tempfile.NamedTemporaryFile("w", prefix="germane-", suffix=".txt", delete=False, encoding="utf-8") as report:
         report.write(about + traceback.format_exc())
     return report.name
+
+
+def _seconds(time: str | None) -> float | None:
+    from .search_space import seconds_of
+
+    try:
+        return None if time is None else seconds_of(time)
+    except ValueError as error:
+        raise ConfigError(f"--time {time!r} {error}.") from None
 
 
 def _say(value: Any, text: str) -> None:

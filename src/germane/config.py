@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from functools import partial
@@ -29,12 +30,13 @@ from .models.rankers import Ranker
 from .models.two_stage import RankerOptions
 from .policies import Policy
 from .recommender import Recommender
+from .search_space import Searched, SearchOptions, put, ranges_of
 from .training import TrainingOptions
 from .training.tracking import TrackingOptions
 
 __all__ = ["SECTIONS", "Config", "apply", "check_tuning", "read_toml"]
 
-SECTIONS = ("seed", "data", "split", "text", "features", "model", "ranker", "policy", "training", "evaluation", "tracking")
+SECTIONS = ("seed", "data", "split", "text", "features", "model", "ranker", "policy", "training", "evaluation", "tracking", "search")
 """Top keys of a config; all but ``seed`` are sections."""
 
 M = TypeVar("M", bound=BaseModel)
@@ -59,6 +61,9 @@ class Config:
     baselines: tuple[Model, ...] = ()
     """Those of ``[evaluation]``, made."""
     tracking: TrackingOptions = field(default_factory=TrackingOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    why: tuple[str, ...] = ()
+    """Lines of comment above what is dumped: why it says what it says."""
 
     @classmethod
     def read(cls, path: str | Path, sets: Sequence[str] = ()) -> Config:
@@ -118,6 +123,7 @@ class Config:
             evaluation=evaluation,
             baselines=tuple(m for m in (attempt(partial(_baseline, said), None) for said in evaluation.baselines) if m is not None),
             tracking=attempt(lambda: _options(TrackingOptions, section["tracking"], "[tracking]"), TrackingOptions()),
+            search=attempt(lambda: _options(SearchOptions, section["search"], "[search]"), SearchOptions()),
         )
         attempt(lambda: made.training.objective(made.model), None)
         if text is not None:
@@ -127,6 +133,10 @@ class Config:
         for baseline in made.baselines:
             if not evaluation.k and made.training.suited(baseline).objective(baseline).first() == "ranking":
                 found.append(f"[evaluation] baselines: {type(baseline).__name__} only ranks, and k = [] judges no lists: say k, or leave it out.")
+        if section["search"]:
+            space = section["search"].get("space")
+            ranges: dict[str, Searched] = attempt(lambda: ranges_of(space if isinstance(space, dict) else {}), {})
+            found += [] if found else dict.fromkeys(_out_of_bounds(sections, base, ranges))
         if found:
             raise ConfigError(found)
         return made
@@ -150,7 +160,7 @@ class Config:
 
     def dump(self) -> str:
         """The TOML text, with every change of the command line in it."""
-        return tomli_w.dumps(dict(self.sections))
+        return "".join(f"# {line}\n" for line in self.why) + tomli_w.dumps(dict(self.sections))
 
     @property
     def sha256(self) -> str:
@@ -247,6 +257,18 @@ def _options(kind: type[M], given: Mapping[str, Any], where: str) -> M:
         return kind(**given)
     except ValidationError as error:
         raise ConfigError(faults(error, where, kind)) from None
+
+
+def _out_of_bounds(sections: Mapping[str, Any], base: Path, ranges: Mapping[str, Searched]) -> Iterator[str]:
+    """What a config would be told that said an end of a range, or a choice, of ``[search]``."""
+    for key, searched in ranges.items():
+        for value in searched.ends:
+            said = copy.deepcopy({name: value for name, value in sections.items() if name != "search"})
+            try:
+                put(said, key, list(value) if isinstance(value, tuple) else value)
+                Config.of(said, base)
+            except ConfigError as error:
+                yield from (f"[search] space: {fault}" for fault in error.faults)
 
 
 def _encoder(section: Mapping[str, Any]) -> Encoder | None:

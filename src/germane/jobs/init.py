@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from .guess import Guess, guess
 from .output import write_text
 
-__all__ = ["init"]
+__all__ = ["OFTEN", "as_toml", "init", "taken_again"]
 
 OFTEN = 0.1
 """Share of events that take something again, from which on it is the rule."""
@@ -49,7 +49,7 @@ def init(
     files = {name: os.path.expanduser(path) for name, path in given.items() if path is not None}
     tables = {name: read_files(path, Path()).frame for name, path in files.items()}
     found = guess(tables["events"], tables.get("items"), tables.get("users"))
-    again = _taken_again(found, tables["events"])
+    again = taken_again(found, tables["events"])
     write_text(as_toml(found, {name: _relative(path, target) for name, path in files.items()}, again), target)
     return target, found
 
@@ -95,7 +95,7 @@ def as_toml(found: Guess, files: dict[str, str], again: float = 0.0) -> str:
     return "\n".join(lines)
 
 
-def _taken_again(found: Guess, events: pl.DataFrame) -> float:
+def taken_again(found: Guess, events: pl.DataFrame) -> float:
     """Share of events whose user had that item before; 0 where kinds differ, since who views and then buys takes once."""
     pair = [name["events"] if isinstance(name, dict) else name for name in (found.columns.get("user"), found.columns.get("item"))]
     if len(found.kinds) > 1 or not events.height or not all(isinstance(name, str) and name in events.columns for name in pair):

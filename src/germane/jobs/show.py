@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +16,14 @@ from ..recommender import Recommender
 from ..types import Slate
 from .guess import Guess
 
-__all__ = ["bar", "show_guess", "show_moments", "show_slate"]
+if TYPE_CHECKING:
+    from .search import Found
+
+__all__ = ["bar", "show_found", "show_guess", "show_moments", "show_slate"]
+
+
+SHOWN, MATTERED = 10, 5
+"""Trials, and options of each, that fit into a terminal."""
 
 
 def show_slate(slate: Slate, recommender: Recommender, console: Console | None = None) -> None:
@@ -51,6 +58,29 @@ def show_guess(found: Guess, console: Console | None = None) -> None:
         style = "" if guessed.meaning else "dim"
         table.add_row(*(Text(cell, style) for cell in (guessed.table, guessed.column, guessed.meaning or "left out", guessed.why)))
     (console or Console()).print(table)
+
+
+def show_found(found: Found, console: Console | None = None) -> None:
+    """The best trials of a search beside the config as it stood, and which options mattered."""
+    console = console or Console()
+    judged = [one for one in found.attempts if one.validation is not None]
+    order = sorted(judged, key=lambda one: (not one.may_win, (one.validation or 0.0) * (1 if found.smaller_is_better else -1)))
+    shown = order[:SHOWN] + [one for one in order[SHOWN:] if one.own]
+    options = list(found.importances) or list(found.best.options)
+    table = Table()
+    for name in ("trial", found.metric, "epochs", "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column("options that mattered" if found.importances else "options", overflow="fold")
+    for one in shown:
+        said = ["the config as it stood:"] if one.own else [f"{one.state}:"] if one.state != "done" else []
+        values = ", ".join(f"{name.rpartition('.')[2]} {_cell(one.options.get(name))}" for name in options[:MATTERED])
+        cells = (str(one.number), f"{one.validation:.4f}", str(one.epochs or ""), f"{one.seconds or 0:.0f}", " ".join([*said, values]))
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    if found.importances:
+        console.print(Text("mattered  " + ", ".join(f"{name} {share:.0%}" for name, share in found.importances.items() if share >= 0.005)))
+    for note in found.notes:
+        console.print(Text(f"note      {note}"))
 
 
 def show_moments(told: Mapping[str, Any], console: Console | None = None) -> None:

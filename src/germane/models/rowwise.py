@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
@@ -17,6 +17,7 @@ from ..encoders import Encoder, ItemContent
 from ..errors import ConfigError
 from ..features import FeatureSet
 from ..losses import Objective, click_loss
+from ..search_space import Searched
 from .base import Abilities, Learned, Model
 from .delay_scale import DelayScale
 from .fields import Asked, Fields, Offered, Row
@@ -29,11 +30,11 @@ CELLS = 1 << 22
 
 
 class RowWiseOptions(Options):
-    width: int = Field(default=32, ge=1)
+    width: Annotated[int, Searched(choices=(8, 16, 32, 64))] = Field(default=32, ge=1)
     """Numbers in the vector of each user, item, category and number."""
-    l2: float = Field(default=0.0, ge=0)
+    l2: Annotated[float, Searched(choices=(0.0, 0.01, 0.03, 0.1, 0.3))] = Field(default=0.0, ge=0)
     """Weight of the squared length of the vectors that a batch reads, a mean over its rows: as in matrix factorisation."""
-    table_l2: float = Field(default=0.0, ge=0)
+    table_l2: Annotated[float, Searched(choices=(0.0, 0.01, 0.03, 0.1))] = Field(default=0.0, ge=0)
     """Weight of the squared length of all vectors, read or not, which weighs most on the rare: as in click prediction, where it decides."""
 
 

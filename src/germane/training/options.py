@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
@@ -13,6 +13,7 @@ from ..component import Options, exported
 from ..errors import ConfigError
 from ..losses import HEADS, Head, Objective, RankingLoss, RatingLoss
 from ..models import Model
+from ..search_space import Searched
 from .precision import PrecisionName
 
 __all__ = ["TrainingOptions"]
@@ -44,13 +45,13 @@ class TrainingOptions(Options):
     sparse: bool = False
     """With ``adamw`` or ``adam``, and a loss against drawn negatives: gradients of tables of item and user vectors hold the rows that a step read, so
     that its cost does not grow with the catalogue. Weights of these tables do not decay. With ``rowwise`` it learns what that one does alone."""
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: Annotated[float, Searched(3e-4, 2e-2, log=True)] = Field(default=2e-3, gt=0)
     """Length of a step."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """What the learning rate does after the warm-up, over ``epochs``."""
     warmup: int = Field(default=50, ge=0)
     """Steps over which the learning rate rises from zero."""
-    batch: PositiveInt | None = None
+    batch: Annotated[PositiveInt | None, Searched(choices=(16, 32, 64, 128, 256))] = None
     """Stretches of users' timelines a step, or rows for a model that scores rows one at a time. Absent: 32, or 1,024 rows."""
     accumulate: int = Field(default=1, ge=1)
     """Batches whose gradients are added up for one step."""
@@ -66,7 +67,7 @@ class TrainingOptions(Options):
     calibrate: Kind | None = None
     """A map from what the click head states to what was observed, fitted on the validation rows: ``temperature`` for few rows, ``platt`` where the
     share of positives is off too, ``isotonic`` for thousands. Absent: none. ``refit`` keeps the map."""
-    weight_decay: float = Field(default=0.01, ge=0)
+    weight_decay: Annotated[float, Searched(1e-4, 10.0, log=True)] = Field(default=0.01, ge=0)
     """How strongly weights are pulled to zero; biases and norms are not."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Judge and keep a running mean of the weights, of which each step leaves this share, such as 0.99: steadier where epochs swing. 0: no mean."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -11,6 +13,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...search_space import Searched
 from ..base import Abilities
 from .factors import Factorised, one_thread_of_blas, seed, user_items
 from .from_history import faded, newest_only
@@ -19,15 +22,15 @@ __all__ = ["ALS", "ALSOptions"]
 
 
 class ALSOptions(Options):
-    factors: int = Field(default=64, ge=1, le=1024)
+    factors: Annotated[int, Searched(choices=(16, 32, 64, 128, 256))] = Field(default=64, ge=1, le=1024)
     """Length of the vectors of users and items."""
-    l2: float = Field(default=1.0, gt=0)
+    l2: Annotated[float, Searched(0.01, 100.0, log=True)] = Field(default=1.0, gt=0)
     """How strongly vectors are pulled to zero."""
-    alpha: float = Field(default=1.0, gt=0)
+    alpha: Annotated[float, Searched(0.1, 40.0, log=True)] = Field(default=1.0, gt=0)
     """What was taken is believed 1 + alpha × its weight times as much as what was not."""
     iterations: int = Field(default=15, ge=1)
     """Rounds over users and items."""
-    fade: float = Field(default=1.0, gt=0, le=1)
+    fade: Annotated[float, Searched(0.5, 1.0)] = Field(default=1.0, gt=0, le=1)
     """Weight of an event of the query against the one after it; 1, as published: the order does not count."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -12,6 +14,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...search_space import Searched
 from ..base import Abilities
 from .factors import Factorised, one_thread_of_blas, seed, user_items
 from .from_history import faded
@@ -20,13 +23,13 @@ __all__ = ["BPR", "BPROptions"]
 
 
 class BPROptions(Options):
-    factors: int = Field(default=64, ge=1, le=1024)
+    factors: Annotated[int, Searched(choices=(16, 32, 64, 128, 256))] = Field(default=64, ge=1, le=1024)
     """Length of the vectors of users and items."""
-    l2: float = Field(default=0.01, ge=0)
+    l2: Annotated[float, Searched(1e-4, 0.1, log=True)] = Field(default=0.01, ge=0)
     """How strongly vectors are pulled to zero at each step."""
-    learning_rate: float = Field(default=0.01, gt=0, le=1)
+    learning_rate: Annotated[float, Searched(3e-3, 0.2, log=True)] = Field(default=0.01, gt=0, le=1)
     """Length of a step."""
-    iterations: int = Field(default=100, ge=1)
+    iterations: Annotated[int, Searched(choices=(30, 100, 300))] = Field(default=100, ge=1)
     """Rounds: each draws as many pairs of an item taken and one not taken as there are pairs of user and item."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from ...data.dataset import Dataset
 from ...encoders import ItemContent, NoText, Whitening
 from ...errors import AbilityError
 from ...features import FeatureSet
+from ...search_space import Searched
 from ..base import Abilities
 from .from_history import FromHistory, faded
 
@@ -30,9 +31,9 @@ NEEDS_TEXT = (
 
 
 class ContentNeighboursOptions(Options):
-    fade: float = Field(default=0.8, gt=0, le=1)
+    fade: Annotated[float, Searched(0.5, 1.0)] = Field(default=0.8, gt=0, le=1)
     """Weight of an event against the one after it."""
-    text_width: int = Field(default=256, ge=1)
+    text_width: Annotated[int, Searched(choices=(64, 128, 256))] = Field(default=256, ge=1)
     """Width of the whitened text vectors."""
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ...search_space import Searched
 from ..fields import Row
 from ..perceptron import Perceptron
 from ..rowwise import RowWise, RowWiseOptions
@@ -20,7 +23,7 @@ class DCNv2Options(RowWiseOptions):
     """Numbers in each dense layer beside the crosses."""
     norm: bool = True
     """Standardise each dense layer's numbers over the rows of a batch."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.0, ge=0, lt=1)
     """Share of the dense layers' numbers left out of a training step."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
 from ...losses import Objective, RatingLoss, click_loss
+from ...search_space import Searched
 from ..base import Abilities, Learned
 from ..kept import Keeping
 from ..perceptron import Perceptron
@@ -39,11 +40,11 @@ START = 0.3
 class DeepMFOptions(Options):
     layers: tuple[PositiveInt, ...] = Field(default=(128, 64), min_length=1)
     """Numbers in each dense layer of either side; the last is the space in which users and items meet."""
-    length: int = Field(default=200, ge=1)
+    length: Annotated[int, Searched(choices=(50, 100, 200))] = Field(default=200, ge=1)
     """How many of a user's newest events, and of an item's newest takers, are read."""
     values: bool = True
     """Rows and columns hold what events were worth, such as ratings, as shares of the largest; otherwise 1 for each item taken."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.0, ge=0, lt=1)
     """Share of the dense layers' numbers left out of a training step."""
     blank: float = Field(default=0.05, ge=0, lt=1)
     """Chance that a whole row, or a whole column, is left out of a training step, so that users and items without events are normal."""

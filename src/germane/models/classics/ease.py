@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...errors import AbilityError, TrainingError
 from ...features import FeatureSet
+from ...search_space import Searched
 from ..base import Abilities
 from .from_history import FromHistory, faded, newest_only
 from .taken import taken
@@ -30,9 +31,9 @@ BLOCK = 512
 
 
 class EASEOptions(Options):
-    l2: float = Field(default=200.0, ge=0.01)
+    l2: Annotated[float, Searched(1.0, 5000.0, log=True)] = Field(default=200.0, ge=0.01)
     """Ridge: the larger, the more only well-supported pairs of items count. Worth tuning, in steps of a factor of 2."""
-    fade: float = Field(default=1.0, gt=0, le=1)
+    fade: Annotated[float, Searched(0.5, 1.0)] = Field(default=1.0, gt=0, le=1)
     """Weight of an event of the query against the one after it; 1, as published: the order does not count."""
     weighted: bool = False
     """An item counts as often as it was taken, with the weights of the events, instead of once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -9,13 +11,14 @@ from torch import Tensor, nn
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...search_space import Searched
 from .sequence import SequenceModel, SequenceOptions
 
 __all__ = ["GRU", "GRUOptions"]
 
 
 class GRUOptions(SequenceOptions):
-    layers: int = Field(default=1, ge=1)
+    layers: Annotated[int, Searched(choices=(1, 2))] = Field(default=1, ge=1)
     """Recurrent layers, one upon the other."""
 
 

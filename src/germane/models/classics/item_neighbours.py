@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -12,6 +14,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...search_space import Searched
 from ..base import Abilities
 from .from_history import FromHistory, faded
 
@@ -19,11 +22,11 @@ __all__ = ["ItemNeighbours", "ItemNeighboursOptions"]
 
 
 class ItemNeighboursOptions(Options):
-    neighbours: int = Field(default=200, ge=1)
+    neighbours: Annotated[int, Searched(20, 500, log=True)] = Field(default=200, ge=1)
     """How many of the most similar items are kept for each."""
-    shrink: float = Field(default=10.0, ge=0)
+    shrink: Annotated[float, Searched(choices=(0.0, 3.0, 10.0, 30.0, 100.0))] = Field(default=10.0, ge=0)
     """Added to the denominator of the cosine: pairs with little evidence count less."""
-    fade: float = Field(default=0.95, gt=0, le=1)
+    fade: Annotated[float, Searched(0.5, 1.0)] = Field(default=0.95, gt=0, le=1)
     """Weight of an event against the one after it."""
 
 

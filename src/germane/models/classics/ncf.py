@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ...search_space import Searched
 from ..base import Abilities
 from ..fields import Row
 from ..perceptron import Perceptron
@@ -17,7 +20,7 @@ __all__ = ["NCF", "NCFOptions"]
 class NCFOptions(RowWiseOptions):
     layers: tuple[int, ...] = (64, 32, 16)
     """Numbers in each dense layer of the perceptron."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.0, ge=0, lt=1)
     """Share of the perceptron's numbers left out of a training step."""
 
 

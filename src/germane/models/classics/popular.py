@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -12,6 +14,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...search_space import Searched
 from ..base import Counted
 
 __all__ = ["Popular", "PopularLately", "PopularLatelyOptions"]
@@ -49,7 +52,7 @@ class Popular(Counted):
 
 
 class PopularLatelyOptions(Options):
-    days: float = Field(default=30.0, gt=0)
+    days: Annotated[float, Searched(1.0, 365.0, log=True)] = Field(default=30.0, gt=0)
     """How far back from the newest training event counts; without times, that share of 365 of the events."""
 
 

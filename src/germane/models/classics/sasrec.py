@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...search_space import Searched
 from ..layers import START, Block, Blocks, check_heads, hidden_places
 from .sequence import SequenceModel, SequenceOptions
 
@@ -16,7 +19,7 @@ __all__ = ["SASRec", "SASRecOptions"]
 
 
 class SASRecOptions(SequenceOptions):
-    blocks: int = Field(default=2, ge=1)
+    blocks: Annotated[int, Searched(choices=(1, 2, 3))] = Field(default=2, ge=1)
     """Attention blocks over the history."""
     heads: int = Field(default=1, ge=1)
     """Attention heads; must divide ``width``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -14,6 +15,7 @@ from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
 from ...losses import Objective, next_item
+from ...search_space import Searched
 from ..base import Abilities, TwoSided
 from ..layers import START
 
@@ -21,11 +23,11 @@ __all__ = ["SequenceModel", "SequenceOptions"]
 
 
 class SequenceOptions(Options):
-    width: int = Field(default=64, ge=1)
+    width: Annotated[int, Searched(choices=(32, 64, 96, 128))] = Field(default=64, ge=1)
     """Width of the item vectors and of what the model remembers of a history."""
-    length: int = Field(default=100, ge=1)
+    length: Annotated[int, Searched(choices=(20, 50, 100, 200))] = Field(default=100, ge=1)
     """How many of the newest events are read."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.2, ge=0, lt=1)
     """Share of the numbers left out of each training step, against overfitting."""
 
 

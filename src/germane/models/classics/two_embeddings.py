@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ...search_space import Searched
 from ..base import Abilities
 from ..fields import Row
 from ..perceptron import Perceptron
@@ -15,7 +18,7 @@ __all__ = ["TwoEmbeddings", "TwoEmbeddingsOptions"]
 
 
 class TwoEmbeddingsOptions(RowWiseOptions):
-    hidden: int = Field(default=100, ge=1)
+    hidden: Annotated[int, Searched(choices=(50, 100, 200))] = Field(default=100, ge=1)
     """Numbers in each dense layer."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from pydantic import Field
@@ -12,6 +14,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...search_space import Searched
 from ..base import Abilities
 from .from_history import FromHistory, faded, newest_only
 from .stretches import stretches
@@ -24,11 +27,11 @@ TOGETHER = 16
 
 
 class UserNeighboursOptions(Options):
-    neighbours: int = Field(default=50, ge=1)
+    neighbours: Annotated[int, Searched(10, 300, log=True)] = Field(default=50, ge=1)
     """How many of the most like-minded users are asked."""
-    shrink: float = Field(default=10.0, ge=0)
+    shrink: Annotated[float, Searched(choices=(0.0, 3.0, 10.0, 30.0, 100.0))] = Field(default=10.0, ge=0)
     """Added to the denominator of the cosine: users with little in common count less."""
-    fade: float = Field(default=1.0, gt=0, le=1)
+    fade: Annotated[float, Searched(0.5, 1.0)] = Field(default=1.0, gt=0, le=1)
     """Weight of an event of the query against the one after it; 1, as published: the order does not count."""
 
 

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from ...component import Options
+from ...search_space import Searched
 
 __all__ = ["ContextTransformerOptions"]
 
 
 class ContextTransformerOptions(Options):
-    width: int = Field(default=64, ge=2)
+    width: Annotated[int, Searched(choices=(32, 64, 96, 128))] = Field(default=64, ge=2)
     """Size of the space in which queries and items meet."""
-    blocks: int = Field(default=2, ge=1)
+    blocks: Annotated[int, Searched(choices=(1, 2, 3))] = Field(default=2, ge=1)
     """Attention blocks over the history."""
     heads: int = Field(default=2, ge=1)
     """Attention heads; must divide ``width``."""
     gated: bool = False
     """Each place of a block says how much it takes from attention and feed-forward (LiGR). Worth trying where histories are long and data is dense;
     on sparse data it was worse (docs/models.md)."""
-    length: int = Field(default=100, ge=1)
+    length: Annotated[int, Searched(choices=(20, 50, 100, 200))] = Field(default=100, ge=1)
     """How many of the newest events are read."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.2, ge=0, lt=1)
     """Share of the numbers left out of each training step, against overfitting."""
     identity: bool = True
     """A trainable vector for each item that training knows."""
-    identity_dropout: float = Field(default=0.1, ge=0, lt=1)
+    identity_dropout: Annotated[float, Searched(0.0, 0.5)] = Field(default=0.1, ge=0, lt=1)
     """Chance that an item's identity is left out of a training step, where more is known of items than that; and that of a typed word."""
     text: bool = True
     """Item texts, through the encoder."""
-    text_width: int = Field(default=128, ge=1)
+    text_width: Annotated[int, Searched(choices=(64, 128, 256))] = Field(default=128, ge=1)
     """Width of the whitened text vectors."""
     side: bool = True
     """Side features of items."""
@@ -62,7 +65,7 @@ class ContextTransformerOptions(Options):
     """Lately popular, in ``half_lives``, as a learned prior beside each item's own bias; where events have times."""
     relative_time: bool = True
     """Attention knows how long ago each event was."""
-    context_dropout: float = Field(default=0.1, ge=0, lt=1)
+    context_dropout: Annotated[float, Searched(0.0, 0.4)] = Field(default=0.1, ge=0, lt=1)
     """Chance that a context value goes missing in training, so that missing context is normal."""
     memory: bool = True
     """How often and how lately this user took this very item; read by the click and the rating head."""

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from germane.errors import TrainingError
+from germane.jobs.search import search
+
+Writes = Callable[..., Path]
+
+
+def test_a_hopeless_training_is_given_up_and_told_of_as_pruned(learned: Writes, shop: Path) -> None:
+    """Some rates are too small to get anywhere."""
+    rates = "[0.006, 0.007, 0.008, 0.009, 0.01, 0.011, 0.012, 0.013, 1e-7, 2e-7, 3e-7, 4e-7]"
+    found = search(learned(f'only = []\nspace = {{"training.learning_rate" = {rates}}}'), shop / "out", trials=12)
+    pruned = [one for one in found.attempts if one.state == "pruned"]
+    assert pruned and all(one.epochs and one.validation is not None and not one.may_win for one in pruned)
+    told = json.loads((shop / "out" / "trials.json").read_text())["trials"]
+    assert [one["number"] for one in told if one["state"] == "pruned"] == [one.number for one in pruned]
+    assert found.best.state == "done" and found.importances.keys() == {"training.learning_rate"}
+    assert (shop / "out" / "importances.svg").read_text().count("training.learning_rate") == 1
+
+
+def test_the_same_settings_are_not_trained_again_and_a_small_space_ends(counted: Writes, shop: Path) -> None:
+    said = 'only = []\nspace = {"model.fade" = [0.5, 0.95]}'
+    found = search(counted(said), shop / "out", trials=50)
+    assert {one.options["model.fade"] for one in found.attempts} == {0.5, 0.95} and len(found.attempts) < 50
+    again = [one for one in found.attempts if one.seconds == 0.0]
+    assert len(again) == len(found.attempts) - 2
+    assert all(one.validation == next(o.validation for o in found.attempts if o.options == one.options) for one in again)
+
+
+def test_settings_that_cannot_be_trained_are_told_of_with_the_reason(learned: Writes, shop: Path) -> None:
+    found = search(learned('only = []\nspace = {"model.heads" = [2, 3]}'), shop / "out", trials=8)
+    failed = [one for one in found.attempts if one.options == {"model.heads": 3}]
+    assert failed and all(one.state == "failed" and "heads" in (one.reason or "") for one in failed)
+    assert found.best.options == {"model.heads": 2}
+    with pytest.raises(TrainingError, match="the config as it stands cannot be trained"):
+        search(learned('only = []\nspace = {"model.length" = [5, 6]}'), shop / "other", trials=3, sets=["model.heads=3"])
+
+
+def test_two_processes_share_a_study(counted: Writes, shop: Path) -> None:
+    found = search(counted(), shop / "out", trials=4, jobs=2)
+    assert sorted(one.number for one in found.attempts) == list(range(4)) and {one.state for one in found.attempts} == {"done"}
+    assert found.own is not None and found.best.validation is not None
