@@ -6,8 +6,10 @@ from .base import Encoder
 from .content import ItemContent
 from .hashed import HashedText
 from .learning import LearningTexts
+from .multilingual import MultilingualText
 from .no_text import NoText
 from .prompts import prompts
+from .static import StaticText
 from .text import PretrainedText
 from .vectors import VectorCache
 from .whiten import Whitening
@@ -18,8 +20,10 @@ __all__ = [
     "HashedText",
     "ItemContent",
     "LearningTexts",
+    "MultilingualText",
     "NoText",
     "PretrainedText",
+    "StaticText",
     "VectorCache",
     "Whitening",
     "Words",
