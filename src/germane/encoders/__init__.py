@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .base import Encoder
 from .content import ItemContent
+from .endpoint import EndpointText
 from .hashed import HashedText
 from .learning import LearningTexts
 from .multilingual import MultilingualText
@@ -17,6 +18,7 @@ from .words import Words, word_codes
 
 __all__ = [
     "Encoder",
+    "EndpointText",
     "HashedText",
     "ItemContent",
     "LearningTexts",

@@ -38,8 +38,8 @@ class LanguageModel(nn.Module):
         precision: Precision = "float32",
         memory: float | None = None,
     ) -> None:
-        """``tokenizer``: a folder of its own; absent, it lies beside the weights. ``memory``: gigabytes that the weights may take of the CPU's memory;
-        what is beyond stays on disk and is read layer by layer, each time."""
+        """``tokenizer``: a folder of its own; absent, it lies beside the weights. ``memory``: gigabytes that the weights may take of the CPU's
+        memory; what is beyond stays on disk and is read layer by layer, each time."""
         super().__init__()
         self.pooling = pooling
         self.tokenizer, self.body = _load(folder, tokenizer or folder, precision, {} if memory is None else self._placement(memory))

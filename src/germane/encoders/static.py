@@ -35,7 +35,7 @@ class StaticTextOptions(Options):
     model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
     """The language model whose tokens are taken, as ``PretrainedText`` names it."""
     tokens: Literal["output", "input"] = "output"
-    """A token's vector is what the model makes of it alone (each is read once, half a minute, and kept in the cache), or its row of the input table."""
+    """A token's vector is what the model makes of it alone (each is read once, in about a minute, and kept), or its row of the input table."""
     width: int = Field(default=256, ge=1, le=8192)
     """Principal axes of the tokens that are kept; at most the model's width."""
     frequent: Literal["zipf", "alike"] = "zipf"
@@ -113,11 +113,13 @@ class StaticText(Encoder):
     def _vectors(self) -> Tensor:
         """[tokens, model width], from the cache where they were made before."""
         if self.options.tokens == "input":
-            return self._model.language_model.body.get_input_embeddings().weight.detach().float().cpu()
+            rows: Tensor = self._model.language_model.body.get_input_embeddings().weight
+            return rows.detach().float().cpu()
         file = _file(self._tokens_identity)
         if file is not None and file.is_file():
             try:
-                return load_file(file)["vectors"]
+                kept: Tensor = load_file(file)["vectors"]
+                return kept
             except (OSError, KeyError, SafetensorError) as error:
                 _log.warning("The token vectors in %s are damaged (%s); they are made again.", file, error)
         model = self._model.language_model
