@@ -108,13 +108,14 @@ class StaticText(Encoder):
         table = (centred @ axes).float()
         if self.options.frequent == "zipf":  # the n-th token's chance is about 1/n, and its information the logarithm of n
             table = table * torch.log1p((~special).cumsum(0).float())[:, None]
-        return table * (~special)[:, None]
+        weighted: Tensor = table * (~special)[:, None]
+        return weighted
 
     def _vectors(self) -> Tensor:
         """[tokens, model width], from the cache where they were made before."""
         if self.options.tokens == "input":
-            rows: Tensor = self._model.language_model.body.get_input_embeddings().weight
-            return rows.detach().float().cpu()
+            rows: Tensor = self._model.language_model.body.get_input_embeddings().weight.detach().float().cpu()
+            return rows
         file = _file(self._tokens_identity)
         if file is not None and file.is_file():
             try:
