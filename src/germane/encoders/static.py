@@ -114,8 +114,8 @@ class StaticText(Encoder):
     def _vectors(self) -> Tensor:
         """[tokens, model width], from the cache where they were made before."""
         if self.options.tokens == "input":
-            rows: Tensor = self._model.language_model.body.get_input_embeddings().weight.detach().float().cpu()
-            return rows
+            weight: Tensor = self._model.language_model.body.get_input_embeddings().weight
+            return weight.detach().to("cpu", torch.float32)
         file = _file(self._tokens_identity)
         if file is not None and file.is_file():
             try:
