@@ -356,7 +356,7 @@ def weights_list(as_json: Json = False) -> None:
 
     from .encoders.weights import list_weights
 
-    _say([asdict(known) for known in list_weights()] if as_json else None, "\n".join(map(str, list_weights())))
+    _say([{**asdict(known), "here": known.here} for known in list_weights()] if as_json else None, "\n".join(map(str, list_weights())))
 
 
 @weights_app.command("get")

@@ -85,7 +85,7 @@ class Recommender:
         frame = dataset.users.select(user_sides) if user_sides else pl.DataFrame()
         self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, _only(dataset.types, user_sides))
         self.text = self.text.anew()
-        self.encode = VectorCache().cached(self.text)
+        self._cache()
         known = torch.zeros(dataset.n_items, dtype=torch.bool)
         known[torch.from_numpy(np.unique(dataset.item_codes))] = True
         content = self._content(dataset.items, dataset, known, bar)
@@ -97,9 +97,14 @@ class Recommender:
     def restore(self, catalogue: Dataset, features: FeatureSet, side: FeatureSet, content: ItemContent, newest: float) -> None:
         """Take back what ``prepare`` made, from a saved run."""
         self.features, self.side = features, side
-        self.encode = VectorCache().cached(self.text)
+        self._cache()
         self._settle(catalogue, content)
         self.newest = newest
+
+    def _cache(self) -> None:
+        typed = self.text.for_words
+        self.encode = VectorCache().cached(self.text)
+        self.encode_words = self.encode if typed is self.text else VectorCache().cached(typed)
 
     def _settle(self, dataset: Dataset, content: ItemContent) -> None:
         self.schema = dataset.take(np.zeros(0, dtype=np.int64))
@@ -107,13 +112,13 @@ class Recommender:
         self.catalogue = Catalogue(dataset.items)
         self.people = People(dataset.users, self.features.profile or FeatureSet([]))
         self.columns, self.types = dataset.columns, dict(dataset.types)
-        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text)
+        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text.for_words)
         self.model.prepare(dataset, content, self.features)
 
     def take_text(self, state: dict[str, Tensor], dataset: Dataset) -> None:
         """Read texts with the language model as training left it, from now on."""
         self.text.load_state(state)
-        self.encode = VectorCache().cached(self.text)
+        self._cache()
         vectors = self.encode(self._prompts(dataset.items, dataset))
         self.content = replace(self.content, text=vectors, learning=None)
 
@@ -139,7 +144,7 @@ class Recommender:
 
     def typed(self, dataset: Dataset, encode: Encode | None = None) -> tuple[Words, NDArray[np.int64]] | None:
         """All that was typed at events, and each event's row among it; row 0 = nothing. None: no encoder reads it."""
-        return typed_words(dataset, encode or self.encode, self.text.width) if self.text.width else None
+        return typed_words(dataset, encode or self.encode_words, self.text.width) if self.text.width else None
 
     # -- answering -----------------------------------------------------------------------------------------------
 

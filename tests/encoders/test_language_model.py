@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from germane.encoders.language_model import LanguageModel, pooled
+from germane.encoders.families import Pooling
+from germane.encoders.language_model import LanguageModel, Precision, pooled
 from germane.errors import ConfigError
 
 
@@ -13,6 +14,48 @@ def test_pooling_reads_what_is_there() -> None:
     states, there = torch.arange(12.0).reshape(2, 3, 2), torch.tensor([[1, 1, 1], [1, 1, 0]])
     assert pooled(states, there, "mean").tolist() == [[2.0, 3.0], [7.0, 8.0]]
     assert pooled(states, there, "cls").tolist() == [[0.0, 1.0], [6.0, 7.0]]
+    assert pooled(states, there, "last").tolist() == [[4.0, 5.0], [8.0, 9.0]]
+
+
+def test_pooling_does_not_mind_where_the_padding_is() -> None:
+    states, left = torch.arange(12.0).reshape(2, 3, 2), torch.tensor([[0, 1, 1], [0, 0, 1]])
+    assert pooled(states, left, "mean").tolist() == [[3.0, 4.0], [10.0, 11.0]]
+    assert pooled(states, left, "cls").tolist() == [[2.0, 3.0], [10.0, 11.0]]
+    assert pooled(states, left, "last").tolist() == [[4.0, 5.0], [10.0, 11.0]]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_a_decoder_reads_the_same_whatever_stands_beside_a_text(tiny_llama: Path, pooling: Pooling) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    model = LanguageModel(tiny_llama, pooling, 16)
+    texts = ["rain", "a quiet film about rain and the war in space"]
+    tokenizer, body = AutoTokenizer.from_pretrained(tiny_llama), AutoModel.from_pretrained(tiny_llama)
+    assert tokenizer.padding_side == "left"
+    for text, vector in zip(texts, model(model.tokens(texts)), strict=True):
+        states = body(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
+        alone = states[-1] if pooling == "last" else states.mean(0)
+        torch.testing.assert_close(vector, torch.nn.functional.normalize(alone, dim=0), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_near_and_gives_float32(tiny_bert: Path, tiny_llama: Path, precision: Precision) -> None:
+    for folder in (tiny_bert, tiny_llama):
+        whole, half = LanguageModel(folder, "mean", 16), LanguageModel(folder, "mean", 16, precision=precision)
+        sizes = [sum(p.numel() * p.element_size() for p in model.parameters()) for model in (whole, half)]
+        assert sizes[1] == sizes[0] / 2
+        tokens = whole.tokens(["rain", "a quiet film about rain"])
+        a, b = whole(tokens), half(tokens)
+        assert b.dtype == torch.float32
+        assert ((a * b).sum(-1) > 0.999).all() and not torch.equal(a, b)
+
+
+def test_what_does_not_fit_is_read_from_disk_layer_by_layer(tiny_bert: Path, tiny_llama: Path) -> None:
+    for folder in (tiny_bert, tiny_llama):
+        whole, little = LanguageModel(folder, "mean", 16), LanguageModel(folder, "mean", 16, memory=1e-6)
+        assert any(parameter.is_meta for parameter in little.parameters())
+        texts = ["rain", "a quiet film about rain"]
+        torch.testing.assert_close(little(little.tokens(texts)), whole(whole.tokens(texts)), atol=1e-6, rtol=0)
 
 
 def test_it_is_frozen_until_something_may_learn_and_then_gives_gradients(tiny_bert: Path) -> None:

@@ -17,7 +17,30 @@ class TestPretrainedText(EncoderContract):
     @pytest.fixture(autouse=True)
     def _tiny(self, tiny_bert: Path) -> None:
         self.encoder: Encoder = PretrainedText(model=str(tiny_bert))
-        self.others = [PretrainedText(model=str(tiny_bert), pooling="cls"), PretrainedText(model=str(tiny_bert), max_tokens=8)]
+        changes = [{"pooling": "cls"}, {"pooling": "last"}, {"max_tokens": 8}, {"item_prefix": "new "}, {"precision": "bfloat16"}]
+        self.others = [PretrainedText(model=str(tiny_bert), **change) for change in changes]
+
+
+class TestPretrainedDecoder(EncoderContract):
+    @pytest.fixture(autouse=True)
+    def _tiny(self, tiny_llama: Path) -> None:
+        self.encoder: Encoder = PretrainedText(model=str(tiny_llama))
+        self.others = [PretrainedText(model=str(tiny_llama), pooling="last")]
+
+
+class TestTypedText(EncoderContract):
+    @pytest.fixture(autouse=True)
+    def _tiny(self, tiny_bert: Path) -> None:
+        items = PretrainedText(model=str(tiny_bert), item_prefix="new ", words_prefix="about ")
+        self.encoder: Encoder = items.for_words
+        self.others = [items]
+
+    def test_identity_is_stable_and_follows_the_options(self) -> None:
+        assert self.encoder.identity == self.others[0].for_words.identity != self.others[0].identity
+
+    def test_options_survive_saving(self) -> None:
+        again = PretrainedText.from_options(self.others[0].settings())
+        assert again.for_words.identity == self.encoder.identity
 
 
 def test_mean_over_the_tokens_that_are_there(tiny_bert: Path) -> None:
@@ -32,6 +55,31 @@ def test_mean_over_the_tokens_that_are_there(tiny_bert: Path) -> None:
     first = PretrainedText(model=str(tiny_bert), pooling="cls").encode(texts[:1])[0]
     states = model(**tokenizer(texts[0], return_tensors="pt")).last_hidden_state[0]
     torch.testing.assert_close(first, torch.nn.functional.normalize(states[0], dim=0), atol=1e-5, rtol=0)
+
+
+def test_words_and_items_are_told_apart_by_their_prefixes(tiny_bert: Path, tmp_path: Path) -> None:
+    plain = PretrainedText(model=str(tiny_bert))
+    marked = PretrainedText(model=str(tiny_bert), item_prefix="new ", words_prefix="about ")
+    assert torch.equal(marked.encode(["rain", " "]), plain.encode(["new rain", ""]))
+    assert torch.equal(marked.for_words.encode(["rain", " "]), plain.encode(["about rain", ""]))
+    items, words = VectorCache(tmp_path).cached(marked), VectorCache(tmp_path).cached(marked.for_words)
+    items(["rain"])
+    assert not torch.equal(words(["rain"]), items(["rain"])) and words.encoded == 1
+    assert plain.for_words.identity == plain.identity  # one place in the cache where there is nothing to tell apart
+    assert PretrainedText().for_words.identity == PretrainedText().identity
+
+
+def test_e5_by_its_folder_reads_its_prefixes(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "e5-small-v2"))
+    encoder, plain = PretrainedText(model=str(folder)), PretrainedText(model=str(tiny_bert))
+    assert torch.equal(encoder.encode(["rain"]), plain.encode(["passage: rain"]))
+    assert torch.equal(encoder.for_words.encode(["rain"]), plain.encode(["query: rain"]))
+    assert torch.equal(PretrainedText(model=str(folder), item_prefix="").encode(["rain"]), plain.encode(["rain"]))
+
+
+def test_the_first_token_of_a_decoder_is_refused(tiny_llama: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is a decoder.*'mean' or 'last', not 'cls'"):
+        PretrainedText(model=str(tiny_llama), pooling="cls").encode(["rain"])
 
 
 def test_unit_length_and_blank_is_zero(tiny_bert: Path) -> None:
@@ -72,7 +120,7 @@ def test_a_cached_catalogue_loads_no_model(tiny_bert: Path, tmp_path: Path, monk
     first = VectorCache(tmp_path).cached(PretrainedText(model=str(tiny_bert)))(["rain", "space"])
     encoder = PretrainedText(model=str(tiny_bert))
     assert torch.equal(VectorCache(tmp_path).cached(encoder)(["space", "rain"]), first.flip(0))
-    assert "_model" not in vars(encoder)
+    assert "language_model" not in vars(encoder)
 
     monkeypatch.setattr(module, "get_weights", lambda name: pytest.fail("nothing needs to be fetched"))
     default = PretrainedText()
@@ -115,7 +163,7 @@ def test_what_was_tuned_has_an_identity_of_its_own_and_is_taken_back(tiny_bert: 
     assert not torch.allclose(encoder.encode(["rain"]), frozen, atol=1e-3)
     assert torch.equal(encoder.anew().encode(["rain"]), frozen) and torch.equal(encoder.untuned().encode(["rain"]), frozen)
     assert encoder.parameters[1] == sum(parameter.numel() for parameter in learning.learned)
-    assert encoder.parameters[0] == sum(parameter.numel() for parameter in encoder.untuned()._model.parameters())
+    assert encoder.parameters[0] == sum(parameter.numel() for parameter in encoder.untuned().language_model.parameters())
 
 
 def test_tuned_weights_of_another_tuning_are_refused(tiny_bert: Path) -> None:
@@ -127,7 +175,14 @@ def test_tuned_weights_of_another_tuning_are_refused(tiny_bert: Path) -> None:
         other.encode(["rain"])
 
 
-@pytest.mark.parametrize("options", [{"pooling": "max"}, {"max_tokens": 2}, {"batch": 0}, {"model": ""}, {"modell": "x"}])
+def test_weights_of_another_encoder_are_sent_there() -> None:
+    with pytest.raises(ConfigError, match=r"model = 'use-multilingual-v3': it is no transformer; use = \"MultilingualText\" reads it"):
+        PretrainedText(model="use-multilingual-v3")
+
+
+@pytest.mark.parametrize(
+    "options", [{"memory": 0}, {"precision": "int8"}, {"pooling": "max"}, {"max_tokens": 2}, {"batch": 0}, {"model": ""}, {"modell": "x"}]
+)
 def test_bad_options(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="PretrainedText"):
         PretrainedText(**options)
@@ -155,3 +210,35 @@ def test_folders_that_hold_no_model(tiny_bert: Path, tmp_path: Path, break_it: o
 def test_a_missing_folder(model: str) -> None:
     with pytest.raises(ConfigError, match="There is no folder"):
         PretrainedText(model=model).encode(["rain"])
+
+
+def test_layers_on_disk_cannot_learn(tiny_bert: Path) -> None:
+    with pytest.raises(ConfigError, match="memory leaves layers on disk, where nothing can learn"):
+        PretrainedText(model=str(tiny_bert), memory=1.0, tuning="lora")
+    frozen, little = PretrainedText(model=str(tiny_bert)), PretrainedText(model=str(tiny_bert), memory=1e-6)
+    assert little.identity == frozen.identity
+    torch.testing.assert_close(little.encode(["rain in space"]), frozen.encode(["rain in space"]), atol=1e-6, rtol=0)
+
+
+def test_while_it_learns_items_and_words_keep_their_prefixes(tiny_bert: Path) -> None:
+    marked = PretrainedText(model=str(tiny_bert), tuning="lora", item_prefix="new ", words_prefix="about ")
+    learning = marked.learning(["rain", ""])
+    assert learning is not None and learning.texts == ["new rain", ""]
+    torch.testing.assert_close(learning.encode(learning.texts), marked.encode(["rain", ""]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(learning.encode_words(["rain", " "]), marked.for_words.encode(["rain", " "]), atol=1e-6, rtol=0)
+
+
+def test_lora_on_half_precision_begins_as_frozen_and_learns_in_float32(tiny_model: Path) -> None:
+    encoder = PretrainedText(model=str(tiny_model), precision="bfloat16", tuning="lora")
+    learning = encoder.learning(["rain", "war in space"])
+    assert learning is not None and {parameter.dtype for parameter in learning.learned} == {torch.float32}
+    vectors = learning(torch.tensor([0, 1]))
+    torch.testing.assert_close(vectors.detach(), encoder.untuned().encode(["rain", "war in space"]), atol=1e-5, rtol=0)
+    (vectors * torch.arange(16.0)).sum().backward()
+    assert any(parameter.grad is not None and parameter.grad.any() for parameter in learning.learned)
+
+
+@pytest.mark.parametrize("tuning", ["top:1", "full", "adapter", "prefix"])
+def test_nothing_else_learns_on_half_precision(tuning: str) -> None:
+    with pytest.raises(ConfigError, match="of weights in float16 only tuning = 'lora' learns"):
+        PretrainedText(precision="float16", tuning=tuning)

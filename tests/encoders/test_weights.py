@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from germane.encoders import PretrainedText, weights
+from germane import encoders
+from germane.encoders import PretrainedText, hub, weights
 from germane.encoders.weights import KnownWeights, get_weights, known_weights, list_weights, weights_hash
-from germane.errors import FetchError
+from germane.errors import ConfigError, FetchError
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +36,31 @@ def tiny(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> KnownWeights:
 def test_every_entry_is_whole() -> None:
     for entry in list_weights():
         assert len(entry.sha256) == len(entry.package_sha256) == 64 and entry.folder.endswith("/")
-        assert entry.width and entry.parameters and entry.licence and entry.language
+        assert entry.width and entry.parameters and entry.licence and entry.language and entry.ms_per_1000 and entry.memory_mb
+        assert issubclass(getattr(encoders, entry.use), encoders.Encoder)
         assert known_weights(entry.name) is entry
         assert str(entry).startswith(entry.name) and entry.licence in str(entry)
     assert known_weights("nothing") is None
+
+
+def test_the_list_says_what_is_here(tiny: KnownWeights, tmp_path: Path) -> None:
+    assert not tiny.here and "on this machine" not in str(tiny)
+    (tmp_path / "cache" / "weights" / "tiny").mkdir(parents=True)
+    assert tiny.here and str(tiny).endswith("; on this machine")
+    for said in ("PretrainedText", "encoder", "English", "22.7 M parameters", "width 16", "Apache-2.0", " s on two cores", "MB of memory"):
+        assert said in str(tiny)
+
+
+@pytest.mark.parametrize("failure", [ConfigError("No such model."), FetchError("No connection.")])
+def test_an_unknown_name_is_told_the_nearest_and_what_needs_no_hub(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    def fail(name: str) -> Path:
+        raise failure
+
+    monkeypatch.setattr(hub, "from_hub", fail)
+    with pytest.raises(type(failure), match=rf"{failure} Did you mean all-MiniLM-L6-v2\? Without a hub there are all-MiniLM-L6-v2, SmolLM2-135M"):
+        get_weights("sentence-transformers/all-MiniLM-L12-v2")
+    with pytest.raises(type(failure), match=rf"{failure} Without a hub there are"):
+        PretrainedText(model="owner/other").encode(["rain"])
 
 
 def test_a_known_name_is_taken_out_of_its_package(tiny: KnownWeights, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:

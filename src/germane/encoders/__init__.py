@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from .base import Encoder
 from .content import ItemContent
+from .endpoint import EndpointText
 from .hashed import HashedText
 from .learning import LearningTexts
+from .multilingual import MultilingualText
 from .no_text import NoText
 from .prompts import prompts
+from .static import StaticText
 from .text import PretrainedText
 from .vectors import VectorCache
 from .whiten import Whitening
@@ -15,11 +18,14 @@ from .words import Words, word_codes
 
 __all__ = [
     "Encoder",
+    "EndpointText",
     "HashedText",
     "ItemContent",
     "LearningTexts",
+    "MultilingualText",
     "NoText",
     "PretrainedText",
+    "StaticText",
     "VectorCache",
     "Whitening",
     "Words",

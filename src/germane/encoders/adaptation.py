@@ -143,6 +143,9 @@ def _lora(body: Any, how: Adaptation) -> None:
         linear = sorted({name.rpartition(".")[2] for name, part in body.named_modules() if isinstance(part, nn.Linear)})
         reason, known = str(error).strip().split("\n")[0], ", ".join(linear)
         raise ConfigError(f"[text] targets = {how.targets!r}: {reason} Linear maps of this model are {known}; or say all-linear.") from None
+    for parameter in body.parameters():
+        if parameter.requires_grad and parameter.dtype in (torch.float16, torch.bfloat16):  # small steps would be lost in half precision
+            parameter.data = parameter.data.float()
 
 
 def trained(body: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:

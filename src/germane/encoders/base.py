@@ -62,6 +62,11 @@ class Encoder(Component, ABC):
         """How many numbers it is made of, and how many of them training changed."""
         return 0, 0
 
+    @property
+    def for_words(self) -> Encoder:
+        """The encoder of what users type: the same, but for models that are told which of the two a text is. Both give one space."""
+        return self
+
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> Tensor:
         """[len(texts), width] float32 on the CPU. An empty text gives the zero vector."""

