@@ -29,6 +29,7 @@ from germane.models.rankers import Ranker
 from germane.models.two_stage import RankerOptions
 from germane.policies import Policy
 from germane.training import TrainingOptions
+from germane.training.pretraining import PretrainingOptions
 from germane.training.tracking import TrackingOptions
 
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
@@ -53,6 +54,7 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[ranker]", RankerOptions, None),
     ("[ranker] use", rankers, Ranker),
     ("[policy]", policies, Policy),
+    ("[pretraining]", PretrainingOptions, None),
     ("[training]", TrainingOptions, None),
     ("[evaluation]", EvaluationOptions, None),
     ("[tracking]", TrackingOptions, None),
