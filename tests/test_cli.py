@@ -204,7 +204,7 @@ def test_exit_codes(
         raise raised
 
     monkeypatch.setattr("germane.jobs.describe.describe", raises)
-    monkeypatch.setattr("germane.cli._nobody_reads", lambda: 0)
+    monkeypatch.setattr("germane.cli.running._nobody_reads", lambda: 0)
     assert call(monkeypatch, "describe", tmp_path) == code
     err = capfd.readouterr().err
     assert said in err and "Traceback" not in err

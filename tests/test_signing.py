@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from germane.bundle import load, save
-from germane.cli import _run
+from germane.cli.running import _run
 from germane.data import LeaveLastOut
 from germane.errors import RunError
 from germane.jobs.train import fit

@@ -1,0 +1,70 @@
+"""Running a command, and what is said where it fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from ..errors import GermaneError
+from .app import app
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave. Exit codes: 0 done, 1 a negative verdict, 2 something the user can mend, 3 our fault, 130 interrupted."""
+    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(arguments, prog_name="germane", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except GermaneError as error:
+        return _fault(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        return _nobody_reads()
+    except SystemExit as left:  # the parser's way out when nobody reads what is printed; no command leaves so
+        return _nobody_reads() if left.code == 1 else int(left.code or 0)
+    except MemoryError:
+        return _fault("This needs more memory than there is: make training.batch or model.width smaller, or use a larger machine.", 2)
+    except Exception as error:
+        if callable(show := getattr(error, "show", None)):  # a usage error: which option, what is allowed
+            show()
+            return 2
+        if isinstance(error, OSError) and error.errno in _MENDABLE:
+            return _fault(f"{error.strerror}{f': {error.filename}' if error.filename else ''}.", 2)
+        return _fault(f"This is a fault of Germane ({type(error).__name__}). A report lies in {_report(arguments)}.", 3)
+
+
+_MENDABLE = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+"""Of the machine and its files: full, forbidden, not there."""
+
+
+def _fault(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr)
+    return code
+
+
+def _nobody_reads() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush is silent
+    return 0
+
+
+def _report(arguments: Sequence[str]) -> str:
+    from .. import __version__
+
+    about = f"germane {__version__}, Python {platform.python_version()}, {platform.platform()}\ngermane {' '.join(arguments)}\n\n"
+    with tempfile.NamedTemporaryFile("w", prefix="germane-", suffix=".txt", delete=False, encoding="utf-8") as report:
+        report.write(about + traceback.format_exc())
+    return report.name
