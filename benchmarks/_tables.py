@@ -82,7 +82,9 @@ def rehearsal(sections: Sections, folder: Path, users: int | None) -> Sections:
         part = dataset.take(fewer_users(dataset, users))
         said["data"] = as_files(part, folder, all_items=False)
     text = said.get("text", {}).get("use")
-    if text != "NoText" and (text is not None or said["data"].get("columns", {}).get("text") or said["data"].get("use")):
+    if said.get("text", {}).get("tuning", "frozen") != "frozen":
+        said["text"] |= {"fresh": 4, "max_tokens": 8}  # what learns is rehearsed with the language model that learns
+    elif text != "NoText" and (text is not None or said["data"].get("columns", {}).get("text") or said["data"].get("use")):
         said["text"] = {"use": "HashedText"}
     said["training"] = {**said.get("training", {}), "epochs": 1, "refit": False}
     return said
