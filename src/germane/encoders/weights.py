@@ -86,7 +86,7 @@ _KNOWN = (
         licence="Apache-2.0",
         language="English",
         ms_per_1000=30000,
-        memory_mb=800,
+        memory_mb=700,
         kind="decoder",
     ),
     KnownWeights(
