@@ -32,7 +32,8 @@ class Family:
 def family_of(folder: Path, name: str) -> Family:
     """From the model's config, from the files that sentence-transformers puts beside it, and, for e5, from its name.
 
-    Mean over the tokens unless the folder says otherwise, for decoders too: on titles it is ahead of the last token (benchmarks/backbones.py).
+    Mean over the tokens unless the folder says otherwise, for decoders too: their last token was trained to foresee the next one, not to stand for
+    the text. benchmarks/backbones.py measures both.
     """
     kind = _kind(folder)
     own = next((pooling for key, pooling in _MODES.items() if _beside(folder / "1_Pooling" / "config.json").get(key)), "mean")

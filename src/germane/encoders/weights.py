@@ -38,9 +38,9 @@ class KnownWeights:
     licence: str
     language: str
     ms_per_1000: int
-    """Milliseconds for 1,000 texts of 16 words on two cores, by benchmarks/backbones.py."""
+    """Milliseconds for 1,000 texts of 16 words on two cores, about; benchmarks/backbones.py measures it."""
     memory_mb: int
-    """Megabytes that it adds to the process, by the same."""
+    """Megabytes that it adds to the process, about."""
     use: str = "PretrainedText"
     """The encoder that reads it."""
     kind: Literal["encoder", "decoder"] = "encoder"
@@ -70,8 +70,8 @@ _KNOWN = (
         parameters=22_713_216,
         licence="Apache-2.0",
         language="English",
-        ms_per_1000=3571,
-        memory_mb=200,
+        ms_per_1000=3600,
+        memory_mb=300,
     ),
     KnownWeights(
         name="SmolLM2-135M",
@@ -86,7 +86,7 @@ _KNOWN = (
         licence="Apache-2.0",
         language="English",
         ms_per_1000=30000,
-        memory_mb=800,
+        memory_mb=700,
         kind="decoder",
     ),
     KnownWeights(
@@ -101,8 +101,8 @@ _KNOWN = (
         parameters=68_890_112,
         licence="Apache-2.0",
         language="16 languages",
-        ms_per_1000=500,
-        memory_mb=200,
+        ms_per_1000=1100,
+        memory_mb=250,
         use="MultilingualText",
     ),
 )
