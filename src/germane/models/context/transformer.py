@@ -118,9 +118,7 @@ class ContextTransformer(TwoSided, Keeping):
 
     def _asked(self, h: Tensor, moment: Moments, words: Words, mean: Tensor, times: Tensor, items: Tensor, ages: Tensor) -> Encoded:
         """``h`` [P, width] in its moment [P, ...]; history ``items``, ``ages`` [P, T], the newest last."""
-        c = torch.zeros_like(h)
-        if self.moment is not None:
-            c = c + self.moment(moment)
+        c = torch.zeros_like(h) if self.moment is None else self.moment(moment)
         if self.gap is not None:
             c = c + self.gap.since(items[:, -1], ages[:, -1])
         if self.words is None:
@@ -281,8 +279,7 @@ class ContextTransformer(TwoSided, Keeping):
         return told
 
     def _next_item(self, asked: Encoded, batch: Batch, objective: Objective) -> Tensor:
-        vectors = self._vectors(asked)
-        known = self.items.known
+        vectors, known = self._vectors(asked), self.items.known
         snapshots, row = self.prior.snapshots(asked.times)
 
         def scores_of(items: Tensor) -> Tensor:
