@@ -37,8 +37,13 @@ def _run(arguments: list[str]) -> int:
     except SystemExit as left:  # the parser's way out when nobody reads what is printed; no command leaves so
         return _nobody_reads() if left.code == 1 else int(left.code or 0)
     except MemoryError:
-        return _fault("This needs more memory than there is: make training.batch or model.width smaller, or use a larger machine.", 2)
+        return _fault(_TOO_LARGE, 2)
     except Exception as error:
+        if isinstance(error, RuntimeError):
+            from ..training import is_out_of_memory
+
+            if is_out_of_memory(error):  # torch on a CPU raises no MemoryError
+                return _fault(_TOO_LARGE, 2)
         if callable(show := getattr(error, "show", None)):  # a usage error: which option, what is allowed
             show()
             return 2
@@ -47,6 +52,10 @@ def _run(arguments: list[str]) -> int:
         return _fault(f"This is a fault of Germane ({type(error).__name__}). A report lies in {_report(arguments)}.", 3)
 
 
+_TOO_LARGE = (
+    "This needs more memory than there is: make training.batch, model.width or text.max_tokens smaller, "
+    "or use a larger machine."
+)
 _MENDABLE = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
 """Of the machine and its files: full, forbidden, not there."""
 

@@ -16,8 +16,9 @@ from ..errors import TrainingError
 from ..evaluation import Cases, EvaluationOptions, Validation, cases_of, weigh
 from ..models import Blend, Counted, Learned, TwoStage
 from ..recommender import Recommender
-from ..training import Progress, Told, Trained, TrainingOptions, train_model
+from ..training import Progress, Stopped, Told, Trained, TrainingOptions, train_model
 from .lessons import rows_to_learn
+from .resuming import how_to_go_on
 from .tuning import keep_tuned, renewal
 
 __all__ = ["Fitting", "Shown", "first_alone"]
@@ -118,9 +119,12 @@ class Fitting:
         tables = [table] if cases is None else [table, cases.table]
         refresh = renewal(recommender, model, self.dataset, tables, train if phrases is not None else None)
         progress = self._telling(model, cases)
-        trained = train_model(
-            model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=progress, refresh=refresh
-        )
+        try:
+            trained = train_model(
+                model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=progress, refresh=refresh
+            )
+        except Stopped as stop:
+            raise TrainingError(how_to_go_on(stop, self.checkpoint)) from None
         keep_tuned(recommender, model, self.dataset)
         return trained
 

@@ -58,7 +58,7 @@ class Stepper:
             heads |= {head: heads[head] + value.item() * share for head, value in told.items() if head in heads}
         loss_now, *by_head = self.processes.total([loss_now, *heads.values()])
         if not math.isfinite(loss_now):
-            raise NotANumber(f"The loss is not a number at {where}: lower training.learning_rate, or look for huge values.")
+            raise NotANumber("loss", where, self.options)
         self._move(where)
         return loss_now, dict(zip(heads, by_head, strict=True)), total
 
@@ -70,5 +70,5 @@ class Stepper:
         self.precision.unscale(moved)
         norm = clip_norm(self.model.parameters(), self.options.clip)
         if self.precision.scaler is None and not math.isfinite(norm.item()):  # with a scaler the step is left out; else the weights would be lost
-            raise NotANumber(f"The gradient is not a number at {where}: lower training.learning_rate, or look for huge values.")
+            raise NotANumber("gradient", where, self.options)
         self.precision.step(moved)

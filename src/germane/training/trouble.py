@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from ..errors import TrainingError
@@ -12,18 +14,28 @@ __all__ = ["NotANumber", "OutOfMemory", "Stopped", "is_out_of_memory"]
 
 
 class Stopped(TrainingError):
-    """A training stopped on its way; the checkpoint of the last whole epoch is as it was."""
+    """A training stopped on its way; the checkpoint of the last whole epoch is as it was. ``change``: what to set on the command line to go on."""
+
+    def __init__(self, message: str, change: str) -> None:
+        super().__init__(message)
+        self.change = change
 
 
 class NotANumber(Stopped):
     """A loss or a gradient is infinite or no number: one more step, and the weights would be lost."""
+
+    def __init__(self, what: str, where: str, options: TrainingOptions) -> None:
+        key = "training.learning_rate.rest" if isinstance(options.learning_rate, Mapping) else "training.learning_rate"
+        said = f"The {what} is not a number at {where}: lower {key}, which is {options.rate:g}, or look for huge values in the data."
+        super().__init__(said, f"--set {key}={options.rate / 10:g}")
 
 
 class OutOfMemory(Stopped):
     """Memory ran out; the message names the three options that help most."""
 
     def __init__(self, model: Learned, options: TrainingOptions, batch: int) -> None:
-        half = f"training.batch = {max(1, batch // 2)} with training.accumulate = {2 * options.accumulate}, which learns the same from half at a time"
+        batch, times = max(1, batch // 2), 2 * options.accumulate
+        half = f"training.batch = {batch} with training.accumulate = {times}, which learns the same from half at a time"
         texts = model.texts_that_learn()
         drawn = "ranking" in model.objective.heads and options.loss not in ("softmax", "mse")
         if texts is not None:
@@ -35,7 +47,8 @@ class OutOfMemory(Stopped):
         else:
             fewer = "a smaller model.length" if hasattr(model.options, "length") else "a smaller training.batch still"
         narrow = "a smaller model.width" if options.checkpointing else "training.checkpointing = true or a smaller model.width"
-        super().__init__(f"Memory ran out in training; three options help: {half}; {fewer}; {narrow}.")
+        said = f"Memory ran out in training; three options help: {half}; {fewer}; {narrow}."
+        super().__init__(said, f"--set training.batch={batch} --set training.accumulate={times}")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
