@@ -41,6 +41,7 @@ def check(
     config: ConfigFile,
     sets: Sets = None,
     no_estimate: Annotated[bool, typer.Option("--no-estimate", help="Time and memory are not foreseen.")] = False,
+    learning_rate: Annotated[bool, typer.Option("--learning-rate", help="Try learning rates in 120 steps and suggest one.")] = False,
     as_json: Json = False,
 ) -> None:
     """Read CONFIG and its data, say what is wrong, foresee time and memory.
@@ -49,7 +50,7 @@ def check(
     """
     from ..jobs.check import check as look
 
-    found = look(config, sets=sets or (), timed=not no_estimate)
+    found = look(config, sets=sets or (), timed=not no_estimate, rates=learning_rate)
     say(found.as_json() if as_json else None, str(found))
 
 
