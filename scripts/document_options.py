@@ -8,9 +8,10 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -99,11 +100,13 @@ WORDS = {"str": "text", "int": "whole number", "float": "number", "bool": "true 
 
 def named(annotation: Any) -> str:
     arguments = get_args(annotation)
-    origin = getattr(annotation, "__origin__", None)
+    origin = get_origin(annotation)
     if origin is tuple:
         return f"list of {named(arguments[0])}s"
-    if origin is dict:
+    if origin is dict or origin is Mapping:
         return "table"
+    if origin is Annotated:
+        return named(arguments[0])
     if inspect.isclass(annotation) and issubclass(annotation, Options):
         return "table"
     if origin is not None and str(origin).endswith("Literal"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from germane.errors import ConfigError, DataError
+from germane.errors import ConfigError, DataError, TrainingError
 from germane.jobs.check import check, duration
 from germane.worlds import Checkerboard
 
@@ -65,3 +65,20 @@ def test_faults_come_before_the_timing(shop: Path) -> None:
 @pytest.mark.parametrize(("seconds", "said"), [(0.0, "1 s"), (119.4, "119 s"), (150.0, "2 min"), (7199.0, "120 min"), (9000.0, "2.5 h")])
 def test_durations(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_learning_rates_are_tried_on_what_is_thrown_away(shop: Path) -> None:
+    before, state = sorted(shop.parent.iterdir()), torch.random.get_rng_state()
+    found = check(shop, timed=False, rates=True, sets=["seed=1"])
+    (told,) = json.loads(json.dumps(found.as_json()))["learning_rate"]
+    assert told["model"] == "ContextTransformer" and 1e-5 <= told["suggestion"] <= told["lowest"] / 10 * 1.05 and len(told["curve"]) > 20
+    assert f"try       [training] learning_rate = {told['suggestion']:g}" in str(found)
+    assert sorted(path for path in shop.parent.iterdir() if path.name != "cache") == before
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert check(shop, timed=False, rates=True, sets=["seed=1"]).as_json()["learning_rate"] == [told]
+
+
+def test_what_is_counted_has_no_learning_rate(shop: Path) -> None:
+    shop.write_text(shop.read_text().replace("width = 8\nblocks = 1", 'use = "ItemNeighbours"'))
+    with pytest.raises(TrainingError, match="ItemNeighbours is counted and takes no steps"):
+        check(shop, timed=False, rates=True)

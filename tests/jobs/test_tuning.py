@@ -97,7 +97,8 @@ def test_the_gradient_of_the_ranking_loss_is_that_of_finite_differences(tiny_ber
 
 @pytest.mark.parametrize("tuning", ["lora", "top:1"])
 def test_a_tuned_run_is_saved_and_answers_as_before(tiny_bert: Path, tmp_path: Path, tuning: str) -> None:
-    recommender = germane.train(made(tiny_bert, tuning), small_shop(), training=TrainingOptions(epochs=2, batch=16, learning_rate=1e-2, refit=True))
+    fast = TrainingOptions(epochs=2, batch=16, learning_rate={"text": 1e-2, "rest": 1e-2}, refit=True)
+    recommender = germane.train(made(tiny_bert, tuning), small_shop(), training=fast)
     assert recommender.model.texts_that_learn() is None and recommender.content.learning is None
     frozen = PretrainedText(model=str(tiny_bert))
     assert not torch.allclose(recommender.text.encode(["umbrella boots"]), frozen.encode(["umbrella boots"]), atol=1e-4)

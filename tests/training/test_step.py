@@ -1,8 +1,140 @@
+"""Accumulated gradients: several small batches learn what a large one does."""
+
 from __future__ import annotations
 
-from germane.training.step import groups
+from dataclasses import is_dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from germane import Recommender
+from germane.batches import EventTable, Rows, Timelines
+from germane.encoders import HashedText
+from germane.losses import in_common
+from germane.models import BiasedMF, ContextTransformer, Learned, SASRec
+from germane.testing.model_contract import small_shop
+from germane.training import Told, TrainingOptions, train_model
 
 
-def test_groups_hold_so_many_batches_and_the_last_what_is_left() -> None:
-    assert [list(group) for group in groups(iter("abcde"), 2)] == [["a", "b"], ["c", "d"], ["e"]]  # type: ignore[arg-type]
-    assert list(groups(iter(()), 3)) == []
+class Enough(Exception):
+    """So many steps are taken."""
+
+
+def exactly(part: Any) -> Any:
+    """A batch in float64."""
+    if is_dataclass(part) and not isinstance(part, type):
+        return type(part)(**{name: exactly(inner) for name, inner in vars(part).items()})
+    return part.double() if isinstance(part, Tensor) and part.is_floating_point() else part
+
+
+class Exact:
+    """Reads batches in float64."""
+
+    def loss(self, batch: Any, objective: Any) -> dict[str, Tensor]:
+        told: dict[str, Tensor] = super().loss(exactly(batch), objective)  # type: ignore[misc]
+        return told
+
+
+class ExactContext(Exact, ContextTransformer):
+    pass
+
+
+class ExactSASRec(Exact, SASRec):
+    pass
+
+
+class ExactMF(Exact, BiasedMF):
+    pass
+
+
+def after(model: Learned, batch: int, accumulate: int, steps: int, **options: Any) -> dict[str, Tensor]:
+    """All weights after so many steps, in float64."""
+    dataset = small_shop()
+    said = TrainingOptions(batch=batch, accumulate=accumulate, epochs=10, warmup=0, negatives=12, **options)
+    model.objective = said.objective(model)
+    recommender = Recommender(model, text=HashedText(width=32), seed=1)
+    torch.manual_seed(0)
+    recommender.prepare(dataset)
+    model.warm(dataset, recommender.content)
+    model.double()
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+    feed = Timelines(table, 5, batch) if model.learns_from == "timelines" else Rows(table, np.arange(len(dataset)), batch, length=1)
+    taken = [0]
+
+    def told(step: Told) -> None:
+        taken[0] += not step.ended
+        if taken[0] == steps:
+            raise Enough
+
+    with pytest.raises(Enough):
+        train_model(model, feed, said, seed=3, progress=told)
+    return {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
+
+
+MODELS = {
+    "ContextTransformer": lambda: ExactContext(width=8, blocks=1, heads=1, length=8, dropout=0.0, identity_dropout=0.3, context_dropout=0.0),
+    "SASRec": lambda: ExactSASRec(width=8, blocks=1, length=8, dropout=0.0),
+}
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax"])
+@pytest.mark.parametrize("name", MODELS)
+def test_accumulation_equals_the_large_batch(name: str, loss: str) -> None:
+    large, small = (after(MODELS[name](), batch, accumulate, 10, loss=loss) for batch, accumulate in ((12, 1), (4, 3)))
+    apart = max((large[name] - small[name]).abs().max().item() for name in large)
+    assert apart <= 1e-6
+    start = after(MODELS[name](), 12, 1, 1, loss=loss)
+    assert max((large[name] - start[name]).abs().max().item() for name in large) > 1e-3  # something was learned
+
+
+def test_rows_accumulate_too() -> None:
+    large, small = (after(ExactMF(width=4), batch, accumulate, 10, heads={"rating": 1.0}) for batch, accumulate in ((96, 1), (32, 3)))
+    assert max((large[name] - small[name]).abs().max().item() for name in large) <= 1e-6
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3])
+def test_a_step_holds_the_stretches_that_a_larger_batch_would(batches: int) -> None:
+    dataset = small_shop()
+    recommender = Recommender(SASRec(width=4, blocks=1))
+    recommender.prepare(dataset)
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    small, large = Timelines(table, 5, 7), Timelines(table, 5, 7 * batches)
+
+    def targets(group: Any) -> list[int]:
+        return sorted(int(item) for batch in group for item in batch.targets[batch.targets >= 0])
+
+    steps = list(small.steps(np.random.default_rng(5), batches))
+    assert [targets(step) for step in steps] == [targets([batch]) for batch in large.draw(np.random.default_rng(5))]
+    assert max(len(step) for step in steps) == batches
+    assert max(len(batch.targets) for step in steps for batch in step) == 7
+    assert sum(len(targets(step)) for step in steps) == len(dataset)
+
+
+def test_rows_come_as_many_batches_a_step() -> None:
+    dataset = small_shop()
+    recommender = Recommender(BiasedMF(width=4))
+    recommender.prepare(dataset)
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    sizes = [[len(batch) for batch in step] for step in Rows(table, np.arange(100), 30).steps(np.random.default_rng(0), 3)]
+    assert sizes == [[30, 30, 30], [10]]
+
+
+def test_what_a_step_draws_is_its_own() -> None:
+    """The same for all batches of a step, other draws for the next."""
+
+    class Heard(ExactSASRec):
+        draws: list[int]
+
+        def loss(self, batch: Any, objective: Any) -> dict[str, Tensor]:
+            self.draws.append(int(torch.randint(1 << 30, (), generator=in_common())))
+            return super().loss(batch, objective)
+
+    model = Heard(width=8, blocks=1, length=8, dropout=0.0)
+    model.draws = []
+    after(model, 4, 3, 4, loss="sampled_softmax")
+    groups = [model.draws[begin : begin + 3] for begin in range(0, 12, 3)]
+    assert all(len(set(group)) == 1 for group in groups)
+    assert len({group[0] for group in groups}) == 4

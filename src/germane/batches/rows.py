@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -69,6 +70,12 @@ class Rows:
                     converted=batch.converted.masked_fill(nothing, torch.nan),
                 )
             yield batch
+
+    def steps(self, rng: np.random.Generator | None, batches: int) -> Iterator[list[RowBatch]]:
+        """One epoch, so many batches a step; the last step may have fewer."""
+        drawn = self.draw(rng)
+        while step := list(islice(drawn, batches)):
+            yield step
 
     def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(rows, items), each pair nothing that its user took."""

@@ -49,14 +49,20 @@ class Timelines:
 
     def draw(self, rng: np.random.Generator | None) -> Iterator[Batch]:
         """One epoch. With ``rng``, cuts and order are drawn anew."""
+        for step in self.steps(rng, 1):
+            yield from step
+
+    def steps(self, rng: np.random.Generator | None, batches: int) -> Iterator[list[Batch]]:
+        """One epoch, so many batches a step; together they hold the stretches that one of ``batches`` times the size would."""
         begins, ends = self._cuts(rng)
         lengths = ends - begins
         order = np.argsort(lengths + (rng.random(len(lengths)) if rng is not None else 0), kind="stable")
-        groups = [order[i : i + self.size] for i in range(0, len(order), self.size)]
+        groups = [order[i : i + batches * self.size] for i in range(0, len(order), batches * self.size)]
         if rng is not None:
             rng.shuffle(groups)
         for group in groups:
-            yield self._batch(begins[group], ends[group], rng)
+            parts = [group[i : i + self.size] for i in range(0, len(group), self.size)]
+            yield [self._batch(begins[part], ends[part], rng) for part in parts]
 
     def _cuts(self, rng: np.random.Generator | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         length, offsets = self.length, self.table.offsets

@@ -42,7 +42,7 @@ def _run(arguments: list[str]) -> int:
         if isinstance(error, RuntimeError):
             from ..training import is_out_of_memory
 
-            if is_out_of_memory(error):  # torch has no MemoryError
+            if is_out_of_memory(error):  # torch on a CPU raises no MemoryError
                 return _fault(_TOO_LARGE, 2)
         if callable(show := getattr(error, "show", None)):  # a usage error: which option, what is allowed
             show()
@@ -53,7 +53,7 @@ def _run(arguments: list[str]) -> int:
 
 
 _TOO_LARGE = (
-    "This needs more memory than there is: make training.batch smaller and training.accumulate larger, make model.width or text.max_tokens smaller, "
+    "This needs more memory than there is: make training.batch, model.width or text.max_tokens smaller, "
     "or use a larger machine."
 )
 _MENDABLE = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}

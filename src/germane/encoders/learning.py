@@ -32,6 +32,8 @@ class LearningTexts(nn.Module):
         super().__init__()
         self.texts, self.fresh, self.batch, self.unfreeze = list(texts), fresh, batch, unfreeze
         self.words_prefix = words_prefix
+        self.beside = how.tuning != "full" and how.top is None
+        """Whether what learns was put in beside the pretrained weights, and not these themselves."""
         learns = adapt(model, how)
         self.names = list(learns)
         self.depths = depths(model.body, self.names)

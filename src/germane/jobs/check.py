@@ -14,6 +14,7 @@ from ..evaluation import check_calibration
 from ..models import TwoStage
 from ..types import Note
 from .estimate import Estimate, estimate
+from .learning_rate import Tried, try_rates
 from .lessons import check_lessons
 from .notes import notes_of
 
@@ -31,6 +32,8 @@ class Checked:
     """What is odd about the data, or about asking this model of them."""
     estimate: Estimate | None
     """None where it was not asked for."""
+    rates: list[Tried] | None = None
+    """Of each model that learns; None where it was not asked for."""
 
     def as_json(self) -> dict[str, Any]:
         data, parts, foreseen = self.dataset, self.split, self.estimate
@@ -47,6 +50,8 @@ class Checked:
         if foreseen is not None:
             seconds = {"encode": foreseen.encode, "epoch": foreseen.epoch, "train": foreseen.train, "judge": foreseen.judge, "total": foreseen.total}
             found["estimate"] = {"seconds": seconds, "epochs": foreseen.epochs, "texts": foreseen.texts, "peak_mb": foreseen.peak_mb}
+        if self.rates is not None:
+            found["learning_rate"] = [tried.as_json() for tried in self.rates]
         return found
 
     def __str__(self) -> str:
@@ -57,11 +62,12 @@ class Checked:
         lines.append(f"split     {parts.name}: {len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} test")
         lines.append(f"model     {self.config.model!r}, {self.config.policy!r}")
         lines += [f"note      {note.detail}" for note in self.notes]
-        return "\n".join(lines + _foreseen(self.estimate))
+        return "\n".join([*lines, *_foreseen(self.estimate), *map(str, self.rates or ())])
 
 
-def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -> Checked:
-    """Read a config and its data, divide them, make the parts; with ``timed`` also foresee time and memory. Trains and writes nothing.
+def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True, rates: bool = False) -> Checked:
+    """Read a config and its data, divide them, make the parts; with ``timed`` also foresee time and memory, with ``rates`` try learning rates on
+    models that are thrown away. Writes nothing.
 
     What was encoded for the timing stays in the cache of text vectors.
     """
@@ -75,7 +81,8 @@ def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True) -
     if isinstance(read.model, TwoStage):
         read.model.check_cases(len(split.validation))
     notes = notes_of(dataset, split, read)
-    return Checked(read, dataset, split, notes, estimate(read, dataset, split) if timed else None)
+    foreseen = estimate(read, dataset, split) if timed else None
+    return Checked(read, dataset, split, notes, foreseen, try_rates(read, dataset, split) if rates else None)
 
 
 def duration(seconds: float) -> str:

@@ -16,8 +16,9 @@ from ..errors import TrainingError
 from ..evaluation import Cases, EvaluationOptions, Validation, cases_of, weigh
 from ..models import Blend, Counted, Learned, TwoStage
 from ..recommender import Recommender
-from ..training import Progress, Told, Trained, TrainingOptions, train_model
+from ..training import Progress, Stopped, Told, Trained, TrainingOptions, train_model
 from .lessons import rows_to_learn
+from .resuming import how_to_go_on
 from .tuning import keep_tuned, renewal
 
 __all__ = ["Fitting", "Shown", "first_alone"]
@@ -93,7 +94,8 @@ class Fitting:
             return self._learned(model)
         raise TrainingError(f"{type(model).__name__} is neither Counted nor Learned: a model is one of the two.")
 
-    def _learned(self, model: Learned) -> Trained:
+    def lesson(self, model: Learned) -> tuple[Timelines | Rows, Dataset]:
+        """What ``model`` learns from, cut into batches, and the training events; the model takes its constants from these."""
         recommender, options, split = self.recommender, self.options, self.split
         known = known_in_training(self.dataset, split) if "conversion" in model.objective.heads else self.dataset
         train = known.take(split.train)
@@ -113,14 +115,23 @@ class Fitting:
             feed = Timelines(table, model.length, options.batch or 32, phrases=phrases, phrase_share=share, shown=shown)
         if options.seen_as_negatives is None:
             model.objective = replace(model.objective, seen_as_negatives=recommender.exclude_seen is not True)
-        cases = self.validation() if len(split.validation) else None
+        return feed, train
+
+    def _learned(self, model: Learned) -> Trained:
+        recommender, options = self.recommender, self.options
+        feed, train = self.lesson(model)
+        cases = self.validation() if len(self.split.validation) else None
         validate = Validation(model, cases, self.judged_by, options.metric) if cases is not None else None
-        tables = [table] if cases is None else [table, cases.table]
-        refresh = renewal(recommender, model, self.dataset, tables, train if phrases is not None else None)
+        tables = [feed.table] if cases is None else [feed.table, cases.table]
+        phrased = isinstance(feed, Timelines) and feed.phrases is not None
+        refresh = renewal(recommender, model, self.dataset, tables, train if phrased else None)
         progress = self._telling(model, cases)
-        trained = train_model(
-            model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=progress, refresh=refresh
-        )
+        try:
+            trained = train_model(
+                model, feed, options, seed=recommender.seed, validate=validate, checkpoint=self.checkpoint, progress=progress, refresh=refresh
+            )
+        except Stopped as stop:
+            raise TrainingError(how_to_go_on(stop, self.checkpoint)) from None
         keep_tuned(recommender, model, self.dataset)
         return trained
 

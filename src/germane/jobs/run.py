@@ -30,6 +30,7 @@ from .memory import peak_mb
 from .notes import notes_of
 from .output import write_frame, write_text
 from .reliability import check_labels, check_reliability, shown, write_reliability
+from .resuming import begin, changes
 from .trackers import check_tracking
 from .train import NOTHING_JUDGED, Judged, fit, judge, without_context
 
@@ -74,8 +75,8 @@ def train_run(
         recommender = read.recommender(dataset)
         check_projector(read.tracking, recommender)
         if processes.first:
-            _begin(work, f"# data {dataset.fingerprint}\n{read.dump()}", resume)
-    notes = notes_of(dataset, split, read)
+            begin(work, dataset.fingerprint, read.dump(), resume)
+    notes = [*notes_of(dataset, split, read), *changes(work)]
     if noted is not None and processes.first:
         for note in notes:
             noted(note)
@@ -131,18 +132,6 @@ def _check_place(target: Path, work: Path, replace: bool, resume: bool) -> None:
         raise RunError(f"{target} exists: choose another folder, or add --replace.")
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted training: add --resume to go on, or --replace to begin anew.")
-
-
-def _begin(work: Path, stamp: str, resume: bool) -> None:
-    """Make the folder to work in, or see that it was begun with the same. ``stamp``: the config and what data it was begun with."""
-    said = work / "config.toml"
-    if work.exists() and resume:
-        if not said.exists() or said.read_text(encoding="utf-8") != stamp:
-            raise RunError(f"{work} was begun with another config or other data: resuming needs the same; add --replace to begin anew.")
-    else:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        said.write_text(stamp, encoding="utf-8")
 
 
 def _machine(config: Config, processes: Processes, peaks: Sequence[float]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Objective:
     rating_loss: RatingLoss = "mse"
     click_negatives: int = 4
     """Drawn for each positive by a model that learns clicks from timelines; 0 where labels say what was shown and not taken."""
+    label_smoothing: float = 0.0
+    """Share of a target that the softmax losses spread over the catalogue."""
 
     def first(self) -> Head:
         """The head that answers where none is named: the one that says most."""

@@ -52,13 +52,14 @@ def next_item(
     if objective.loss == "softmax":
         out = None if objective.seen_as_negatives else taken_before(history, here, target, pool, len(known))
         places = (known.cumsum(0) - 1)[target]
-        return _worked_out(lambda: full_softmax(scores_of(pool), places, weight, out), again)
+        return _worked_out(lambda: full_softmax(scores_of(pool), places, weight, out, objective.label_smoothing), again)
     negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device, generator=in_common())]
     log_q = torch.full((len(negatives),), objective.negatives / len(pool), device=pool.device).log()
     clash = target[:, None] == negatives
     if not objective.seen_as_negatives:
         clash = clash | taken_before(history, here, target, negatives, len(known))
-    return _worked_out(lambda: sampled(objective.loss, own(target), scores_of(negatives), clash, weight, log_q, len(pool)), again)
+    smoothing = objective.label_smoothing
+    return _worked_out(lambda: sampled(objective.loss, own(target), scores_of(negatives), clash, weight, log_q, len(pool), smoothing), again)
 
 
 def _worked_out(loss: Callable[[], Tensor], again: bool) -> Tensor:

@@ -5,6 +5,21 @@ from .distributed import Processes
 from .loop import choose_device, train_model
 from .options import TrainingOptions
 from .precision import chosen_precision
+from .range_test import RangeTest, range_test
 from .told import Progress, Told
+from .trouble import Stopped, is_out_of_memory
 
-__all__ = ["Processes", "Progress", "Told", "Trained", "TrainingOptions", "choose_device", "chosen_precision", "train_model"]
+__all__ = [
+    "Processes",
+    "Progress",
+    "RangeTest",
+    "Stopped",
+    "Told",
+    "Trained",
+    "TrainingOptions",
+    "choose_device",
+    "chosen_precision",
+    "is_out_of_memory",
+    "range_test",
+    "train_model",
+]

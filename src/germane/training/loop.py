@@ -16,13 +16,15 @@ from ..errors import TrainingError
 from ..models import Learned
 from .checkpoints import Trained, resume, save
 from .distributed import Processes
+from .epoch_mean import EpochMean
 from .optimisers import optimisers_of
 from .options import TrainingOptions
 from .recompute import recompute
 from .running_mean import RunningMean
-from .schedules import rate_at
-from .step import Stepper, groups
+from .schedules import factor_at
+from .step import Stepper
 from .told import Progress, Told
+from .trouble import OutOfMemory, is_out_of_memory
 
 __all__ = ["choose_device", "train_model"]
 
@@ -66,6 +68,7 @@ def train_model(
     state after each epoch: an interrupted training goes on from there and ends with the same weights, since every epoch draws from a
     generator seeded with (seed, epoch). ``progress`` hears each step and the end of each epoch.
     ``refresh`` is called at the end of each epoch, before validation: vectors of texts whose encoder learns are worked out anew.
+    Where memory runs out or a loss is not a number, training stops with the checkpoint of the last whole epoch as it was.
     Started in several processes, each takes a share of every batch, and the first one alone validates, keeps checkpoints and tells ``progress``;
     all end with the same weights.
     """
@@ -74,6 +77,10 @@ def train_model(
     torch.set_flush_denormal(True)
     try:
         return _run(model, feed, options, seed, validate, checkpoint, progress, refresh)
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(model, options, feed.size) from None
+        raise
     finally:
         torch.set_flush_denormal(False)  # the caller's numbers keep their smallest values
 
@@ -95,8 +102,11 @@ def _run(
     dataset = feed.table.dataset
     optimisers = optimisers_of(model, options, dataset.n_items, dataset.n_users)
     mean = RunningMean(model, options.average) if options.average else None
+    averaged_from = math.ceil(options.swa * options.epochs)
+    if options.swa:
+        mean = EpochMean(model, averaged_from)
     step = Stepper(model, optimisers, options, device, processes)
-    smaller = validate is not None and validate.smaller_is_better
+    smaller = validate is None or validate.smaller_is_better
     begin, trained, best_state = resume(checkpoint, model, optimisers, mean) if checkpoint is not None else (0, Trained(), None)
     if processes.from_first(begin) != begin:
         raise TrainingError(f"not all processes find the checkpoint in {checkpoint}: put the run where all of them can read it.")
@@ -106,24 +116,27 @@ def _run(
     if refresh is not None and begin:
         refresh()
     for epoch in range(begin, options.epochs):
-        if epoch - trained.best_epoch >= options.patience and validate is not None and trained.best_epoch:
+        if epoch - max(trained.best_epoch, averaged_from) >= options.patience and validate is not None and trained.best_epoch:
             break
         torch.manual_seed(seed * 100_003 + epoch + APART * processes.number)
         rng = np.random.default_rng([seed, epoch])
         model.train()
         if texts is not None:
             texts.begin(epoch)
-        total, of, done, rate = 0.0, 0.0, 0, options.learning_rate
+        total, of, done, factor = 0.0, 0.0, 0, 1.0
         heads: dict[str, float] = {}
-        for group in groups(feed.draw(rng), options.accumulate):
-            rate = rate_at(options, epoch * steps + done, steps)
-            loss, by_head, weight = step(group, rate, f"epoch {epoch + 1}, step {done + 1}", (seed, epoch, done))
+        figures = [told.get("validation", told["loss"]) for told in trained.curve]
+        for group in feed.steps(rng, options.accumulate):
+            factor = factor_at(options, epoch * steps + done, steps, figures, smaller=smaller)
+            loss, by_head, weight = step(group, factor, f"epoch {epoch + 1}, step {done + 1}", (seed, epoch, done))
             if mean is not None:
                 mean.update(epoch * steps + done)
             total, of, done = total + loss, of + weight, done + 1
             heads = {head: heads.get(head, 0.0) + value for head, value in by_head.items()}
             if progress is not None and processes.first:  # random cuts may make a few more batches
-                progress(Told(epoch + 1, done, max(steps, done), loss, by_head, rate, weight))
+                progress(Told(epoch + 1, done, max(steps, done), loss, by_head, options.rate * factor, weight))
+        if mean is not None:
+            mean.ended(epoch)
         figure = None
         with mean.worn() if mean is not None else nullcontext():
             if refresh is not None:
@@ -140,7 +153,7 @@ def _run(
             refresh()
         if progress is not None and processes.first:
             means = {head: value / max(done, 1) for head, value in heads.items()}
-            progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, rate, of, figure, ended=True))
+            progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, options.rate * factor, of, figure, ended=True))
         if checkpoint is not None and processes.first:
             save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state)
     if best_state is not None:

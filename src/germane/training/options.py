@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_validator
 
 from .. import models
 from ..calibration import Kind
@@ -37,20 +38,32 @@ class TrainingOptions(Options):
     seen_as_negatives: bool | None = None
     """Whether what the user took before stands against what was taken next. Absent: only where lists may show it again, which is
     ``[evaluation] exclude_seen`` other than true."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """With ``softmax`` or ``sampled_softmax``: the share of each target that is spread over the catalogue, such as 0.1, against overconfidence."""
     optimiser: Literal["adamw", "adam", "sgd", "adafactor"] = "adamw"
     """The rule by which gradients change weights."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of ``sgd``: the share of its last step that a step keeps."""
     rowwise: bool = False
     """With ``adamw`` or ``adam``: tables of item and user vectors keep one number a row beside their weights, instead of two for each number.
     For tables that do not fit otherwise; it may learn a little worse."""
     sparse: bool = False
     """With ``adamw`` or ``adam``, and a loss against drawn negatives: gradients of tables of item and user vectors hold the rows that a step read, so
     that its cost does not grow with the catalogue. Weights of these tables do not decay. With ``rowwise`` it learns what that one does alone."""
-    learning_rate: Annotated[float, Searched(3e-4, 2e-2, log=True)] = Field(default=2e-3, gt=0)
-    """Length of a step."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """What the learning rate does after the warm-up, over ``epochs``."""
-    warmup: int = Field(default=50, ge=0)
-    """Steps over which the learning rate rises from zero."""
+    learning_rate: Annotated[PositiveFloat | Mapping[Literal["text", "rest"], PositiveFloat], Searched(3e-4, 2e-2, log=True)] = 2e-3
+    """Length of a step. ``{text = 1e-5, rest = 1e-3}`` tells a language model that learns from all the rest. Where ``text`` is not said, pretrained
+    layers have 1e-5, and what is put in beside them (LoRA, adapter, prefix) has the rate of the rest."""
+    layer_decay: float = Field(default=0.9, gt=0, le=1)
+    """Where the language model has a rate of its own: each layer's share of that of the layer above; the topmost has all of it."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt", "plateau"] = "constant"
+    """What the learning rate does after the warm-up: ``linear`` and ``cosine`` fall to zero over ``epochs``, ``inverse_sqrt`` with the root of the
+    steps; ``plateau`` falls where the validation figure (without a validation part: the loss) no longer gets better."""
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    """Of ``plateau``: the share of the learning rate that a fall leaves."""
+    plateau_patience: int = Field(default=2, ge=1)
+    """Of ``plateau``: epochs without a better figure before a fall. Smaller than ``patience``, or training stops first."""
+    warmup: int | float = Field(default=50, ge=0)
+    """Steps over which the learning rate rises from zero; below 1 a share of all steps of ``epochs``."""
     batch: Annotated[PositiveInt | None, Searched(choices=(16, 32, 64, 128, 256))] = None
     """Stretches of users' timelines a step, or rows for a model that scores rows one at a time. Absent: 32, or 1,024 rows."""
     accumulate: int = Field(default=1, ge=1)
@@ -71,6 +84,9 @@ class TrainingOptions(Options):
     """How strongly weights are pulled to zero; biases and norms are not."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Judge and keep a running mean of the weights, of which each step leaves this share, such as 0.99: steadier where epochs swing. 0: no mean."""
+    swa: float = Field(default=0.0, ge=0, lt=1)
+    """Judge and keep the equal mean of the weights at the ends of epochs, from this share of ``epochs`` on, such as 0.75; stopping early waits for
+    it. For the last bit, beside a learning rate that does not fall to zero. 0: no mean."""
     clip: float = Field(default=5.0, gt=0)
     """Largest norm of a gradient."""
     precision: PrecisionName = "float32"
@@ -91,12 +107,52 @@ class TrainingOptions(Options):
             raise ValueError("each head should have a weight above 0, and there should be one at least")
         return value
 
+    @field_validator("learning_rate", mode="before")
+    @classmethod
+    def _rates_are_positive(cls, value: Any) -> Any:
+        said = value.values() if isinstance(value, Mapping) else [value]
+        numbers = [rate for rate in said if isinstance(rate, int | float) and not isinstance(rate, bool) and 0 < rate < math.inf]
+        if len(numbers) < len(said) or not said or (isinstance(value, Mapping) and set(value) - {"text", "rest"}):
+            raise ValueError("should be a number above 0, or a table such as {text = 1e-5, rest = 1e-3} of such numbers")
+        return value
+
+    @field_validator("warmup", mode="before")
+    @classmethod
+    def _steps_are_whole(cls, value: Any) -> Any:
+        if isinstance(value, float) and value >= 1 and not value.is_integer():
+            raise ValueError("should be a whole number of steps, or a share of all steps below 1")
+        return int(value) if isinstance(value, float) and value >= 1 and value.is_integer() else value
+
+    @field_validator("label_smoothing")
+    @classmethod
+    def _smoothing_belongs_to_softmax(cls, value: float, told: ValidationInfo) -> float:
+        if value and told.data.get("loss", "softmax") not in ("softmax", "sampled_softmax"):
+            raise ValueError(f"should stand beside loss = 'softmax' or 'sampled_softmax', and {told.data['loss']!r} is asked for")
+        return value
+
+    @field_validator("swa")
+    @classmethod
+    def _one_mean(cls, value: float, told: ValidationInfo) -> float:
+        if value and told.data.get("average"):
+            raise ValueError(f"is one mean of the weights and average = {told.data['average']!r} another: say one of them")
+        return value
+
     @field_validator("rowwise", "sparse")
     @classmethod
     def _rows_belong_to_adam(cls, value: bool, told: ValidationInfo) -> bool:
         if value and told.data.get("optimiser", "adamw") not in ("adamw", "adam"):
             raise ValueError(f"should stand beside optimiser = 'adamw' or 'adam', and {told.data['optimiser']!r} is asked for")
         return value
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of all but a language model."""
+        return float(self.learning_rate.get("rest", 2e-3)) if isinstance(self.learning_rate, Mapping) else float(self.learning_rate)
+
+    @property
+    def text_rate(self) -> float | None:
+        """That of a language model's topmost layer, where it is said."""
+        return self.learning_rate.get("text") if isinstance(self.learning_rate, Mapping) else None
 
     def objective(self, model: Model) -> Objective:
         """What this asks of ``model``; an error where the model cannot give it."""
@@ -123,14 +179,30 @@ class TrainingOptions(Options):
                 '[training] sparse = true: loss = "softmax" reads every item in each step, so nothing would be saved; '
                 'choose "sampled_softmax", "bce", "gbce" or "bpr", or leave sparse out.'
             )
-        return Objective(loss, self.drawn("ranking"), self.seen_as_negatives is not False, heads, self.rating_loss, self.drawn("click"))
+        if self.label_smoothing and "ranking" not in heads:
+            raise ConfigError(
+                f"[training] label_smoothing = {self.label_smoothing} is of the ranking head, and {type(model).__name__} is to learn "
+                f"{' and '.join(heads)} only: ask for heads = {{ranking = 1.0}} of a model that gives it, or leave label_smoothing out."
+            )
+        return Objective(
+            loss=loss,
+            negatives=self.drawn("ranking"),
+            seen_as_negatives=self.seen_as_negatives is not False,
+            heads=heads,
+            rating_loss=self.rating_loss,
+            click_negatives=self.drawn("click"),
+            label_smoothing=self.label_smoothing,
+        )
 
     def suited(self, model: Model) -> TrainingOptions:
         """The same for another model, of what that one can give: for baselines. How it is fitted into the machine is for each model to say."""
         heads = {head: weight for head, weight in (self.heads or {}).items() if head in model.abilities.gives} or None
         loss = "softmax" if self.loss == "mse" and "rating" not in model.abilities.gives else self.loss
-        other = self.model_copy(update={"heads": heads, "loss": loss, "calibrate": None, "sparse": False, "checkpointing": False})
-        return other.model_copy(update={"calibrate": self.calibrate}) if "click" in other.objective(model).heads else other
+        apart = {"calibrate": None, "label_smoothing": 0.0, "sparse": False, "checkpointing": False}
+        other = self.model_copy(update={"heads": heads, "loss": loss, **apart})
+        learnt = other.objective(model).heads
+        kept = {"calibrate": self.calibrate if "click" in learnt else None, "label_smoothing": self.label_smoothing if "ranking" in learnt else 0.0}
+        return other.model_copy(update=kept)
 
     def drawn(self, head: Literal["ranking", "click"]) -> int:
         """Negatives of a head."""

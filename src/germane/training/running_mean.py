@@ -14,6 +14,8 @@ __all__ = ["RunningMean"]
 class RunningMean:
     """Exponential mean of a module's floating-point state; ``keep`` is the share of the old mean that a step leaves.
 
+    Prefer it where epochs swing; ``EpochMean`` is for the last of a long training.
+
     Early steps leave less, (1 + step) / (10 + step), so that the mean forgets where training began. Costs one pass over the weights a step.
 
     >>> layer = nn.Linear(1, 1, bias=False)
@@ -41,6 +43,9 @@ class RunningMean:
         current = self._state()
         with torch.no_grad():
             torch._foreach_lerp_(list(self.means.values()), [current[name] for name in self.means], 1 - min(self.keep, (1 + step) / (10 + step)))
+
+    def ended(self, epoch: int) -> None:
+        """Take in the weights at the end of ``epoch``, from 0: nothing here, where each step counted."""
 
     @contextmanager
     def worn(self) -> Iterator[None]:

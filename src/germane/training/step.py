@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 
 from ..batches import Batch, RowBatch
-from ..errors import TrainingError
 from ..losses import step_draws
 from ..models import Learned
 from .distributed import Processes
+from .optimisers import set_rates
 from .options import TrainingOptions
 from .precision import Precision
 from .sparse import check_read_by_rows, clip_norm
+from .trouble import NotANumber
 
-__all__ = ["Stepper", "groups"]
+__all__ = ["Stepper"]
 
 
 class Stepper:
@@ -35,13 +36,12 @@ class Stepper:
         self.weights: dict[str, float] = dict(model.objective.heads)  # type: ignore[arg-type]
 
     def __call__(
-        self, group: Sequence[Batch | RowBatch], rate: float, where: str, draws: Sequence[int] = (0,)
+        self, group: Sequence[Batch | RowBatch], factor: float, where: str, draws: Sequence[int] = (0,)
     ) -> tuple[float, dict[str, float], float]:
-        """The loss, that of each head, and the weight of what it was of. ``where``: the step in words, for what may go wrong; ``draws``: what the
-        step's batches draw in common depends on it."""
+        """The loss, that of each head, and the weight of what it was of. ``factor``: of the learning rates; ``where``: the step in words, for what
+        may go wrong; ``draws``: what the step's batches draw in common depends on it."""
+        set_rates(self.optimisers, factor)
         for optimiser in self.optimisers:
-            for parameters in optimiser.param_groups:
-                parameters["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
         total = sum(batch.weight for batch in group)
         loss_now, heads = 0.0, dict.fromkeys(self.weights, 0.0)
@@ -58,27 +58,17 @@ class Stepper:
             heads |= {head: heads[head] + value.item() * share for head, value in told.items() if head in heads}
         loss_now, *by_head = self.processes.total([loss_now, *heads.values()])
         if not math.isfinite(loss_now):
-            raise TrainingError(f"the loss is not a number at {where}: lower training.learning_rate, or look for huge values.")
-        self._move()
+            raise NotANumber("loss", where, self.options)
+        self._move(where)
         return loss_now, dict(zip(heads, by_head, strict=True)), total
 
-    def _move(self) -> None:
+    def _move(self, where: str) -> None:
         if self.options.sparse:
             check_read_by_rows(table for optimiser in self.optimisers[-1:] for group in optimiser.param_groups for table in group["params"])
         self.processes.add_up(self.model.parameters())
         moved = [rule for rule in self.optimisers if any(p.grad is not None for group in rule.param_groups for p in group["params"])]
         self.precision.unscale(moved)
-        clip_norm(self.model.parameters(), self.options.clip)
+        norm = clip_norm(self.model.parameters(), self.options.clip)
+        if self.precision.scaler is None and not math.isfinite(norm.item()):  # with a scaler the step is left out; else the weights would be lost
+            raise NotANumber("gradient", where, self.options)
         self.precision.step(moved)
-
-
-def groups(batches: Iterator[Batch] | Iterator[RowBatch], size: int) -> Iterator[list[Batch | RowBatch]]:
-    """``size`` batches together; the last group may be smaller."""
-    group: list[Batch | RowBatch] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group

@@ -60,6 +60,6 @@ class SASRec(SequenceModel):
         x = events * self.options.width**0.5 + self.positions(place.clamp(min=0))
         x = self.drop(torch.where(empty[..., None], self.start, x))
         hidden = hidden_places(empty)[:, None]  # [B, 1, T, T]
-        bias = torch.zeros(hidden.shape, device=x.device).masked_fill(hidden, -1e9)
+        bias = torch.zeros(hidden.shape, device=x.device, dtype=x.dtype).masked_fill(hidden, -1e9)
         out: Tensor = self.norm(self.blocks(x, bias))
         return out

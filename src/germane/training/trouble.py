@@ -1,0 +1,65 @@
+"""What makes a training stop, and what to do then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from ..errors import TrainingError
+from ..models import Learned
+from .options import TrainingOptions
+
+__all__ = ["NotANumber", "OutOfMemory", "Stopped", "is_out_of_memory"]
+
+
+class Stopped(TrainingError):
+    """A training stopped on its way; the checkpoint of the last whole epoch is as it was. ``change``: what to set on the command line to go on."""
+
+    def __init__(self, message: str, change: str) -> None:
+        super().__init__(message)
+        self.change = change
+
+
+class NotANumber(Stopped):
+    """A loss or a gradient is infinite or no number: one more step, and the weights would be lost."""
+
+    def __init__(self, what: str, where: str, options: TrainingOptions) -> None:
+        key = "training.learning_rate.rest" if isinstance(options.learning_rate, Mapping) else "training.learning_rate"
+        said = f"The {what} is not a number at {where}: lower {key}, which is {options.rate:g}, or look for huge values in the data."
+        super().__init__(said, f"--set {key}={options.rate / 10:g}")
+
+
+class OutOfMemory(Stopped):
+    """Memory ran out; the message names the three options that help most."""
+
+    def __init__(self, model: Learned, options: TrainingOptions, batch: int) -> None:
+        batch, times = max(1, batch // 2), 2 * options.accumulate
+        half = f"training.batch = {batch} with training.accumulate = {times}, which learns the same from half at a time"
+        texts = model.texts_that_learn()
+        drawn = "ranking" in model.objective.heads and options.loss not in ("softmax", "mse")
+        if texts is not None:
+            fewer = f"text.fresh below {texts.fresh}"
+        elif drawn:
+            fewer = f"training.negatives below {options.drawn('ranking')}"
+        elif "ranking" in model.objective.heads:
+            fewer = 'training.loss = "sampled_softmax"'
+        else:
+            fewer = "a smaller model.length" if hasattr(model.options, "length") else "a smaller training.batch still"
+        narrow = "a smaller model.width" if options.checkpointing else "training.checkpointing = true or a smaller model.width"
+        said = f"Memory ran out in training; three options help: {half}; {fewer}; {narrow}."
+        super().__init__(said, f"--set training.batch={batch} --set training.accumulate={times}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether that is what an error says: Python's, a GPU's, or that of torch on a CPU, which has no class of its own.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("shapes differ"))
+    (True, False)
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and any(
+        words in said for words in ("not enough memory", "can't allocate memory", "Cannot allocate memory")
+    )
