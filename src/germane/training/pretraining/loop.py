@@ -12,7 +12,7 @@ import torch
 from ...errors import TrainingError
 from ..checkpoints import Trained, resume, save
 from ..options import TrainingOptions
-from ..schedules import rate_at
+from ..schedules import factor_at
 from ..told import Progress, Told
 from .options import Objective, PretrainingOptions
 from .task import Learning, Task
@@ -33,7 +33,8 @@ def pretrain_model(
     learning = Learning(task.model)
     optimiser = _optimiser(learning, options)
     total, between = options.total(len(task)), options.between(len(task))
-    rates = TrainingOptions(learning_rate=options.rate(objective), schedule="linear", warmup=min(options.warmup, total // 2), epochs=1)
+    length = options.rate(objective)
+    rates = TrainingOptions(schedule="linear", warmup=min(options.warmup, total // 2), epochs=1)
     looks, trained, best = resume(checkpoint, learning, [optimiser], None) if checkpoint is not None else (0, Trained(), None)
     if not trained.curve:
         trained.best = task.held_out()
@@ -50,7 +51,7 @@ def pretrain_model(
         if epoch != drawn:
             drawn, batches = epoch, task.epoch(np.random.default_rng([seed, epoch]))
         torch.manual_seed(seed * 1_000_003 + step)
-        rate = rate_at(rates, step, total)
+        rate = length * factor_at(rates, step, total)
         try:
             losses.append(_step(task, batches[place], learning, optimiser, rate, step + 1))
         except TrainingError:
