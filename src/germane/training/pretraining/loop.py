@@ -12,7 +12,7 @@ import torch
 from ...errors import TrainingError
 from ..checkpoints import Trained, resume, save
 from ..options import TrainingOptions
-from ..schedules import rate_at
+from ..schedules import factor_at
 from ..told import Progress, Told
 from .options import Objective, PretrainingOptions
 from .task import Learning, Task
@@ -50,7 +50,7 @@ def pretrain_model(
         if epoch != drawn:
             drawn, batches = epoch, task.epoch(np.random.default_rng([seed, epoch]))
         torch.manual_seed(seed * 1_000_003 + step)
-        rate = rate_at(rates, step, total)
+        rate = rates.rate * factor_at(rates, step, total)
         try:
             losses.append(_step(task, batches[place], learning, optimiser, rate, step + 1))
         except TrainingError:
