@@ -26,8 +26,9 @@ from _harness import QUICK, RESULTS, Benchmark  # noqa: E402
 from _summary import figure  # noqa: E402
 
 CLAIMS = (
-    *("frappe", "frappe_topk", "beauty", "games", "movielens", "comoda", "lastfm", "moments", "cold_items", "backbones", "pretraining", "fine_tuning"),
-    *("small_data", "context_worth", "words_worth", "noise", "speed", "scale", "scale_data", "estimate", "machine", "search"),
+    *("frappe", "frappe_topk", "beauty", "games", "movielens", "comoda", "lastfm", "moments", "cold_items"),
+    *("backbones", "pretraining", "fine_tuning", "optimisers", "machine", "search"),
+    *("small_data", "context_worth", "words_worth", "noise", "speed", "scale", "scale_data", "estimate"),
 )
 """In the order of the page."""
 TUNING = ("demo_tuning", "classics_tuning")

@@ -52,10 +52,7 @@ def _run(arguments: list[str]) -> int:
         return _fault(f"This is a fault of Germane ({type(error).__name__}). A report lies in {_report(arguments)}.", 3)
 
 
-_TOO_LARGE = (
-    "This needs more memory than there is: make training.batch, model.width or text.max_tokens smaller, "
-    "or use a larger machine."
-)
+_TOO_LARGE = "This needs more memory than there is: make training.batch, model.width or text.max_tokens smaller, or use a larger machine."
 _MENDABLE = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
 """Of the machine and its files: full, forbidden, not there."""
 

@@ -33,8 +33,7 @@ def pretrain_model(
     learning = Learning(task.model)
     optimiser = _optimiser(learning, options)
     total, between = options.total(len(task)), options.between(len(task))
-    length = options.rate(objective)
-    rates = TrainingOptions(schedule="linear", warmup=min(options.warmup, total // 2), epochs=1)
+    rates = TrainingOptions(learning_rate=options.rate(objective), schedule="linear", warmup=min(options.warmup, total // 2), epochs=1)
     looks, trained, best = resume(checkpoint, learning, [optimiser], None) if checkpoint is not None else (0, Trained(), None)
     if not trained.curve:
         trained.best = task.held_out()
@@ -51,7 +50,7 @@ def pretrain_model(
         if epoch != drawn:
             drawn, batches = epoch, task.epoch(np.random.default_rng([seed, epoch]))
         torch.manual_seed(seed * 1_000_003 + step)
-        rate = length * factor_at(rates, step, total)
+        rate = rates.rate * factor_at(rates, step, total)
         try:
             losses.append(_step(task, batches[place], learning, optimiser, rate, step + 1))
         except TrainingError:
