@@ -252,3 +252,23 @@ def test_what_check_and_init_tell_machines(shop: Path, tmp_path: Path, monkeypat
     assert json.loads(capsys.readouterr().out)["split"]["name"] == "leave-last-out"
     assert call(monkeypatch, "init", shop / "events.csv", "-o", tmp_path / "c.toml", "--json") == 0
     assert json.loads(capsys.readouterr().out)["columns"]["user"] == "user"
+
+
+def test_options_are_searched(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("search", shop / "shop.toml", "-o", tmp_path / "out", "--set", "model={use='ItemNeighbours'}", "--quiet")
+    assert call(monkeypatch, *command, "--trials", 4, "--time", "1h") == 0
+    said = capsys.readouterr().out
+    assert "the config as it stood:" in said and "germane train" in said and (tmp_path / "out" / "best.toml").exists()
+    assert call(monkeypatch, *command, "--trials", 5, "--resume", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["trials"] == 5 and told["best"]["validation"] >= told["defaults"]["validation"]
+    assert call(monkeypatch, *command, "--time", "30") == 2
+    assert "--time '30' should be a number above 0 and s, m or h" in capsys.readouterr().err
+
+
+def test_a_run_from_a_table_alone(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ("--set", "text.use=HashedText", "--set", "model.width=8", "--set", "training.epochs=1", "--trials", 1)
+    assert call(monkeypatch, "auto", shop / "events.csv", "--items", shop / "items.csv", "-o", tmp_path / "run", *small, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["columns"]["user"] == "user" and told["rows"][0]["split"] == "test" and told["search"]["trials"] == 1
+    assert call(monkeypatch, "auto", shop / "events.csv", "-o", tmp_path / "run", *small) == 2

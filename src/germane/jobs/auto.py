@@ -102,7 +102,7 @@ def auto(
             config,
             Path(scratch) / "search",
             trials=trials or TRIALS,
-            seconds=max(1.0, until - time.time()),
+            seconds=max(0.0, until - time.time()),
             longest=seconds * FOR_TRIAL,
             told=tried,
         )

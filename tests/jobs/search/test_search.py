@@ -84,7 +84,7 @@ def test_the_time_ends_it(learned: Writes, shop: Path) -> None:
 
 
 def test_without_time_for_one_figure_there_is_no_winner(learned: Writes, shop: Path) -> None:
-    with pytest.raises(TrainingError, match=r"the time ended .* for --resume"):
+    with pytest.raises(TrainingError, match="the time ended before the first trial"):
         search(learned(TWO), shop / "out", seconds=1e-9)
     found = search(learned(TWO), shop / "out", trials=1, resume=True)
     assert found.best.own and not (shop / "out" / "importances.svg").exists()
@@ -113,6 +113,11 @@ def test_bad_input_is_one_sentence(counted: Writes, learned: Writes, shop: Path)
         search(learned(TWO, '[ranker]\nuse = "CrossNetwork"'), shop / "out")
     with pytest.raises(ConfigError, match="holds a password"):
         search(counted(), shop / "out", storage="postgresql://me:secret@localhost/studies")
+    with pytest.raises(ConfigError, match=r"--storage 'postgresql://me@127\.0\.0\.1:1/studies'"):  # no driver, or nobody there
+        search(counted(), shop / "out", storage="postgresql://me@127.0.0.1:1/studies")
+    (shop / "broken.db").write_text("no database at all, whatever its name says, and long enough to be looked at")
+    with pytest.raises(ConfigError, match="--storage"):
+        search(counted(), shop / "out", storage=f"sqlite:///{shop}/broken.db")
     (shop / "file").write_text("")
     with pytest.raises(RunError, match="is a file"):
         search(counted(), shop / "file")

@@ -123,7 +123,5 @@ def search(
             weights = importances(study, tried)
             made, notes = write(target, task, space, place, tried, best, weights, {"trials": most, "seconds": lasts}, time.time() - began)
     if best is None:
-        raise TrainingError(
-            f"the time ended before the first trial had a validation figure: give more than {lasts:g} s; {target} keeps the study, for --resume."
-        )
+        raise TrainingError("the time ended before the first trial had a validation figure: give more by --time.")
     return Found(target, task.metric, task.smaller_is_better, tried, best, weights, made, notes)

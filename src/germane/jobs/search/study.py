@@ -72,7 +72,9 @@ class Place:
         except KeyError:
             raise RunError(f"there is no study {self} to go on with: leave --resume out.") from None
         except ImportError as error:
-            raise ConfigError(f"--storage {safe(self.address)!r} needs a driver that is not installed: {_first_line(error)}.") from None
+            raise ConfigError(
+                f"--storage {safe(self.address)!r} needs a driver that is not installed: {_first_line(error.__cause__ or error)}."
+            ) from None
         except SQLAlchemyError as error:
             raise ConfigError(f"--storage {safe(self.address)!r}: {_first_line(getattr(error, 'orig', None) or error)}.") from None
         except (RuntimeError, optuna.exceptions.StorageInternalError) as error:  # made by another version of Optuna, or unreachable
