@@ -26,7 +26,7 @@ from _harness import QUICK, RESULTS, Benchmark  # noqa: E402
 from _summary import figure  # noqa: E402
 
 CLAIMS = (
-    *("frappe", "frappe_topk", "beauty", "games", "movielens", "comoda", "lastfm", "moments", "cold_items", "backbones"),
+    *("frappe", "frappe_topk", "beauty", "games", "movielens", "comoda", "lastfm", "moments", "cold_items", "backbones", "pretraining"),
     *("small_data", "context_worth", "words_worth", "noise", "speed", "scale", "scale_data", "estimate", "machine", "search"),
 )
 """In the order of the page."""

@@ -117,6 +117,26 @@ def train(
 
 
 @app.command()
+def pretrain(
+    config: ConfigFile,
+    out: Out,
+    replace: Replace = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted pretraining.")] = False,
+    sets: Sets = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Pretrain the language model of CONFIG on its texts, or on a corpus, and write a folder that [text] model accepts."""
+    from .jobs.pretrain import pretrain as learn
+    from .jobs.progress import training_bar
+    from .jobs.show import pretrained
+
+    with training_bar(quiet or as_json) as progress:
+        folder, told = learn(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress)
+    _say({"folder": str(folder), **told} if as_json else None, f"{pretrained(told)}\n{folder}")
+
+
+@app.command()
 def search(
     config: ConfigFile,
     out: Out,

@@ -32,11 +32,12 @@ from .policies import Policy
 from .recommender import Recommender
 from .search_space import Searched, SearchOptions, put, ranges_of
 from .training import TrainingOptions
+from .training.pretraining import PretrainingOptions
 from .training.tracking import TrackingOptions
 
 __all__ = ["SECTIONS", "Config", "apply", "check_tuning", "read_toml"]
 
-SECTIONS = ("seed", "data", "split", "text", "features", "model", "ranker", "policy", "training", "evaluation", "tracking", "search")
+SECTIONS = ("seed", "data", "split", "text", "features", "model", "ranker", "policy", "pretraining", "training", "evaluation", "tracking", "search")
 """Top keys of a config; all but ``seed`` are sections."""
 
 M = TypeVar("M", bound=BaseModel)
@@ -58,6 +59,7 @@ class Config:
     policy: Policy
     training: TrainingOptions
     evaluation: EvaluationOptions
+    pretraining: PretrainingOptions = field(default_factory=PretrainingOptions)
     baselines: tuple[Model, ...] = ()
     """Those of ``[evaluation]``, made."""
     tracking: TrackingOptions = field(default_factory=TrackingOptions)
@@ -121,6 +123,7 @@ class Config:
             policy=attempt(lambda: build(section["policy"], policies, Policy, "[policy]", "Greedy"), policies.Greedy()),
             training=attempt(lambda: _options(TrainingOptions, section["training"], "[training]"), TrainingOptions()),
             evaluation=evaluation,
+            pretraining=attempt(lambda: _options(PretrainingOptions, section["pretraining"], "[pretraining]"), PretrainingOptions()),
             baselines=tuple(m for m in (attempt(partial(_baseline, said), None) for said in evaluation.baselines) if m is not None),
             tracking=attempt(lambda: _options(TrackingOptions, section["tracking"], "[tracking]"), TrackingOptions()),
             search=attempt(lambda: _options(SearchOptions, section["search"], "[search]"), SearchOptions()),

@@ -24,4 +24,5 @@ def following(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     users, items = part.user_codes[order], part.item_codes[order]
     liked = part.events["positive"].to_numpy()[order]
     pairs = np.stack([items[:-1], items[1:]], axis=1)
-    return pairs[(users[:-1] == users[1:]) & liked[1:] & (items[:-1] != items[1:])]
+    found: NDArray[np.int64] = pairs[(users[:-1] == users[1:]) & liked[1:] & (items[:-1] != items[1:])]
+    return found

@@ -15,7 +15,7 @@ from .bottleneck import Bottlenecks
 from .language_model import LanguageModel
 from .prefix import Prefixes
 
-__all__ = ["TUNINGS", "Adaptation", "adapt", "check_tuning", "depths", "fold", "layers_of", "put", "trained"]
+__all__ = ["TUNINGS", "Adaptation", "adapt", "behind", "check_tuning", "depths", "fold", "layers_of", "put", "trained"]
 
 TUNINGS = ("frozen", "top:N", "full", "lora", "adapter", "prefix")
 
@@ -78,7 +78,7 @@ def adapt(model: LanguageModel, how: Adaptation) -> dict[str, nn.Parameter]:
     elif how.top is not None:
         if how.top > len(layers):
             raise ConfigError(f"[text] tuning = {how.tuning!r}: this language model has {len(layers)} layers.")
-        for layer in (*layers[-how.top :], *_behind(body)):
+        for layer in (*layers[-how.top :], *behind(body)):
             layer.requires_grad_(True)
     elif how.tuning == "lora":
         _lora(body, how)
@@ -125,7 +125,7 @@ def _beside(body: nn.Module, table: nn.Module) -> list[nn.Module]:
     return [part for part in body.children() if any(inner is table for inner in part.modules())]
 
 
-def _behind(body: nn.Module) -> list[nn.Module]:
+def behind(body: nn.Module) -> list[nn.Module]:
     """The norm behind the last layer, where there is one."""
     return [part for name, part in body.named_children() if name in ("norm", "ln_f", "final_layer_norm")]
 

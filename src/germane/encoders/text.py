@@ -101,6 +101,11 @@ class PretrainedText(Encoder):
         """What training changed, by its name in the transformer."""
         self._tokenizer: Path | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where the model's files lie; fetched first where they are not there."""
+        return self._folder
+
     @cached_property
     def _folder(self) -> Path:
         given = Path(self.options.model).expanduser()

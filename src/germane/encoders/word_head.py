@@ -77,7 +77,7 @@ class WordHead(nn.Module):
 def _load(folder: Path, causal: bool) -> tuple[Any, Any, bool]:
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-    kind = AutoModelForCausalLM if causal else AutoModelForMaskedLM
+    kind: Any = AutoModelForCausalLM if causal else AutoModelForMaskedLM
     try:
         with quiet():
             tokenizer = read_tokenizer(folder)

@@ -19,7 +19,7 @@ from .guess import Guess
 if TYPE_CHECKING:
     from .search import Found
 
-__all__ = ["bar", "show_found", "show_guess", "show_moments", "show_slate"]
+__all__ = ["bar", "pretrained", "show_found", "show_guess", "show_moments", "show_slate"]
 
 
 SHOWN, MATTERED = 10, 5
@@ -110,6 +110,20 @@ def show_moments(told: Mapping[str, Any], console: Console | None = None) -> Non
     words += [f"--words {_shell(example['words'])}"] if "words" in example else []
     console.print(Text(" ".join(["try     germane recommend", _shell(told["run"]), *words])), soft_wrap=True)
     console.print(Text("or      " + json.dumps(example, ensure_ascii=False)), soft_wrap=True)
+
+
+def pretrained(told: Mapping[str, Any]) -> str:
+    """What ``pretraining.json`` says, for people."""
+    loss = told["loss"]
+    if told["objective"] == "contrastive":
+        learned = ", ".join(f"{n:,} pairs {kind}" for kind, n in told["pairs"].items())
+        beside = f"chance {told['chance']:.3f}"
+    else:
+        learned = f"{told['texts']:,} texts"
+        head = f"a head fitted on the frozen model for {told['head_steps']:,} steps" if told["head_steps"] else "the model as it came"
+        beside = f"({head}), word frequencies {loss['unigram']:.3f}"
+    steps = f"{told['steps']:,} steps, the best weights those of step {told['best_step']:,}"
+    return f"{told['objective']}: {learned}, {steps}\nheld-out loss: after {loss['after']:.3f}, before {loss['before']:.3f} {beside}"
 
 
 @contextmanager

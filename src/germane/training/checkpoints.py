@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..models import Learned
 from .running_mean import RunningMean
 
-__all__ = ["Trained", "resume", "save"]
+__all__ = ["Stateful", "Trained", "resume", "save"]
+
+
+class Stateful(Protocol):
+    """What has weights to keep: a module, or what of one learns."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> Any: ...
 
 
 @dataclass
@@ -33,7 +40,7 @@ class Trained:
 def save(
     folder: Path,
     epoch: int,
-    model: Learned,
+    model: Stateful,
     optimisers: Sequence[torch.optim.Optimizer],
     mean: RunningMean | None,
     trained: Trained,
@@ -59,7 +66,7 @@ def save(
 
 
 def resume(
-    folder: Path, model: Learned, optimisers: Sequence[torch.optim.Optimizer], mean: RunningMean | None
+    folder: Path, model: Stateful, optimisers: Sequence[torch.optim.Optimizer], mean: RunningMean | None
 ) -> tuple[int, Trained, dict[str, Tensor] | None]:
     """Epochs done, how they went and the best weights; the rest is put where it belongs. Nothing done where nothing was kept."""
     if not (folder / "progress.json").exists():

@@ -41,7 +41,7 @@ class PretrainingOptions(Options):
     mask_share: float = Field(default=0.15, gt=0, lt=1)
     """Of ``masked_words``: share of the tokens to be guessed. Of these 80 % are masked, 10 % replaced by any other, 10 % left."""
     whole_words: bool = False
-    """Of ``masked_words``: all pieces of a word together, and every one of them masked."""
+    """Of ``masked_words``: all that stands between two spaces together, and every piece of it masked. Not for languages without spaces."""
     head_steps: int = Field(default=500, ge=0)
     """Steps in which the head that guesses words is fitted on the frozen language model before anything of that learns. The loss after them is
     ``before`` in pretraining.json; a head without weights of its own takes none."""

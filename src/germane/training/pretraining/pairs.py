@@ -71,7 +71,7 @@ class Contrast(Task):
 
     def epoch(self, rng: np.random.Generator) -> list[tuple[str, NDArray[np.int64]]]:
         batches = [(kind, part) for kind, pairs in self.pairs.items() for part in self._parts(rng.permutation(pairs))]
-        rng.shuffle(batches)  # type: ignore[arg-type]
+        rng.shuffle(batches)
         return batches
 
     def loss(self, batch: tuple[str, NDArray[np.int64]]) -> Tensor:
@@ -99,12 +99,12 @@ class Contrast(Task):
         return [part for start in range(0, len(pairs), size) if len(part := pairs[start : start + size]) > 1]
 
     def _keys(self, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-        return pairs @ np.array([len(self.texts), 1])
+        return pairs[:, 0] * len(self.texts) + pairs[:, 1]
 
     def _clash(self, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
         """[n, n] of a batch: the other is the same text as the right one or as the anchor, or is known to belong to the anchor too."""
         one, other = pairs[:, 0], pairs[:, 1]
-        same = (other == other[:, None]) | (one == one[:, None]) | (other == one[:, None])
+        same: NDArray[np.bool_] = (other == other[:, None]) | (one == one[:, None]) | (other == one[:, None])
         same |= np.isin(one[:, None] * len(self.texts) + other, self.together)
         np.fill_diagonal(same, False)
         return same

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...encoders.adaptation import behind, layers_of
 from ...errors import ConfigError
 
 __all__ = ["HELD_OUT", "Learning", "Task", "held_apart", "top_layers"]
@@ -58,7 +59,7 @@ class Learning:
     def state_dict(self) -> dict[str, Tensor]:
         return {name: parameter.detach() for name, parameter in self.parameters.items()}
 
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+    def load_state_dict(self, state: Mapping[str, Tensor], /) -> None:
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(state[name])
@@ -77,12 +78,10 @@ def top_layers(body: nn.Module, layers: int | None, always: Iterable[nn.Paramete
     """Let the last ``layers`` of a transformer learn, what comes after them, and ``always``; None: everything."""
     body.requires_grad_(layers is None)
     if layers is not None:
-        there: Any = body.config
-        depth = getattr(there, "num_hidden_layers", 0)
-        stack = next((part for part in body.modules() if isinstance(part, nn.ModuleList) and len(part) == depth), None)
-        if stack is None or layers > depth:
-            has = f"has {depth}" if stack is not None else "has none that can be told apart: leave it out"
-            raise ConfigError(f"[pretraining] layers = {layers}: the language model {has}.")
-        stack[depth - layers :].requires_grad_(True)
+        stack = layers_of(body)
+        if layers > len(stack):
+            raise ConfigError(f"[pretraining] layers = {layers}: the language model has {len(stack)}.")
+        for part in (*stack[-layers:], *behind(body)):
+            part.requires_grad_(True)
     for parameter in always:
         parameter.requires_grad_(True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,9 @@ class GuessWords(Task):
 
     def __init__(self, model: WordHead, texts: Sequence[str], options: PretrainingOptions, device: torch.device, seed: int) -> None:
         self.model, self.options, self.seed = model.to(device), options, seed
-        read = dict(truncation=True, max_length=model.limit, return_special_tokens_mask=True, return_offsets_mapping=options.whole_words)
-        tokens = model.tokenizer(list(texts), **read)
+        tokens = model.tokenizer(
+            list(texts), truncation=True, max_length=model.limit, return_special_tokens_mask=True, return_offsets_mapping=options.whole_words
+        )
         self.examples: list[dict[str, list[Any]]] = [{name: column[row] for name, column in tokens.items()} for row in range(len(texts))]
         learn, judge = held_apart(len(texts), options.held_out, seed, "different texts")
         self.learn = learn
@@ -51,8 +53,7 @@ class GuessWords(Task):
         asked = torch.cat([targets for _, _, targets in self.judged])
         if not len(asked):
             raise TrainingError("the held-out texts have no word to be guessed: they are too short or too few; hold out more, or bring longer texts.")
-        plain = [np.array(self.examples[row]["input_ids"])[np.array(self.examples[row]["special_tokens_mask"]) == 0] for row in learn]
-        counts = torch.from_numpy(np.bincount(np.concatenate(plain), minlength=len(model.tokenizer)))
+        counts = torch.from_numpy(np.bincount(np.concatenate([self._askable(row) for row in learn]), minlength=len(model.tokenizer)))
         self.chance = unigram_loss(counts, asked.cpu())
 
     def __len__(self) -> int:
@@ -61,7 +62,7 @@ class GuessWords(Task):
     def epoch(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         order = self.learn[np.argsort(self.lengths[self.learn] + SPREAD * rng.random(len(self.learn)), kind="stable")]
         batches = [order[start : start + self.options.batch] for start in range(0, len(order), self.options.batch)]
-        rng.shuffle(batches)  # type: ignore[arg-type]
+        rng.shuffle(batches)
         return batches
 
     def loss(self, batch: NDArray[np.int64]) -> Tensor:
@@ -96,7 +97,9 @@ class GuessWords(Task):
             optimiser.param_groups[0]["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
             loss = self.loss(batches.pop())
-            loss.backward()  # type: ignore[no-untyped-call]
+            if not math.isfinite(loss.item()):
+                raise TrainingError(f"the loss is not a number at step {step + 1} of fitting the head: the language model's weights are broken.")
+            loss.backward()
             optimiser.step()
             if progress is not None:
                 progress(Told(0, step + 1, steps, loss.item(), {"head": loss.item()}, rate, float(self.options.batch)))
@@ -119,11 +122,19 @@ class GuessWords(Task):
             places[:, :-1] = said["attention_mask"][:, 1:] == 1
             targets = said["input_ids"][:, 1:][places[:, :-1]]
         else:
+            if self.options.whole_words:  # the tokenizer pads all but these
+                longest = int(self.lengths[rows].max())
+                examples = [{**one, "offset_mapping": one["offset_mapping"] + [(0, 0)] * (longest - len(one["input_ids"]))} for one in examples]
             said = self.collate(examples)
             labels = said.pop("labels")
             places = labels != -100
             targets = labels[places]
         return {name: tensor.to(device) for name, tensor in said.items()}, places.to(device), targets.to(device)
+
+    def _askable(self, row: int) -> NDArray[np.int64]:
+        """The tokens of a text that may be asked for."""
+        ids = np.array(self.examples[row]["input_ids"], dtype=np.int64)
+        return ids[1:] if self.model.causal else ids[np.array(self.examples[row]["special_tokens_mask"]) == 0]
 
     def _collator(self) -> Any:
         from transformers import DataCollatorForLanguageModeling
@@ -132,5 +143,5 @@ class GuessWords(Task):
         tokenizer = self.model.tokenizer
         if self.model.causal:
             return lambda examples: dict(pad_without_fast_tokenizer_warning(tokenizer, examples, return_tensors="pt"))
-        whole = {"whole_word_mask": True, "mask_replace_prob": 1.0, "random_replace_prob": 0.0} if self.options.whole_words else {}
+        whole: dict[str, Any] = {"whole_word_mask": True, "mask_replace_prob": 1.0, "random_replace_prob": 0.0} if self.options.whole_words else {}
         return DataCollatorForLanguageModeling(tokenizer, mlm_probability=self.options.mask_share, **whole)
