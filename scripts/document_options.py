@@ -30,6 +30,7 @@ from germane.models.two_stage import RankerOptions
 from germane.policies import Policy
 from germane.search_space import Searched, SearchOptions
 from germane.training import TrainingOptions
+from germane.training.pretraining import PretrainingOptions
 from germane.training.tracking import TrackingOptions
 
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
@@ -55,6 +56,7 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[ranker]", RankerOptions, None),
     ("[ranker] use", rankers, Ranker),
     ("[policy]", policies, Policy),
+    ("[pretraining]", PretrainingOptions, None),
     ("[training]", TrainingOptions, None),
     ("[evaluation]", EvaluationOptions, None),
     ("[tracking]", TrackingOptions, None),

@@ -28,6 +28,19 @@ def test_a_fresh_heads_last_layer_is_the_embeddings(tiny_model: Path) -> None:
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
 
+def test_a_fresh_head_may_begin_with_frequencies(tiny_bert: Path, tmp_path: Path) -> None:
+    model = WordHead(tiny_bert, 20, seed=0).eval()
+    counts = torch.arange(len(model.tokenizer)).float() ** 3
+    model.begin_with(counts)
+    ids = torch.tensor([[2, 7, 4, 3]])
+    guess = model({"input_ids": ids}, ids == 4).detach().softmax(1)[0]
+    assert torch.corrcoef(torch.stack([guess, counts]))[0, 1] > 0.95
+    model.save(tmp_path)
+    trained = WordHead(tmp_path, 20, seed=0)
+    trained.begin_with(torch.ones(len(counts)))  # what has learnt is left alone
+    torch.testing.assert_close(trained.eval()({"input_ids": ids}, ids == 4).softmax(1)[0], guess)
+
+
 def test_a_seed_draws_the_head(tiny_bert: Path) -> None:
     one, same, other = (WordHead(tiny_bert, 20, seed=seed) for seed in (0, 0, 1))
     assert one.fresh and one.own()

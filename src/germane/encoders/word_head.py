@@ -55,6 +55,13 @@ class WordHead(nn.Module):
         inside = {id(parameter) for parameter in self.body.parameters()}
         return [parameter for parameter in self.model.parameters() if id(parameter) not in inside]
 
+    def begin_with(self, counts: Tensor) -> None:
+        """Let a fresh head guess by ``counts`` [vocabulary] from the start, where it has a bias: steps are not spent on learning frequencies."""
+        bias = getattr(self.model.get_output_embeddings(), "bias", None)
+        if self.fresh and isinstance(bias, nn.Parameter):
+            with torch.no_grad():
+                bias[: len(counts)] = ((counts + 0.1) / (counts + 0.1).sum()).log()
+
     def forward(self, tokens: dict[str, Tensor], places: Tensor) -> Tensor:
         """``places`` [texts, tokens] bool, P of them -> scores [P, vocabulary]. Other places never reach the head, which costs most."""
 

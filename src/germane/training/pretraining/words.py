@@ -54,6 +54,7 @@ class GuessWords(Task):
         if not len(asked):
             raise TrainingError("the held-out texts have no word to be guessed: they are too short or too few; hold out more, or bring longer texts.")
         counts = torch.from_numpy(np.bincount(np.concatenate([self._askable(row) for row in learn]), minlength=len(model.tokenizer)))
+        model.begin_with(counts)
         self.chance = unigram_loss(counts, asked.cpu())
 
     def __len__(self) -> int:
