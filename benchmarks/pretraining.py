@@ -4,8 +4,8 @@
     GERMANE_DATA=... python benchmarks/pretraining.py --plans "masked words" "next-item pairs"    # the losses alone
     python benchmarks/pretraining.py --quick    # a rehearsal
 
-One item in ten is out of training altogether, as in cold_items.py, and its title is not read in pretraining either. ``before`` and ``after`` are losses
-on what nothing learnt from. Of masked words (one in ten titles) ``before`` is that of a new head, fitted on the frozen model with the training
+One item in ten is out of training altogether, as in cold_items.py, and its title is not read in pretraining either. ``before`` and ``after`` are
+losses on what nothing learnt from. Of masked words (one in ten titles) ``before`` is that of a new head, fitted on the frozen model with the training
 titles for as many steps as everything learns afterwards; ``guess`` is the loss of who knows how frequent words are and nothing else. Of pairs (an
 item and the one that its user took next, of training events only) ``before`` is that of the model as it came, and ``guess`` that of chance among the
 32 of a batch. Then the recipe configs/cold_items.toml with the one and the other as its language model, beside MiniLM as it came.

@@ -14,7 +14,8 @@ def named(dataset: Dataset, pairs: np.ndarray) -> list[tuple[str, str]]:
 def test_a_planted_later_event_is_no_pair() -> None:
     """Each user's last two events are held out: what leads to them is no pair, and the two are none either."""
     rows = [(user, item) for user in "abc" for item in ("p", "q", "r", f"validation-{user}", f"test-{user}")]
-    dataset = Dataset.from_frames({"user": [u for u, _ in rows], "item": [i for _, i in rows], "time": list(range(len(rows)))}, columns={"time": "time"})
+    frame = {"user": [user for user, _ in rows], "item": [item for _, item in rows], "time": list(range(len(rows)))}
+    dataset = Dataset.from_frames(frame, columns={"time": "time"})
     split = LeaveLastOut().divide(dataset)
     assert named(dataset, following(dataset, split.train)) == [("p", "q"), ("q", "r")] * 3
     everything = named(dataset, following(dataset, np.arange(len(dataset))))

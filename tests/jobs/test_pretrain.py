@@ -41,9 +41,7 @@ def config(shop: Path, model: Path, **pretraining: Any) -> Config:
 
 
 @pytest.mark.parametrize("objective", [None, "contrastive"])
-def test_each_objective_lowers_its_held_out_loss_and_leaves_a_folder(
-    shop: Path, tiny_model: Path, tmp_path: Path, objective: str | None
-) -> None:
+def test_each_objective_lowers_its_held_out_loss_and_leaves_a_folder(shop: Path, tiny_model: Path, tmp_path: Path, objective: str | None) -> None:
     from transformers import AutoModel, AutoTokenizer
 
     more = {"pairs": ["next_item", "words", "views"]} if objective else {"corpus": "corpus.txt", "mask_share": 0.3, "learning_rate": 1e-2}

@@ -64,7 +64,7 @@ class _Job:
         device = choose_device(self.options.device)
         if self.objective == "contrastive":
             torch.manual_seed(self.seed)  # parts that the folder lacks and nothing reads
-            language = LanguageModel(self.encoder.folder, self.encoder.options.pooling, self.max_tokens)
+            language = LanguageModel(self.encoder.folder, self.encoder.family.pooling, self.max_tokens)
             return Contrast(language, self.paired, self.options, device, self.seed, self.encoder.folder)
         return GuessWords(WordHead(self.encoder.folder, self.max_tokens, self.seed), self.paired.texts, self.options, device, self.seed)
 

@@ -11,7 +11,8 @@ from germane.encoders.word_head import WordHead
 from germane.errors import TrainingError
 from germane.training.pretraining import GuessWords, PretrainingOptions
 
-TEXTS = [f"{'quiet film about rain' if n % 2 else 'war in space'} {' '.join(['x', 'y', 'z'][: n % 4])} {'one two three'.split()[n % 3]}" for n in range(60)]
+NUMBERS = ["one", "two", "three"]
+TEXTS = [f"{'quiet film about rain' if n % 2 else 'war in space'} {' '.join(['x', 'y', 'z'][: n % 4])} {NUMBERS[n % 3]}" for n in range(60)]
 
 
 def task(folder: Path, texts: list[str] = TEXTS, seed: int = 0, **options: Any) -> GuessWords:
