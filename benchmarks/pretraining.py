@@ -21,7 +21,7 @@ from _claims import Wanted
 from _harness import Benchmark, keep_users
 from _plans import Plan, Row, measured, recipe
 
-WORDS = {"objective": "masked_words", "head_steps": 200, "steps": 200, "look": 100, "learning_rate": 1e-4}
+WORDS = {"objective": "masked_words", "head_steps": 1000, "steps": 1000, "look": 200, "learning_rate": 1e-4}
 PAIRS = {"objective": "contrastive", "pairs": ["next_item"], "steps": 120, "look": 60, "held_out": 0.005, "learning_rate": 5e-5}
 FEW = {"head_steps": 3, "steps": 3, "look": 3, "batch": 8}
 

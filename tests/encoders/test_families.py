@@ -66,3 +66,14 @@ def test_the_tiny_models(tiny_bert: Path, tiny_llama: Path, tmp_path: Path) -> N
     (broken / "1_Pooling" / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"1_Pooling/config.json is not JSON"):
         family_of(broken, "x")
+
+
+def test_a_family_is_written_as_it_is_read(tiny_bert: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from germane.encoders.families import Family, family_of, write_family
+
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+    for family in (Family("encoder", "cls", "passage: ", "query: "), Family("encoder", "last"), Family("encoder")):
+        write_family(family, folder)
+        assert family_of(folder, "model") == family

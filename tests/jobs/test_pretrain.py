@@ -59,7 +59,7 @@ def test_each_objective_lowers_its_held_out_loss_and_leaves_a_folder(shop: Path,
         assert loss["after"] < 0.9 * loss["unigram"] and told["texts"] == len(set((shop / "corpus.txt").read_text().splitlines()))
         assert told["head_steps"] == (20 if "bert" in tiny_model.name else 0)
     assert told["base"] == {"model": str(tiny_model), "sha256": weights_hash(tiny_model / "model.safetensors")}
-    assert {path.suffix for path in folder.iterdir()} <= {".json", ".safetensors", ".txt"}
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".json", ".safetensors", ".txt"}
     body, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert tokenizer("quiet rain")["input_ids"] == AutoTokenizer.from_pretrained(tiny_model)("quiet rain")["input_ids"]
     states = body.eval()(**tokenizer("quiet rain", return_tensors="pt")).last_hidden_state[0]
@@ -102,7 +102,7 @@ def test_killed_and_resumed_leaves_the_same_weights(shop: Path, tiny_bert: Path,
 def test_only_top_layers_learn(shop: Path, tiny_bert: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    folder, _ = pretrain(config(shop, tiny_bert, layers=1, steps=20), tmp_path / "model")
+    folder, _ = pretrain(config(shop, tiny_bert, layers=1, corpus="corpus.txt", mask_share=0.3, learning_rate=1e-2), tmp_path / "model")
     was, now = load_file(tiny_bert / "model.safetensors"), load_file(folder / "model.safetensors")
     changed = {name for name, tensor in now.items() if name.startswith("bert.") and not torch.equal(tensor, was[name.removeprefix("bert.")])}
     assert changed and all(name.startswith("bert.encoder.layer.1.") for name in changed)

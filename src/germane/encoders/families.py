@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ..errors import ConfigError
 
-__all__ = ["Family", "Pooling", "family_of", "read_json"]
+__all__ = ["Family", "Pooling", "family_of", "read_json", "write_family"]
 
 Pooling = Literal["mean", "cls", "last"]
 
@@ -42,6 +42,15 @@ def family_of(folder: Path, name: str) -> Family:
     if not (item or words) and _E5.search(name):
         item, words = "passage: ", "query: "
     return Family(kind, own, item, words)  # type: ignore[arg-type]
+
+
+def write_family(family: Family, folder: Path) -> None:
+    """Beside a model, what ``family_of`` reads there: pooling and prefixes, in the files of sentence-transformers."""
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    modes = {key: pooling == family.pooling for key, pooling in _MODES.items()}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(modes, indent=1), encoding="utf-8")
+    prompts = {"document": family.item_prefix, "query": family.words_prefix}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts}, indent=1), encoding="utf-8")
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import torch
 from ..config import Config
 from ..data import Dataset
 from ..encoders import PretrainedText
+from ..encoders.families import write_family
 from ..encoders.language_model import LanguageModel
 from ..encoders.weights import weights_hash
 from ..encoders.word_head import WordHead, guesses
@@ -122,6 +123,7 @@ def pretrain(
     made = work / "model"
     shutil.rmtree(made, ignore_errors=True)
     task.save(made)
+    write_family(job.encoder.family, made)
     (made / "pretraining.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     if target.exists():
         shutil.rmtree(target)
