@@ -4,8 +4,8 @@
     python benchmarks/optimisers.py --quick    # a rehearsal
 
 configs/movielens.toml but for [training]. Each optimiser has three learning rates, a factor of three apart, at a constant schedule; each schedule and
-each mean has `adamw` at the recipe's own rate. Up to twenty epochs, stopped by validation; schedules that fall to zero run all of them, and so does `swa`.
-Figures are those of the best epoch. `seconds` are of training, validation included.
+each mean has `adamw` at the recipe's own rate. Up to twenty epochs, stopped by validation; schedules that fall to zero run all of them, and so
+does `swa`. Figures are those of the best epoch. `seconds` are of training, validation included.
 """
 
 from __future__ import annotations
