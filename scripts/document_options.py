@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from germane import data, encoders, features, models, policies
 from germane.component import Options, exported
 from germane.data import Columns, Rules, Splitter, sources
+from germane.data.augmentation import AugmentOptions
 from germane.data.columns import Conversion
 from germane.data.format import Format
 from germane.data.options import DataOptions
@@ -30,7 +31,7 @@ from germane.models.rankers import Ranker
 from germane.models.two_stage import RankerOptions
 from germane.policies import Policy
 from germane.search_space import Searched, SearchOptions
-from germane.training import TrainingOptions
+from germane.training import AdversarialOptions, TrainingOptions
 from germane.training.pretraining import PretrainingOptions
 from germane.training.tracking import TrackingOptions
 
@@ -59,6 +60,8 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[policy]", policies, Policy),
     ("[pretraining]", PretrainingOptions, None),
     ("[training]", TrainingOptions, None),
+    ("[training] augment", AugmentOptions, None),
+    ("[training] adversarial", AdversarialOptions, None),
     ("[evaluation]", EvaluationOptions, None),
     ("[tracking]", TrackingOptions, None),
     ("[search]", SearchOptions, None),

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from germane.batches import Batch, EventTable, Timelines, profiles
+from germane.batches import Batch, EventTable, Timelines, event_frame, profiles
 from germane.data import Dataset
-from germane.features import FeatureSet
+from germane.data.augmentation import Alike, AugmentOptions
+from germane.features import Categories, FeatureSet
 
 
 def table_of(dataset: Dataset) -> EventTable:
@@ -68,3 +72,85 @@ def test_shares_are_the_whole_batch_and_what_was_shown_goes_with_its_stretch() -
 
     assert sorted(row for part in parts for row in shown_to(part)) == sorted(shown_to(whole))
     assert not len(whole.share(7, 9).weights)  # more processes than stretches
+
+
+def shop() -> Dataset:
+    rng = np.random.default_rng(0)
+    n = 240
+    events = {
+        "user": [f"u{u}" for u in rng.integers(0, 7, n)],
+        "item": [f"i{i}" for i in rng.integers(0, 30, n)],
+        "time": np.sort(rng.integers(0, 10**6, n)).tolist(),
+        "stars": rng.integers(1, 6, n).tolist(),
+        "weather": [("sun", "rain", "snow")[w] for w in rng.integers(0, 3, n)],
+    }
+    return Dataset.from_frames(events, columns={"time": "time", "value": "stars", "context": ["weather"]})
+
+
+def varied(augment: AugmentOptions, length: int = 12) -> tuple[EventTable, Timelines]:
+    dataset = shop()
+    features = FeatureSet.fit([Categories()], event_frame(dataset), {"weather": "category"})
+    table = EventTable(dataset, features, profile=profiles(FeatureSet([]), dataset.users))
+    likewise: Alike = lambda items, rng: (items + 1) % 30  # noqa: E731
+    return table, Timelines(table, length, 4, augment=augment, alike=lambda: likewise)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 50), st.sampled_from(["crop", "mask", "insert"]), st.integers(2, 40))
+def test_every_event_stays_a_target_once_however_its_history_is_varied(seed: int, kind: str, length: int) -> None:
+    table, feed = varied(AugmentOptions(**{kind: 0.7}), length)
+    batches = list(feed.draw(np.random.default_rng(seed)))
+    told = np.concatenate([batch.targets[batch.targets >= 0].numpy() for batch in batches])
+    assert np.array_equal(np.sort(told), np.sort(table.dataset.item_codes))
+    assert all(batch.targets.shape[1] <= length for batch in batches)
+    for batch in batches:
+        assert ((batch.targets >= 0) == (batch.weights > 0)).all()
+
+
+def test_what_belongs_to_an_event_goes_with_it_and_times_ascend() -> None:
+    table, feed = varied(AugmentOptions(mask=0.5, reorder=1.0, insert=0.5, crop=0.5, share=0.5))
+    facts = set(zip(table.items.tolist(), table.values.tolist(), table.moments.codes[:, 0].tolist(), strict=True))
+    holes = others = 0
+    for batch in feed.draw(np.random.default_rng(1)):
+        queries = batch.queries
+        for row in range(len(batch.targets)):
+            held = queries.history[row] >= 0
+            assert (queries.ages[row][~held] == 0).all() and queries.history_values[row][~held].isnan().all()
+            assert (queries.history_moments.codes[row][~held] == 0).all()
+            assert (batch.history_times[row][held].diff() >= 0).all()
+            first = int(held.int().argmax())
+            holes += int((~held[first:]).sum())
+            values = zip(queries.history[row][held].tolist(), queries.history_values[row][held].tolist(), strict=True)
+            for (item, value), code in zip(values, queries.history_moments.codes[row][held][:, 0].tolist(), strict=True):
+                if (item, value, code) not in facts:
+                    assert ((item - 1) % 30, value, code) in facts  # an item alike, in the moment of the one it is like
+                    others += 1
+    assert holes and others
+
+
+def test_the_same_seed_varies_alike_and_without_one_nothing_is_varied() -> None:
+    augment = AugmentOptions(mask=0.5, reorder=0.5, insert=0.5, crop=0.5)
+    one, two = (list(varied(augment)[1].draw(np.random.default_rng(3))) for _ in range(2))
+    assert all(torch.equal(a.queries.history, b.queries.history) and torch.equal(a.targets, b.targets) for a, b in zip(one, two, strict=True))
+    table, feed = varied(augment)
+    plain = Timelines(table, 12, 4)
+    for a, b in zip(feed.draw(None), plain.draw(None), strict=True):
+        assert torch.equal(a.queries.history, b.queries.history) and torch.equal(a.queries.ages, b.queries.ages)
+
+
+def test_what_was_shown_knows_what_its_user_did_before_also_where_items_are_put_in() -> None:
+    events = {"user": list("aaaaaab"), "item": list("uvwxyzu"), "time": list(range(7)), "click": [1, 1, 0, 1, 1, 1, 1]}
+    dataset = Dataset.from_frames(events, columns={"time": "time", "label": "click"})
+    table = table_of(dataset)
+    shown = np.array([2])
+    likewise: Alike = lambda items, rng: items  # noqa: E731
+    for seed in range(8):
+        feed = Timelines(table, 20, 4, shown=shown, augment=AugmentOptions(insert=1.0, share=1.0), alike=lambda: likewise)
+        batch = next(iter(feed.draw(np.random.default_rng(seed))))
+        assert batch.shown is not None and batch.targets.shape[1] == 9  # each but the last item comes twice
+        held = batch.queries.history[int(batch.shown.row[0]), : int(batch.shown.place[0]) + 1].tolist()
+        names = [dataset.items["id"][code] for code in held if code >= 0]
+        assert names == list("uuvv")
+    silent = Timelines(table, 20, 4, shown=shown, augment=AugmentOptions(reorder=1.0, share=1.0))
+    batch = next(iter(silent.draw(np.random.default_rng(0))))
+    assert batch.shown is not None and batch.shown.weights.tolist() == [0.0]  # its history holds what came later

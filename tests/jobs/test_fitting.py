@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+import pytest
 import torch
 
 from germane.data import Dataset, LeaveLastOut, Split
+from germane.data.augmentation import AugmentOptions
 from germane.encoders import HashedText
+from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
 from germane.jobs.fitting import Fitting
-from germane.models import Blend, Model, Popular, SASRec
+from germane.models import GRU, Blend, ContextTransformer, DeepMF, Model, Popular, SASRec
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
@@ -52,3 +58,23 @@ def test_validation_cases_are_those_of_the_division() -> None:
     work, _, split = fitting(Popular())
     assert work.validation().rows.tolist() == split.validation.tolist()
     assert int(work.validation().item_counts.sum()) == len(split.train)
+
+
+@pytest.mark.parametrize("kind", [SASRec, GRU, ContextTransformer])
+def test_every_model_of_timelines_learns_from_varied_histories_and_the_same_seed_the_same(kind: type[Model]) -> None:
+    told = []
+    for _ in range(2):
+        work, *_ = fitting(kind(width=8, length=5))
+        augment = AugmentOptions(crop=0.5, mask=0.5, reorder=0.5, insert=0.5)
+        (trained,) = replace(work, options=work.options.model_copy(update={"augment": augment})).parts()
+        told.append([epoch["loss"] for epoch in trained.curve])
+    assert told[0] == told[1] and np.isfinite(told).all()
+    (plain,) = fitting(kind(width=8, length=5))[0].parts()
+    assert [epoch["loss"] for epoch in plain.curve] != told[0]
+
+
+def test_what_varies_histories_needs_a_model_that_reads_them() -> None:
+    options = TrainingOptions(augment=AugmentOptions(mask=0.5))
+    with pytest.raises(ConfigError, match="DeepMF learns from no timelines"):
+        options.objective(DeepMF())
+    assert options.suited(DeepMF()).augment is None and options.suited(GRU()).augment is not None

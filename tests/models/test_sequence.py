@@ -157,3 +157,20 @@ def test_options_out_of_range_are_refused(kind: type[SequenceModel], given: dict
     name = next(iter(given))
     with pytest.raises(ConfigError, match=f"{kind.__name__} option {name} = .* should be"):
         kind(**given)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hidden_event_says_nothing_and_those_around_it_are_read(kind: type[SequenceModel]) -> None:
+    """As ``augment = {mask = …}`` leaves histories in training."""
+    model = kind(width=8, length=10)
+    recommender = Recommender(model)
+    torch.manual_seed(0)
+    recommender.prepare(small_shop())
+    model.eval()
+    histories = torch.tensor([[-1, 1, 2, 3], [-1, 1, -1, 3], [-1, 4, -1, 3], [-1, 1, 5, 3]])
+    with torch.no_grad():
+        whole, hidden, other, last = model._read(histories)
+        alone = model._read(torch.tensor([[-1, 1]]))[0]
+    assert torch.allclose(hidden[:2], alone, atol=1e-6) and torch.allclose(hidden[0], whole[0], atol=1e-6)  # the past does not know of it
+    assert not torch.allclose(hidden[3], whole[3], atol=1e-4) and not torch.allclose(whole[3], last[3], atol=1e-4)
+    assert not torch.allclose(hidden[3], other[3], atol=1e-4)  # what came before the hole still counts

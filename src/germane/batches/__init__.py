@@ -1,5 +1,6 @@
 """The one place where events and queries become tensors, for training, evaluation and serving alike."""
 
+from .alike import alike_by
 from .batch import Batch, QueryBatch, RowBatch, Shown
 from .event_table import EventTable, event_frame
 from .live import columns_of, profiles, query_batch
@@ -16,6 +17,7 @@ __all__ = [
     "Rows",
     "Shown",
     "Timelines",
+    "alike_by",
     "columns_of",
     "event_frame",
     "own_phrases",

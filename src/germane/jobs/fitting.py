@@ -17,7 +17,7 @@ from ..evaluation import Cases, EvaluationOptions, Validation, cases_of, weigh
 from ..models import Blend, Counted, Learned, TwoStage
 from ..recommender import Recommender
 from ..training import Progress, Stopped, Told, Trained, TrainingOptions, train_model
-from .lessons import rows_to_learn
+from .lessons import likeness_for, rows_to_learn
 from .resuming import how_to_go_on
 from .tuning import keep_tuned, renewal
 
@@ -112,7 +112,16 @@ class Fitting:
             shown = split.train[(table.labels[torch.from_numpy(split.train)] == 0).numpy()] if "click" in model.objective.heads else split.train[:0]
             if len(shown):
                 model.objective = replace(model.objective, click_negatives=0)
-            feed = Timelines(table, model.length, options.batch or 32, phrases=phrases, phrase_share=share, shown=shown)
+            feed = Timelines(
+                table,
+                model.length,
+                options.batch or 32,
+                phrases=phrases,
+                phrase_share=share,
+                shown=shown,
+                augment=options.augment,
+                alike=likeness_for(options.augment, model, recommender.content),
+            )
         if options.seen_as_negatives is None:
             model.objective = replace(model.objective, seen_as_negatives=recommender.exclude_seen is not True)
         return feed, train

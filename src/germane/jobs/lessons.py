@@ -1,21 +1,25 @@
-"""Which events teach a head: refused where there are none, before anything is encoded or trained."""
+"""Which events teach a head, refused where there are none, before anything is encoded or trained; and which items are alike to it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..batches import EventTable, Rows
+from ..batches import EventTable, Rows, alike_by
 from ..data import Dataset, Split
+from ..data.augmentation import Alike, AugmentOptions
 from ..data.conversions import known_in_training
-from ..errors import DataError
+from ..encoders import ItemContent
+from ..errors import ConfigError, DataError
 from ..losses import Objective
 from ..models import Learned
 from ..training import TrainingOptions
 
-__all__ = ["check_lessons", "rows_to_learn"]
+__all__ = ["check_lessons", "likeness_for", "rows_to_learn"]
 
 
 def check_lessons(objective: Objective, dataset: Dataset, split: Split) -> None:
@@ -51,3 +55,23 @@ def rows_to_learn(model: Learned, table: EventTable, train: NDArray[np.int64], k
     pool = np.arange(len(known)) if options.unknown_as_negatives else np.flatnonzero(known.numpy())
     negatives, redraw = options.drawn("click"), options.redraw_negatives
     return Rows(table, train[table.positive[train]], size, length=model.length, negatives=negatives, pool=pool, redraw=redraw, seed=seed)
+
+
+def likeness_for(augment: AugmentOptions | None, model: Learned, content: ItemContent) -> Callable[[], Alike] | None:
+    """What tells, at the begin of an epoch, which known items are alike: their texts, or else the model as it stands. None: nothing is inserted."""
+    if augment is None or not augment.insert:
+        return None
+    if content.width:
+        by_texts = alike_by(content.text, content.known)
+        return lambda: by_texts
+
+    def by_model() -> Alike:
+        was = model.training
+        with torch.no_grad():
+            vectors = model.eval().likeness()
+        model.train(was)
+        if vectors is None:
+            raise ConfigError(f"[training] augment insert: {type(model).__name__} does not tell which items are alike, and there are no texts.")
+        return alike_by(vectors, content.known)
+
+    return by_model

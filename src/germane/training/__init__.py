@@ -1,5 +1,6 @@
 """Fitting models by gradients."""
 
+from .adversarial import AdversarialOptions, Adversary
 from .checkpoints import Trained
 from .distributed import Processes
 from .loop import choose_device, train_model
@@ -10,6 +11,8 @@ from .told import Progress, Told
 from .trouble import Stopped, is_out_of_memory
 
 __all__ = [
+    "AdversarialOptions",
+    "Adversary",
     "Processes",
     "Progress",
     "RangeTest",

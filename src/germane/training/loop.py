@@ -14,6 +14,7 @@ import torch
 from ..batches import Rows, Timelines
 from ..errors import TrainingError
 from ..models import Learned
+from .adversarial import Adversary
 from .checkpoints import Trained, resume, save
 from .distributed import Processes
 from .epoch_mean import EpochMean
@@ -105,7 +106,8 @@ def _run(
     averaged_from = math.ceil(options.swa * options.epochs)
     if options.swa:
         mean = EpochMean(model, averaged_from)
-    step = Stepper(model, optimisers, options, device, processes)
+    adversary = Adversary.of(model, options.adversarial, dataset.n_items, dataset.n_users) if options.adversarial is not None else None
+    step = Stepper(model, optimisers, options, device, processes, adversary)
     smaller = validate is None or validate.smaller_is_better
     begin, trained, best_state = resume(checkpoint, model, optimisers, mean) if checkpoint is not None else (0, Trained(), None)
     if processes.from_first(begin) != begin:
@@ -123,6 +125,8 @@ def _run(
         model.train()
         if texts is not None:
             texts.begin(epoch)
+        if adversary is not None:
+            adversary.begin(epoch + 1)
         total, of, done, factor = 0.0, 0.0, 0, 1.0
         heads: dict[str, float] = {}
         figures = [told.get("validation", told["loss"]) for told in trained.curve]

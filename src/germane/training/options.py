@@ -11,10 +11,12 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_va
 from .. import models
 from ..calibration import Kind
 from ..component import Options, exported
+from ..data.augmentation import AugmentOptions
 from ..errors import ConfigError
 from ..losses import HEADS, Head, Objective, RankingLoss, RatingLoss
-from ..models import Model
+from ..models import Learned, Model
 from ..search_space import Searched
+from .adversarial import AdversarialOptions
 from .precision import PrecisionName
 
 __all__ = ["TrainingOptions"]
@@ -95,6 +97,10 @@ class TrainingOptions(Options):
     checkpointing: bool = False
     """Activations of attention over the history, of scores against items and of a language model that learns are worked out again on the way back
     instead of being kept: less than half of them are, for about a third more time. The same weights come of it."""
+    augment: AugmentOptions | None = None
+    """How histories are varied each epoch, against overfitting: ``{crop = 0.2, mask = 0.3}``. Of models that learn from timelines. Absent: not."""
+    adversarial: AdversarialOptions | None = None
+    """Learn also from weights disturbed where it hurts most, against overfitting: ``{kind = "fgm", size = 0.5}``. Absent: not."""
     device: str = "auto"
     """``auto``: a GPU where there is one."""
     threads: int | None = Field(default=None, ge=1)
@@ -173,6 +179,13 @@ class TrainingOptions(Options):
                 f"[training] calibrate = {self.calibrate!r} maps what a click head states, and {type(model).__name__} is to learn "
                 f"{' and '.join(heads)} only: ask for heads = {{click = 1.0}} of a model that gives it, or leave calibrate out."
             )
+        if self.augment is not None and not _learns(model, "timelines"):
+            raise ConfigError(
+                f"[training] augment varies histories, and {type(model).__name__} learns from no timelines: take a model that reads them in order, "
+                "such as ContextTransformer, SASRec or GRU, or leave augment out."
+            )
+        if self.adversarial is not None and not _learns(model, "timelines", "rows"):
+            raise ConfigError(f"[training] adversarial disturbs gradient steps, and {type(model).__name__} takes none: leave it out.")
         loss = "softmax" if self.loss == "mse" else self.loss
         if self.sparse and "ranking" in heads and loss == "softmax":
             raise ConfigError(
@@ -198,7 +211,9 @@ class TrainingOptions(Options):
         """The same for another model, of what that one can give: for baselines. How it is fitted into the machine is for each model to say."""
         heads = {head: weight for head, weight in (self.heads or {}).items() if head in model.abilities.gives} or None
         loss = "softmax" if self.loss == "mse" and "rating" not in model.abilities.gives else self.loss
-        apart = {"calibrate": None, "label_smoothing": 0.0, "sparse": False, "checkpointing": False}
+        apart: dict[str, object] = {"calibrate": None, "label_smoothing": 0.0, "sparse": False, "checkpointing": False}
+        apart["augment"] = self.augment if _learns(model, "timelines") else None
+        apart["adversarial"] = self.adversarial if _learns(model, "timelines", "rows") else None
         other = self.model_copy(update={"heads": heads, "loss": loss, **apart})
         learnt = other.objective(model).heads
         kept = {"calibrate": self.calibrate if "click" in learnt else None, "label_smoothing": self.label_smoothing if "ranking" in learnt else 0.0}
@@ -210,3 +225,8 @@ class TrainingOptions(Options):
         if isinstance(self.negatives, int):
             return self.negatives
         return (self.negatives or {}).get(head, usual)
+
+
+def _learns(model: Model, *feeds: str) -> bool:
+    """Whether a part of it learns by gradients from such a feed."""
+    return any(isinstance(part, Learned) and part.learns_from in feeds for part in model.parts)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
+from torch import Tensor
 
 from ..batches import Batch, RowBatch
 from ..losses import step_draws
 from ..models import Learned
+from .adversarial import Adversary
 from .distributed import Processes
 from .optimisers import set_rates
 from .options import TrainingOptions
@@ -30,9 +33,10 @@ class Stepper:
         options: TrainingOptions,
         device: torch.device,
         processes: Processes = Processes(),  # noqa: B008 (it is frozen)
+        adversary: Adversary | None = None,
     ) -> None:
         self.model, self.optimisers, self.options, self.device, self.processes = model, optimisers, options, device, processes
-        self.precision = Precision(options.precision, device)
+        self.precision, self.adversary = Precision(options.precision, device), adversary
         self.weights: dict[str, float] = dict(model.objective.heads)  # type: ignore[arg-type]
 
     def __call__(
@@ -50,10 +54,7 @@ class Stepper:
             if not len(batch.weights):
                 continue  # fewer rows than processes
             share = batch.weight / (total or 1.0)
-            with step_draws(draws, self.device), self.precision.autocast():
-                told = self.model.loss(batch.to(self.device), self.model.objective)
-            loss = sum((self.weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=self.device))
-            self.precision.scaled(loss * share).backward()
+            loss, told = self._gradients(batch, share, draws)
             loss_now += loss.item() * share
             heads |= {head: heads[head] + value.item() * share for head, value in told.items() if head in heads}
         loss_now, *by_head = self.processes.total([loss_now, *heads.values()])
@@ -72,3 +73,18 @@ class Stepper:
         if self.precision.scaler is None and not math.isfinite(norm.item()):  # with a scaler the step is left out; else the weights would be lost
             raise NotANumber("gradient", where, self.options)
         self.precision.step(moved)
+
+    def _gradients(self, batch: Batch | RowBatch, share: float, draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch and that of each head, whose gradients are added to those that are there."""
+        adversary = self.adversary if self.adversary is not None and self.adversary.active else None
+        with adversary.watched() if adversary is not None else nullcontext():
+            loss, told = self._measured(batch, draws)
+            self.precision.scaled(loss * share).backward()
+        if adversary is not None:
+            adversary.again(lambda: self._measured(batch, draws)[0], lambda disturbed: self.precision.scaled(disturbed * share).backward())
+        return loss, told
+
+    def _measured(self, batch: Batch | RowBatch, draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        with step_draws(draws, self.device), self.precision.autocast():
+            told = self.model.loss(batch.to(self.device), self.model.objective)
+        return sum((self.weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=self.device)), told

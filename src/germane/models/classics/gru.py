@@ -46,10 +46,11 @@ class GRU(SequenceModel):
     def states(self, events: Tensor, empty: Tensor) -> Tensor:
         b, t, _ = events.shape
         # Padding must not pass through the net: histories are moved to the left for it, what stands behind them is thrown away.
-        pads, place = empty.sum(1, keepdim=True), torch.arange(t, device=events.device)
-        x = _along(self.drop(events * self.options.width**0.5), (place + pads) % t)
+        padding = empty.int().cumprod(1)
+        pads, place = padding.sum(1, keepdim=True), torch.arange(t, device=events.device)
+        x = _along(self.drop(events * self.options.width**0.5).masked_fill(empty[..., None], 0), (place + pads) % t)
         out, _ = self.gru(x, self.start[:, None].expand(-1, b, -1).contiguous())
-        out = torch.where(empty[..., None], self.start[-1], _along(out, (place - pads) % t))
+        out = torch.where(padding[..., None] > 0, self.start[-1], _along(out, (place - pads) % t))
         last: Tensor = self.norm(self.drop(out))
         return last
 

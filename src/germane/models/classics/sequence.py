@@ -58,7 +58,8 @@ class SequenceModel(TwoSided):
     def states(self, events: Tensor, empty: Tensor) -> Tensor:
         """[B, T, width] what the events up to each place say, from their items' vectors [B, T, width].
 
-        ``empty`` [B, T] places, all on the left, hold no event: their state is that of those who did nothing yet.
+        ``empty`` [B, T] places hold no event. On the left their state is that of those who did nothing yet; further on, where training hides
+        an event, that of the events before it.
         """
 
     def query_vectors(self, queries: QueryBatch) -> Tensor:
