@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from germane.bundle import read_json
 from germane.data import ByTime, Split
 from germane.data.dataset import Dataset
 from germane.encoders import HashedText
+from germane.encoders.augmentation import Augmenter, RoundTrip, Synonyms
 from germane.errors import ConfigError
-from germane.evaluation import VARIANTS, Cases, EvaluationOptions, cases_of, mistyped
-from germane.evaluation.variants import shuffled, shuffled_within_users, with_typos, without_values
+from germane.evaluation import READ_OTHERWISE, VARIANTS, Cases, EvaluationOptions, cases_of
+from germane.evaluation.variants import paraphrased, shuffled, shuffled_within_users, with_mistyped_texts, with_synonyms, with_typos, without_values
 from germane.jobs.run import evaluate_run, train_run
 from germane.jobs.train import fit, judge, without_context
 from germane.models import ContextTransformer, Popular
@@ -79,17 +81,37 @@ def test_typos_reach_typed_words_only(world: tuple[Dataset, Split, Recommender],
         assert (ours[own.typed] != theirs[own.typed]).any(1).float().mean() > 0.9
 
 
-def test_mistyped_leaves_short_words_and_changes_long_ones() -> None:
-    rng = np.random.default_rng(3)
-    for _ in range(50):
-        first, short, last = mistyped("documentary of dancing", rng).split(" ")
-        assert short == "of"
-        assert first != "documentary" or last != "dancing"  # doubling or replacing by the same letter may leave one as it was
-        assert abs(len(first) - 11) <= 1 and abs(len(last) - 7) <= 1
-    assert mistyped("", rng) == ""
+@pytest.mark.parametrize(("ask", "augmenter"), [(with_synonyms, Synonyms), (paraphrased, RoundTrip)])
+def test_typed_words_are_said_otherwise_where_that_can_be_done(
+    ask: Callable[[Cases, Recommender, int], Cases | None],
+    augmenter: type[Augmenter],
+    world: tuple[Dataset, Split, Recommender],
+    cases: Cases,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(augmenter, "missing", lambda self: None)
+    monkeypatch.setattr(augmenter, "vary", lambda self, texts, rng: [text.upper() + " indeed" for text in texts])
+    asked = ask(cases, world[2], 0)
+    assert asked is not None and asked.words is not None
+    own = cases.table.words[torch.from_numpy(cases.table.word_rows[cases.rows])]
+    assert torch.equal(asked.words.typed, own.typed) and not torch.equal(asked.words.vectors, own.vectors)
+    monkeypatch.setattr(augmenter, "missing", lambda self: "It is not here.")
+    assert ask(cases, world[2], 0) is None
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+def test_typos_in_texts_change_what_is_read_of_items_and_leave_the_model(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
+    dataset, split, recommender = world
+    before = {name: tensor.clone() for name, tensor in recommender.model.state().items()}
+    other = with_mistyped_texts(cases, recommender, 0)
+    assert other is not None
+    after = other.state()
+    assert {name for name, tensor in before.items() if not torch.equal(tensor, after[name])} == {"items.fixed"}
+    assert all(torch.equal(tensor, before[name]) for name, tensor in recommender.model.state().items())
+    rows = judge(recommender, dataset, split, EvaluationOptions(exclude_seen=False), variant="typos in texts").rows
+    assert {row["variant"] for row in rows} == {"typos in texts"} and rows[0]["name"] == "ContextTransformer"
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, *READ_OTHERWISE])
 def test_what_cannot_be_asked_has_no_row(variant: str) -> None:
     dataset = WORLD.dataset()
     split = ByTime().divide(dataset)

@@ -9,11 +9,12 @@ from .protocol import judge_cases, left_out
 from .rows import masks_of, paired, rows_of
 from .second_stage import Taught, teach_ranker
 from .validation import Validation
-from .variants import VARIANTS, mistyped
+from .variants import READ_OTHERWISE, VARIANTS
 
 __all__ = [
     "Cases",
     "EvaluationOptions",
+    "READ_OTHERWISE",
     "SEGMENTS",
     "Taught",
     "VARIANTS",
@@ -25,7 +26,6 @@ __all__ = [
     "judge_pairs",
     "left_out",
     "labels_at",
-    "mistyped",
     "masks_of",
     "paired",
     "rows_of",

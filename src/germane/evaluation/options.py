@@ -11,7 +11,16 @@ from ..component import Options
 __all__ = ["SEGMENTS", "EvaluationOptions"]
 
 Segment = Literal["all", "known items", "new items", "new among new", "new users", "sparse users", "new pairs"]
-Variant = Literal["without context", "context shuffled", "context shuffled within users", "context missing", "typos in words"]
+Variant = Literal[
+    "without context",
+    "context shuffled",
+    "context shuffled within users",
+    "context missing",
+    "typos in words",
+    "synonyms in words",
+    "paraphrased words",
+    "typos in texts",
+]
 SEGMENTS: tuple[Segment, ...] = ("all", "known items", "new items", "new among new", "new users", "sparse users", "new pairs")
 
 
@@ -30,8 +39,9 @@ class EvaluationOptions(Options):
     where other held-out events repeat."""
     variants: tuple[Variant, ...] = ("context shuffled",)
     """Rows that tell what the model owes to what: trained again blind to context; asked in the moments of others, or in other moments of the same
-    user; with one context value in ten missing; with a typing error in each longer word. Left out where the data or the model have nothing of
-    the kind."""
+    user; with one context value in ten missing; with a typing error in each longer word that was typed, with synonyms for half of them, or sent
+    through another language; with typing errors in the items' texts. Left out where the data, the model or the machine have nothing of the
+    kind."""
 
     @field_validator("k", mode="before")
     @classmethod

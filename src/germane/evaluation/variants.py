@@ -1,7 +1,8 @@
-"""The same held-out events, asked differently: in another's moment, with values missing, with typing errors."""
+"""The same held-out events, asked differently: in another's moment, with values missing, in other words, of texts with typing errors."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -10,10 +11,23 @@ import polars as pl
 import torch
 
 from ..batches import event_frame, words_of
+from ..encoders import prompts
+from ..encoders.augmentation import Augmenter, RoundTrip, Synonyms, Typos, mistyped
+from ..models import Learned, Model
 from ..recommender import Recommender
 from .cases import Cases
 
-__all__ = ["VARIANTS", "mistyped", "with_typos", "without_values", "shuffled", "shuffled_within_users"]
+__all__ = [
+    "READ_OTHERWISE",
+    "VARIANTS",
+    "paraphrased",
+    "shuffled",
+    "shuffled_within_users",
+    "with_mistyped_texts",
+    "with_synonyms",
+    "with_typos",
+    "without_values",
+]
 
 SHARE = 0.1
 """Of context values that ``without_values`` blanks."""
@@ -58,31 +72,46 @@ def without_values(cases: Cases, recommender: Recommender, seed: int) -> Cases |
 
 def with_typos(cases: Cases, recommender: Recommender, seed: int) -> Cases | None:
     """Each typed word of four letters or more has one typing error. None: nobody typed anything, or the model reads no words."""
+    rng = np.random.default_rng(seed)
+    return _said_otherwise(cases, recommender, lambda typed: [mistyped(text, rng) for text in typed])
+
+
+def with_synonyms(cases: Cases, recommender: Recommender, seed: int) -> Cases | None:
+    """Every other typed word that has one is replaced by a synonym. None: as for ``with_typos``, or WordNet is not here."""
+    return _said_by(cases, recommender, seed, Synonyms(share=0.5))
+
+
+def paraphrased(cases: Cases, recommender: Recommender, seed: int) -> Cases | None:
+    """What was typed went into Spanish and back, by ``RoundTrip`` as it comes. None: as for ``with_typos``, or its translator is not here."""
+    return _said_by(cases, recommender, seed, RoundTrip(share=1.0))
+
+
+def _said_by(cases: Cases, recommender: Recommender, seed: int, augmenter: Augmenter) -> Cases | None:
+    if augmenter.missing() is not None:
+        return None
+    return _said_otherwise(cases, recommender, lambda typed: augmenter(typed, np.random.default_rng(seed)))
+
+
+def _said_otherwise(cases: Cases, recommender: Recommender, said: Callable[[list[str]], list[str]]) -> Cases | None:
     events = cases.table.dataset.events
     if "words" not in events.columns or "words" not in recommender.model.abilities.reads or not recommender.text.width:
         return None
-    rng = np.random.default_rng(seed)
     typed = events["words"].gather(cases.rows).fill_null("").to_list()
-    if not any(typed):
-        return None
-    return replace(cases, words=words_of([mistyped(text, rng) for text in typed], recommender.encode_words))
+    return replace(cases, words=words_of(said(typed), recommender.encode_words)) if any(typed) else None
 
 
-def mistyped(text: str, rng: np.random.Generator) -> str:
-    """One error in each word of four letters or more: two letters exchanged, one left out, one doubled, or another one in its place.
+def with_mistyped_texts(cases: Cases, recommender: Recommender, seed: int) -> Model | None:
+    """The model, to which one word in five of every item's text, of those of four letters or more, came with a typing error.
 
-    >>> mistyped("something very short", np.random.default_rng(0))
-    'somethiing evry hsort'
+    None: it reads no texts of items, or there are none.
     """
-    return " ".join(_slip(word, rng) if len(word) >= 4 else word for word in text.split(" "))
-
-
-def _slip(word: str, rng: np.random.Generator) -> str:
-    at = int(rng.integers(0, len(word) - 1))
-    before, letter, after, rest = word[:at], word[at], word[at + 1], word[at + 2 :]
-    other = "abcdefghijklmnopqrstuvwxyz"[int(rng.integers(0, 26))]
-    slips = (after + letter, after, letter + letter + after, other + after)
-    return before + slips[int(rng.integers(0, len(slips)))] + rest
+    model, data = recommender.model, cases.table.dataset
+    if not (isinstance(model, Learned) and model.abilities.tunes and data.columns.text and recommender.text.width):
+        return None
+    texts = prompts(data.items, data.prompt, [name for name in data.columns.text if name in data.items.columns], data.separators)
+    other = copy.deepcopy(model)
+    other.settle(recommender.encode(Typos(share=0.2)(texts, np.random.default_rng(seed))))
+    return other
 
 
 VARIANTS: Mapping[str, Callable[[Cases, Recommender, int], Cases | None]] = {
@@ -90,5 +119,10 @@ VARIANTS: Mapping[str, Callable[[Cases, Recommender, int], Cases | None]] = {
     "context shuffled within users": shuffled_within_users,
     "context missing": without_values,
     "typos in words": with_typos,
+    "synonyms in words": with_synonyms,
+    "paraphrased words": paraphrased,
 }
 """Rows of ``metrics.json`` that need no training of their own."""
+
+READ_OTHERWISE: Mapping[str, Callable[[Cases, Recommender, int], Model | None]] = {"typos in texts": with_mistyped_texts}
+"""The like, where not the questions change but what the model has read of the items."""

@@ -18,6 +18,7 @@ from ..config import check_tuning
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import TrainingError
 from ..evaluation import (
+    READ_OTHERWISE,
     VARIANTS,
     EvaluationOptions,
     cases_of,
@@ -204,17 +205,20 @@ def judge(
     name: str | None = None,
     variant: str = "as trained",
 ) -> Judged:
-    """Rows for each segment of the held-out part. A ``variant`` of ``VARIANTS`` asks its questions differently; none where it cannot be asked."""
+    """Rows for each segment of the held-out part. A ``variant`` of ``VARIANTS`` asks its questions differently, one of ``READ_OTHERWISE`` another
+    reading of the items; none where it cannot be asked."""
     cases = cases_of(recommender, dataset, split, part, options)
     if variant in VARIANTS:
         asked = VARIANTS[variant](cases, recommender, recommender.seed)
         if asked is None:
             return Judged([], NOTHING_JUDGED)
         cases = asked
-    model = recommender.model
+    model = READ_OTHERWISE[variant](cases, recommender, recommender.seed) if variant in READ_OTHERWISE else recommender.model
+    if model is None:
+        return Judged([], NOTHING_JUDGED)
     lists = judge_cases(model, cases, options) if options.k else NOTHING_JUDGED
     pairs = judge_pairs(model, cases) if set(model.objective.heads) - {"ranking"} else pl.DataFrame()
-    about = {"name": name or type(model).__name__, "protocol": split.name, "split": part, "variant": variant, "seed": recommender.seed}
+    about = {"name": name or type(recommender.model).__name__, "protocol": split.name, "split": part, "variant": variant, "seed": recommender.seed}
     shelved = options.k and "new among new" in options.segments and not cases.known_items.all()
     shelf = judge_cases(model, cases, options, among=~cases.known_items) if shelved else None
     of_lists, of_pairs = masks_of(lists, cases), masks_of(pairs, cases) if pairs.height else {}
