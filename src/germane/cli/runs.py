@@ -32,6 +32,21 @@ def evaluate(
 
 
 @app.command()
+def soup(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN …", help="Run folders of one model on the same data, trained differently.")],
+    out: Out,
+    greedy: Annotated[bool, typer.Option("--greedy", help="Only those that do not make the validation figure worse.")] = False,
+    replace: Replace = False,
+    as_json: Json = False,
+) -> None:
+    """Average the weights of several runs into one, judged beside them."""
+    from ..jobs.soup import soup as cook
+
+    folder, judged = cook(runs, out, greedy=greedy, replace=replace)
+    say(judged.rows if as_json else None, f"{judged}\n{folder}")
+
+
+@app.command()
 def recommend(
     run: Run,
     queries: Annotated[Path | None, typer.Option(help="A file of queries, one JSON object a line.")] = None,

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from germane.bundle import load, read_json
+from germane.errors import RunError
+from germane.jobs.run import train_run
+from germane.jobs.soup import averaged, soup
+from germane.worlds import MomentWorld
+
+CONFIG = """
+seed = 3
+[data]
+events = "events.csv"
+items = "items.csv"
+[data.columns]
+user = "user"
+item = "item"
+time = "time"
+context = ["weather", "company"]
+text = ["title"]
+[split]
+use = "ByTime"
+[text]
+use = "HashedText"
+width = 32
+[model]
+use = "ContextTransformer"
+width = 16
+blocks = 1
+length = 10
+[training]
+epochs = 2
+[evaluation]
+exclude_seen = false
+baselines = []
+variants = []
+segments = ["all"]
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two that differ in how they learned, and one from other weights."""
+    folder = tmp_path_factory.mktemp("runs")
+    events, items, _ = MomentWorld(users=30, items=20, events=500, seed=1).frames()
+    events.write_csv(folder / "events.csv")
+    items.write_csv(folder / "items.csv")
+    (folder / "shop.toml").write_text(CONFIG)
+    made = {
+        "a": (),
+        "b": ("training.learning_rate=4e-3",),
+        "other-seed": ("seed=4",),
+        "wide": ("model.width=8",),
+        "blind": ("data.columns.context=[]",),
+        "part": ("split.test=0.2",),
+        "refitted": ("training.refit=true", "training.epochs=1"),
+        "counted": ("model={use='EASE'}",),
+    }
+    return [train_run(folder / "shop.toml", folder / name, sets=sets)[0] for name, sets in made.items()]
+
+
+def test_the_soup_is_the_mean_of_its_runs_and_a_whole_run(runs: list[Path], tmp_path: Path) -> None:
+    folder, judged = soup(runs[:2], tmp_path / "soup")
+    states = [load(run).model.state() for run in (*runs[:2], folder)]
+    for name, tensor in states[2].items():
+        wanted = (states[0][name].double() + states[1][name].double()) / 2 if tensor.is_floating_point() else states[0][name]
+        assert torch.equal(tensor, wanted.to(tensor.dtype)), name
+    assert [(row["name"], row["split"]) for row in judged.rows] == [
+        ("ContextTransformer", "test"),
+        ("ContextTransformer", "validation"),
+        ("a", "validation"),
+        ("b", "validation"),
+    ]
+    about = read_json(folder, "about.json")
+    assert about["soup"]["kept"] == ["a", "b"] and not about["soup"]["greedy"] and set(about["soup"]["validation"]) == {"a", "b"}
+    own = read_json(runs[0], "about.json")
+    best = max(epoch["validation"] for epoch in own["curve"])
+    assert about["soup"]["validation"]["a"] == pytest.approx(best)  # the run is judged as training judged it
+    assert load(folder).version.endswith("soup-of-2")
+    with pytest.raises(RunError, match="exists"):
+        soup(runs[:2], folder)
+
+
+def test_the_greedy_soup_is_never_worse_on_validation_than_its_best_run(runs: list[Path], tmp_path: Path) -> None:
+    folder, judged = soup(runs[:3], tmp_path / "soup", greedy=True)
+    about = read_json(folder, "about.json")["soup"]
+    figure = next(row for row in judged.rows if row["split"] == "validation" and row["name"] == "ContextTransformer")
+    assert figure["metrics"]["ndcg@10"]["value"] >= max(about["validation"].values()) - 1e-9
+    assert about["kept"][0] == max(about["validation"], key=about["validation"].get)
+    assert any("different weights (seeds 3, 4)" in note for note in judged.notes)
+
+
+@pytest.mark.parametrize(
+    ("other", "greedy", "told"),
+    [
+        (3, False, "differ in their architecture"),
+        (4, False, "differ in their architecture|trained on different data"),
+        (5, False, "divide the data differently"),
+        (6, True, "a run with refit has learnt from it"),
+        (7, False, "EASE, which learns by no gradients"),
+        (None, False, "two runs at least"),
+    ],
+)
+def test_what_cannot_be_averaged_is_refused(runs: list[Path], tmp_path: Path, other: int | None, greedy: bool, told: str) -> None:
+    with pytest.raises(RunError, match=told):
+        soup(runs[:1] if other is None else [runs[6 if other == 6 else 0], runs[other]], tmp_path / "soup", greedy=greedy)
+    assert not (tmp_path / "soup").exists()
+
+
+def test_data_that_have_changed_since_are_refused(runs: list[Path], tmp_path: Path) -> None:
+    events = runs[0].parent / "events.csv"
+    before = events.read_bytes()
+    events.write_bytes(before[: before.rindex(b"\n", 0, -1) + 1])
+    try:
+        with pytest.raises(RunError, match="have changed since"):
+            soup(runs[:2], tmp_path / "soup")
+    finally:
+        events.write_bytes(before)
+
+
+def test_what_are_no_weights_has_to_be_the_same() -> None:
+    states = [{"codes": torch.tensor([1])}, {"codes": torch.tensor([2])}]
+    with pytest.raises(RunError, match="b and a hold different codes"):
+        averaged(states, ["a", "b"])
