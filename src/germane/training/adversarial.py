@@ -40,8 +40,8 @@ class Adversary:
     """Gradients of the loss at disturbed weights, added to those at the weights as they are.
 
     ``watched`` surrounds the clean backward pass of one batch and learns its gradients; ``again`` goes where they point, measures there with the
-    very same random draws (dropout, negatives), and puts every weight back, bit for bit. Cost of a batch: one more forward and backward pass,
-    ``steps`` more for ``pgd``; memory: one copy of what is disturbed. With several processes each disturbs by the gradient of its own share.
+    very same random draws (dropout, negatives), and puts every weight back, bit for bit. Cost of a batch: one more forward and backward pass, or
+    ``steps`` of them for ``pgd``; memory: one copy of what is disturbed. With several processes each disturbs by the gradient of its own share.
 
     >>> layer = nn.Linear(2, 1, bias=False)
     >>> adversary = Adversary([layer.weight], AdversarialOptions(kind="fgm", size=1.0))
