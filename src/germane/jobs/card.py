@@ -23,6 +23,9 @@ VARIANTS = {
     "context shuffled within users": "asked in another moment of the same user",
     "context missing": "with context values missing",
     "typos in words": "with typing errors",
+    "synonyms in words": "in synonyms",
+    "paraphrased words": "in words that were translated and back",
+    "typos in texts": "with typing errors in the items' texts",
     "without ranker": "without its second model",
 }
 FEW, TOO_FEW = 200, 20

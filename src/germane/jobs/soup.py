@@ -18,7 +18,8 @@ from ..errors import RunError
 from ..evaluation import Validation, cases_of, choose_calibration
 from ..models import Learned
 from ..recommender import Recommender
-from .run import _about, _per_user, _sections
+from .card import card
+from .run import PER_SEGMENT, _about, _parquet, _per_segment, _per_user, _sections
 from .train import Judged, balance_lists, judge
 
 __all__ = ["averaged", "soup"]
@@ -81,9 +82,21 @@ def soup(runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, r
     judged.notes = _notes(parts, kept, label)
     recommender.version = f"{type(recommender.model).__name__}-{dataset.fingerprint[:8]}-soup-of-{len(kept)}"
     facts = {"epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
-    about = _about(dataset, facts, {"total": time.perf_counter() - began}, config.base)
+    about = _about(dataset, facts, {"total": time.perf_counter() - began}, config)
     about["soup"] = {"runs": [label[id(part)] for part in parts], "kept": [label[id(part)] for part in kept], "greedy": greedy, "validation": figures}
-    save(recommender, target, config=config.dump(), metrics=judged.rows, per_user=_per_user(dataset, judged), about=about, replace=replace)
+    save(
+        recommender,
+        target,
+        config=config.dump(),
+        metrics=judged.rows,
+        per_user=_per_user(dataset, judged),
+        about=about,
+        beside=lambda told: {
+            "card.md": card(told, judged.rows, config.sections).encode(),
+            PER_SEGMENT: _parquet(_per_segment(dataset, judged)),
+        },
+        replace=replace,
+    )
     return target, judged
 
 
