@@ -34,7 +34,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "swa": {"swa": 0.5, "patience": EPOCHS},
     "label_smoothing": {"label_smoothing": 0.1},
 }
-REHEARSED = (USUAL, "sgd 0.3", "plateau", "swa")
+REHEARSED = (USUAL, "sgd 0.3", "swa")
 
 
 def learned(**training: Any) -> Callable[[int, Path, bool], list[Row]]:
