@@ -265,6 +265,8 @@ def _read(folder: Path) -> Recommender:
     )
     recommender.restore(catalogue, features, side, content, said["newest"])
     recommender.model.load_state(load_file(folder / "model.safetensors"))
+    if isinstance(recommender.model, torch.nn.Module):
+        recommender.model.eval()  # a run answers; it is not in training
     recommender.version = said["version"]
     held = recommender.catalogue
     held.removed = set(np.flatnonzero(table["removed"].to_numpy()).tolist())
