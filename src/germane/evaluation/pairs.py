@@ -62,7 +62,7 @@ def judge_pairs(model: Model, cases: Cases) -> pl.DataFrame:
         for queries, items in asked(model, cases):
             for head, (name, _) in SAID.items():
                 if head in model.objective.heads:
-                    said[name].append(model.predict(queries, items, head)[:, 0].double().numpy())
+                    said[name].append(model.predict(queries.to(model.device), items.to(model.device), head)[:, 0].cpu().double().numpy())
     rows = torch.from_numpy(cases.rows)
     columns = {name: np.concatenate(found) for name, found in said.items() if found}
     frame = pl.DataFrame({"row": cases.rows, "user": cases.table.users[cases.rows], "item": cases.table.dataset.item_codes[cases.rows]})

@@ -42,7 +42,7 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions, among: N
                 queries = replace(queries, moment=cases.moments[part])
             if cases.words is not None:
                 queries = replace(queries, words=cases.words[part])
-            scores = model.score(queries).double().numpy().copy()
+            scores = model.score(queries.to(model.device)).cpu().double().numpy().copy()
             targets = cases.table.dataset.item_codes[rows]
             lost = np.zeros(len(rows), dtype=bool)
             query, seen = left_out(cases.table, rows, options)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["peak_mb"]
+import torch
+
+__all__ = ["peak_gpu_mb", "peak_mb"]
 
 
 def peak_mb() -> float:
@@ -19,3 +21,12 @@ def peak_mb() -> float:
         return float("nan")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def peak_gpu_mb() -> float:
+    """MB that this process has taken of its GPU at most; 0 where it uses none.
+
+    >>> peak_gpu_mb() >= 0
+    True
+    """
+    return torch.cuda.max_memory_allocated() / (1 << 20) if torch.cuda.is_initialized() else 0.0

@@ -26,7 +26,7 @@ from .card import card, card_of
 from .energy import EnergyMeter
 from .fitting import first_alone
 from .following import check_projector, following
-from .memory import peak_mb
+from .memory import peak_gpu_mb, peak_mb
 from .notes import notes_of
 from .output import write_frame, write_text
 from .reliability import check_labels, check_reliability, shown, write_reliability
@@ -101,11 +101,11 @@ def train_run(
         follow.project(recommender)
     done = time.perf_counter()
     seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
-    peaks, worked = processes.each(peak_mb()), processes.each(time.process_time() - busy)
+    peaks, on_gpus, worked = processes.each(peak_mb()), processes.each(peak_gpu_mb()), processes.each(time.process_time() - busy)
     if not processes.first:
         processes.wait()
         return target, judged
-    about = {**_about(dataset, facts, seconds, read), **_machine(read, processes, peaks)}
+    about = {**_about(dataset, facts, seconds, read), **_machine(read, processes, peaks, on_gpus)}
     about |= {"cpu_seconds": sum(worked), "notes": [asdict(note) for note in notes], "energy_wh": meter.wh()}
     save(
         recommender,
@@ -134,12 +134,13 @@ def _check_place(target: Path, work: Path, replace: bool, resume: bool) -> None:
         raise RunError(f"{work} is left from an interrupted training: add --resume to go on, or --replace to begin anew.")
 
 
-def _machine(config: Config, processes: Processes, peaks: Sequence[float]) -> dict[str, Any]:
+def _machine(config: Config, processes: Processes, peaks: Sequence[float], on_gpus: Sequence[float]) -> dict[str, Any]:
     """What it ran on, and the memory that it needed there: of all processes, added up, and of the largest."""
     device = processes.device or choose_device(config.training.device)
     return {
         "peak_mb": sum(peaks),
         "peak_mb_of_one": max(peaks),
+        **({"peak_gpu_mb": max(on_gpus)} if device.type == "cuda" else {}),
         "processes": processes.count,
         "device": device.type,
         "precision": chosen_precision(config.training.precision, device),

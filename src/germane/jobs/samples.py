@@ -56,12 +56,11 @@ def samples_of(model: Model, cases: Cases, options: EvaluationOptions) -> list[S
         return []
     table = cases.table
     names = names_of(table.dataset.items, [name for name in table.dataset.columns.text if name in table.dataset.items.columns])
-    device = next((weights.device for weights in model.parameters()), "cpu") if isinstance(model, torch.nn.Module) else "cpu"
     if isinstance(model, torch.nn.Module):
         model.eval()
     queries = table.queries(cases.rows, model.length)
     with torch.inference_mode():
-        scores = model.score(queries.to(device)).double().cpu().numpy().copy()  # [cases, items]
+        scores = model.score(queries.to(model.device)).cpu().double().numpy().copy()  # [cases, items]
     query, seen = left_out(table, cases.rows, options)
     scores[query, seen] = -np.inf
     targets = table.dataset.item_codes[cases.rows]

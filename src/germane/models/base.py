@@ -58,6 +58,11 @@ class Model(Component, ABC):
         """How many of the newest events it reads."""
         return int(getattr(self.options, "length", 200)) if "history" in self.abilities.reads else 1
 
+    @property
+    def device(self) -> torch.device:
+        """Where it reads its queries: the CPU, but for one that is being trained elsewhere."""
+        return torch.device("cpu")
+
     def check(self, dataset: Dataset, text: Encoder) -> None:
         """Refuse, in a sentence, data that this model cannot learn from. Asked before texts are encoded and before anything is trained."""
 
@@ -143,6 +148,10 @@ class Learned(Model, nn.Module):
 
     learns_from: ClassVar[Literal["timelines", "rows"]] = "timelines"
     """What ``loss`` takes: stretches of timelines (``Batch``) or single rows (``RowBatch``)."""
+
+    @property
+    def device(self) -> torch.device:
+        return next((weight.device for weight in self.parameters()), torch.device("cpu"))
 
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Take constants from the training events, such as counts; once, before the first step."""
