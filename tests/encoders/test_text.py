@@ -233,8 +233,8 @@ def test_lora_on_half_precision_begins_as_frozen_and_learns_in_float32(tiny_mode
     learning = encoder.learning(["rain", "war in space"])
     assert learning is not None and {parameter.dtype for parameter in learning.learned} == {torch.float32}
     vectors = learning(torch.tensor([0, 1]))
-    torch.testing.assert_close(vectors.detach(), encoder.untuned().encode(["rain", "war in space"]), atol=1e-5, rtol=0)
-    (vectors * torch.arange(16.0)).sum().backward()
+    torch.testing.assert_close(vectors.detach().cpu(), encoder.untuned().encode(["rain", "war in space"]), atol=2e-3, rtol=0)  # a step of bfloat16
+    (vectors.cpu() * torch.arange(16.0)).sum().backward()
     assert any(parameter.grad is not None and parameter.grad.any() for parameter in learning.learned)
 
 

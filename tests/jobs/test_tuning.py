@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from germane.errors import ConfigError, RunError
 from germane.jobs.check import check
 from germane.jobs.train import evaluate, fit
 from germane.jobs.tuning import renewal
+from germane.losses import step_draws
 from germane.models import Blend, ContentNeighbours, ContextTransformer
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
@@ -69,6 +71,7 @@ def test_at_the_start_the_loss_is_that_of_frozen_and_it_reaches_the_language_mod
     found = loss(recommender, feed)
     torch.testing.assert_close(found, loss(frozen, feed), atol=1e-6, rtol=0)
     found.backward()
+    recommender.model.carry()
     learned = recommender.model.texts_that_learn().learned
     assert any(parameter.grad is not None and parameter.grad.any() for parameter in learned)
     assert not [name for name in recommender.model.state_dict() if "learning" in name and "learned" not in name]  # what is frozen is in no checkpoint
@@ -80,19 +83,59 @@ def test_the_gradient_of_the_ranking_loss_is_that_of_finite_differences(tiny_ber
     model = recommender.model.double().train()
     learning = model.texts_that_learn()
     learning.eval()
+
+    def exactly(texts: Sequence[str]) -> torch.Tensor:  # in float64, as ``encode`` does not
+        return learning(torch.arange(len(texts))).detach()
+
     with torch.no_grad():
         for parameter in (*learning.learned, *model.items.text.parameters(), model.items.identity.weight):
             parameter.add_(torch.randn_like(parameter) * 0.1)
+    model.refresh(exactly)
     loss(recommender, feed).backward()
+    model.carry()
     parameter = max((one for one in learning.learned if one.grad is not None), key=lambda one: float(one.grad.abs().max()))
     at, step, sides = int(parameter.grad.abs().argmax()), 1e-5, []
     for way in (step, -step):
         with torch.no_grad():
             parameter.view(-1)[at] += way
+            model.refresh(exactly)
             sides.append(float(loss(recommender, feed)))
             parameter.view(-1)[at] -= way
     assert float(parameter.grad.view(-1)[at]) == pytest.approx((sides[0] - sides[1]) / (2 * step), rel=1e-4)
     assert abs(float(parameter.grad.view(-1)[at])) > 1e-6
+
+
+def test_all_items_are_read_alike_until_the_epoch_ends(tiny_bert: Path) -> None:
+    """Were some read by the language model as it stands, it would learn to tell these, which were taken, from the others."""
+    recommender, feed = prepared(tiny_bert, "full", words=False)
+    model = recommender.model.train()
+    before = loss(recommender, feed)
+    with torch.no_grad():
+        for parameter in model.texts_that_learn().learned:
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    assert torch.equal(loss(recommender, feed), before)
+    model.refresh(model.texts_that_learn().encode)
+    assert not torch.equal(loss(recommender, feed), before)
+
+
+def test_a_few_texts_stand_for_all_on_average(tiny_bert: Path) -> None:
+    recommender, feed = prepared(tiny_bert, "lora")
+    model = recommender.model.train()
+    learning = model.texts_that_learn().eval()
+
+    def gradient(fresh: int, key: int) -> torch.Tensor:
+        learning.fresh = fresh
+        model.zero_grad()
+        loss(recommender, feed).backward()
+        with step_draws([key], torch.device("cpu")):
+            model.carry()
+        return torch.cat([parameter.grad.ravel() for parameter in learning.learned if parameter.grad is not None])
+
+    whole = gradient(24, 0)
+    few = torch.stack([gradient(6, key) for key in range(150)])
+    assert torch.equal(whole, gradient(24, 1)) and not torch.equal(few[0], few[1])
+    error = (few.mean(0) - whole).norm()
+    assert error < 4 * (few - whole).norm(dim=1).square().mean().sqrt() / 150**0.5 and error < 0.3 * whole.norm()
 
 
 @pytest.mark.parametrize("tuning", ["lora", "top:1"])

@@ -60,7 +60,7 @@ def test_it_learns_what_a_cpu_learns_and_answers_on_the_cpu(loss: str) -> None:
         {"loss": "bpr", "negatives": 8, "accumulate": 3, "average": 0.9},
         {"loss": "gbce", "negatives": 8, "optimiser": "sgd", "learning_rate": 0.1, "swa": 0.5},
         {"optimiser": "adafactor", "schedule": "plateau", "checkpointing": True},
-        {"heads": {"ranking": 1.0, "click": 0.5, "rating": 0.5}, "refit": True, "calibrate": "platt"},
+        {"heads": {"ranking": 1.0, "click": 0.5, "rating": 0.5}, "refit": True},
         {"augment": {"crop": 0.5, "mask": 0.5, "reorder": 0.5, "insert": 0.5}},
         {"adversarial": {"kind": "pgd", "size": 0.5}},
         {"adversarial": {"kind": "awp", "size": 0.01}},
@@ -73,7 +73,7 @@ def test_every_way_of_learning_runs_there(said: dict[str, Any]) -> None:
     recommender = learnt(ContextTransformer(**SMALL), progress=told.append, **said)
     assert torch.isfinite(scores(recommender)).all()
     ended = [one for one in told if one.ended]
-    assert len(ended) >= 2 and all(one.validation is not None for one in ended[:2])
+    assert len(ended) >= 2 and all(one.figure is not None for one in ended[:2])
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16", "auto"])
@@ -93,7 +93,7 @@ def test_a_language_model_learns_there(tiny_model: Path, tuning: str, tmp_path: 
     rates = {"text": 1e-2, "rest": 1e-2}
     recommender = learnt(ContextTransformer(**SMALL), text=text, learning_rate=rates, precision="auto", checkpointing=True, refit=True)
     frozen = PretrainedText(model=str(tiny_model))
-    assert not torch.allclose(recommender.text.encode(["umbrella boots"]), frozen.encode(["umbrella boots"]), atol=1e-4)
+    assert not torch.allclose(recommender.text.encode(["umbrella boots"]), frozen.encode(["umbrella boots"]), atol=1e-6)
     before = scores(recommender)
     torch.testing.assert_close(scores(germane.load(germane.save(recommender, tmp_path / "run"))), before, atol=1e-4, rtol=0)
 

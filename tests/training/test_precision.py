@@ -41,7 +41,7 @@ def test_a_cpu_without_units_refuses_before_a_text_is_encoded(monkeypatch: pytes
     monkeypatch.setattr(precision, "cpu_units", lambda: {"avx2", "avx512_f"})
     dataset, model = small_shop(), ContextTransformer(width=8, blocks=1)
     with pytest.raises(TrainingError, match=r'precision = "bf16": this CPU has no units for bf16 .* slower by it; say "float32", or "auto"'):
-        fit(Recommender(model, text=Counting(width=16)), dataset, LeaveLastOut().divide(dataset), TrainingOptions(precision="bf16"))
+        fit(Recommender(model, text=Counting(width=16)), dataset, LeaveLastOut().divide(dataset), TrainingOptions(precision="bf16", device="cpu"))
     assert Counting.encoded == 0
     assert chosen_precision("auto", CPU) == "float32"
 
@@ -103,3 +103,14 @@ def test_a_step_that_overflows_is_left_out_and_the_scale_made_smaller(monkeypatc
         half.step([rule])
         assert weight.tolist() == [expected] * 2
     assert half.scaled(torch.ones(())).item() == scale / 2
+
+
+def test_where_one_optimiser_s_gradients_overflow_none_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "against", lambda name, device: None)
+    half, weights = Precision("fp16", CPU), [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
+    rules = [torch.optim.SGD([weight], lr=0.5) for weight in weights]
+    half.scaled(weights[0].sum() * torch.inf + weights[1].sum()).backward()
+    half.unscale(rules)
+    norm = torch.nn.utils.clip_grad_norm_(weights, 5.0)  # not a number, and now no gradient is one
+    half.step(rules, bool(norm.isfinite()))
+    assert [weight.tolist() for weight in weights] == [[1.0, 1.0]] * 2

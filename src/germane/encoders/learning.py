@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .adaptation import Adaptation, adapt, depths, trained
+from .importance import importance_sample
 from .language_model import LanguageModel
 
 __all__ = ["LearningTexts", "behind"]
@@ -22,8 +23,10 @@ def behind(prefix: str, texts: Sequence[str]) -> list[str]:
 class LearningTexts(nn.Module):
     """Vectors of some items with gradients, of all without. Only what learns is among its parameters and in its state.
 
-    End to end: a training step encodes ``fresh`` items of its batch with gradients, the others are known by their vectors of the last epoch's end
-    (a memory as in Wu et al. 2018, arXiv 1805.01978), so that a catalogue of any size fits.
+    End to end in two goes, so that a catalogue of any size fits: a training step reads all items alike, by their vectors of the last epoch's end,
+    and gathers the loss's gradients at these; then ``carry`` encodes ``fresh`` of the items anew, drawn by the size of their gradient, and takes
+    these on to the language model. With as many as the step reads, and vectors as new as the language model, this is the whole gradient (Gao et al.
+    2021, arXiv 2101.06983); with fewer it is so on average.
     """
 
     def __init__(
@@ -52,6 +55,24 @@ class LearningTexts(nn.Module):
         """[n] codes of items with texts -> [n, width], with gradients."""
         vectors: Tensor = self.model(self.model.tokens([self.texts[item] for item in items.tolist()]))
         return vectors
+
+    def carry(
+        self, gathered: Tensor, shape: Callable[[Tensor], Tensor], *, number: int = 0, count: int = 1, draws: torch.Generator | None = None
+    ) -> None:
+        """Add to the gradients of what learns what ``gathered`` [items, width], sparse or dense, asks of it.
+
+        ``shape``: from the language model's vectors to those of ``gathered``. Of several processes, which know the same ``gathered`` and draw the
+        same texts, each takes every ``count``-th of these.
+        """
+        rows = gathered.coalesce() if gathered.is_sparse else gathered.to_sparse(1)
+        items, asked = rows.indices()[0], rows.values()
+        items, asked = items[self.there[items]], asked[self.there[items]]
+        sizes = asked.norm(dim=1).nan_to_num(1.0, 1.0)  # what overflowed is carried on, so that it is noticed there
+        drawn, chances = importance_sample(sizes, self.fresh, draws)
+        mine = slice(number, None, count)
+        some, weights = items[drawn][mine], (asked[drawn] / chances[:, None])[mine]
+        if len(some):
+            (shape(self(some)) * weights).sum().backward()
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """[texts, width] as the model stands, without gradients and dropout."""

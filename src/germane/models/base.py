@@ -163,6 +163,14 @@ class Learned(Model, nn.Module):
     def refresh(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
         """Work out anew what rests on the language model as it stands: told at the end of each epoch, before validation."""
 
+    def gathered(self) -> Tensor | None:
+        """[items, width] the texts' vectors that this training step reads, at which its gradients gather. None: the language model is frozen."""
+        return None
+
+    def carry(self, number: int = 0, count: int = 1) -> None:
+        """Carry what has gathered on to the language model, at the end of a step; of the texts that it takes, every ``count``-th from ``number``
+        on."""
+
     def settle(self, text: Tensor) -> None:
         """The language model learns no more: ``text`` [items, width] are the items' vectors from now on."""
 

@@ -83,11 +83,13 @@ class Precision:
             for optimiser in optimisers:
                 self.scaler.unscale_(optimiser)
 
-    def step(self, optimisers: Sequence[torch.optim.Optimizer]) -> None:
-        for optimiser in optimisers:
-            if self.scaler is None:
+    def step(self, optimisers: Sequence[torch.optim.Optimizer], finite: bool = True) -> None:
+        """``finite``: whether all gradients are. Where they are not all weights stay, also those of an optimiser whose own did not overflow: they
+        were clipped with the others."""
+        if self.scaler is None:
+            for optimiser in optimisers:
                 optimiser.step()
-            else:
-                self.scaler.step(optimiser)
-        if self.scaler is not None:
-            self.scaler.update()
+            return
+        for optimiser in optimisers if finite else ():
+            self.scaler.step(optimiser)
+        self.scaler.update()

@@ -22,6 +22,9 @@ from .trouble import NotANumber
 
 __all__ = ["Stepper"]
 
+CARRY = 1
+"""Apart from what the step's batches draw."""
+
 
 class Stepper:
     """Takes steps. Batches of a group count by their weight, so that several small ones, on one process or on several, equal one large one."""
@@ -57,11 +60,20 @@ class Stepper:
             loss, told = self._gradients(batch, share, draws)
             loss_now += loss.item() * share
             heads |= {head: heads[head] + value.item() * share for head, value in told.items() if head in heads}
+        self._carry(draws)
         loss_now, *by_head = self.processes.total([loss_now, *heads.values()])
         if not math.isfinite(loss_now):
             raise NotANumber("loss", where, self.options)
         self._move(where)
         return loss_now, dict(zip(heads, by_head, strict=True)), total
+
+    def _carry(self, draws: Sequence[int]) -> None:
+        """On to a language model that learns, once for all batches of the step."""
+        gathered = self.model.gathered()
+        if gathered is not None:
+            self.processes.add_up([gathered])
+            with step_draws((*draws, CARRY), self.device), self.precision.autocast():
+                self.model.carry(self.processes.number, self.processes.count)
 
     def _move(self, where: str) -> None:
         if self.options.sparse:
@@ -69,10 +81,10 @@ class Stepper:
         self.processes.add_up(self.model.parameters())
         moved = [rule for rule in self.optimisers if any(p.grad is not None for group in rule.param_groups for p in group["params"])]
         self.precision.unscale(moved)
-        norm = clip_norm(self.model.parameters(), self.options.clip)
-        if self.precision.scaler is None and not math.isfinite(norm.item()):  # with a scaler the step is left out; else the weights would be lost
+        finite = math.isfinite(clip_norm(self.model.parameters(), self.options.clip).item())
+        if self.precision.scaler is None and not finite:  # the weights would be lost
             raise NotANumber("gradient", where, self.options)
-        self.precision.step(moved)
+        self.precision.step(moved, finite)
 
     def _gradients(self, batch: Batch | RowBatch, share: float, draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch and that of each head, whose gradients are added to those that are there."""

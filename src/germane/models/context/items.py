@@ -24,9 +24,8 @@ class ItemTower(Keeping):
 
     kept: Tensor | None = None
     dropped: Tensor | None = None
-    awake: Tensor | None = None
-    """[n, text width] whitened texts that this training step encoded with gradients; ``place`` says of which items."""
-    place: Tensor
+    read: Tensor | None = None
+    """[items, text width] the whitened texts as this training step reads them, where a language model learns: their gradients gather at it."""
     fixed: Tensor
     known: Tensor
     white_mean: Tensor
@@ -43,7 +42,6 @@ class ItemTower(Keeping):
         use_text = text and content.width > 0
         self.text_width = min(text_width, content.width) if use_text else 0
         self.learning = content.learning if use_text else None
-        self.register_buffer("place", torch.full((content.n_items if self.learning is not None else 0,), -1), persistent=False)
         self.traits = Traits(content.n_side_codes) if traits and content.side_codes.shape[1] else None
         self.register_buffer("fixed", torch.zeros(content.n_items, self.text_width + (self.traits.width if self.traits is not None else 0)))
         self.register_buffer("white_mean", torch.zeros(content.width if use_text else 0))
@@ -94,38 +92,38 @@ class ItemTower(Keeping):
         parts = [self.whitened(text)] if self.text_width else []
         return torch.cat([*parts, self.traits(side_codes)] if self.traits is not None else [*parts, text.new_zeros(len(text), 0)], dim=1)
 
-    def wake(self, items: Tensor) -> None:
-        """Encode some of these items' texts with gradients: what this training step reads of them. Nothing where no language model learns."""
-        if self.learning is None:
-            return
-        items = items[self.learning.there[items]].unique()
-        some = items[torch.randperm(len(items), device=items.device)[: self.learning.fresh]]
-        self.place.fill_(-1)
-        self.place[some] = torch.arange(len(some), device=items.device)
-        self.awake = self.whitened(self.learning(some)) if len(some) else None
-
     def refresh(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
         """Encode all texts with the language model as it stands."""
         if self.learning is not None:
             self.forget()
-            self.awake = None
+            self.read = None
             self.fixed[:, : self.text_width] = self.whitened(encode(self.learning.texts).to(self.fixed))
 
     def settle(self, text: Tensor) -> None:
         """Nothing learns any more: ``text`` [items, encoder's width] are the vectors from now on."""
         self.forget()
-        self.learning = self.awake = None
-        self.place = self.place[:0]
+        self.learning = self.read = None
         self.fixed[:, : self.text_width] = self.whitened(text.to(self.fixed))
 
+    def gathered(self) -> Tensor | None:
+        """``read`` of this step; None: no language model learns."""
+        if self.learning is not None and self.read is None:
+            self.read = self.z.detach().requires_grad_()  # the same numbers, not a copy
+        return self.read
+
+    def carry(self, number: int, count: int) -> None:
+        """Carry on to the language model what has gathered; the step is over. Of the texts that it takes, every ``count``-th from ``number`` on."""
+        read, self.read = self.read, None
+        if self.learning is not None and read is not None and read.grad is not None:
+            self.learning.carry(read.grad, self.whitened, number=number, count=count, draws=in_common())
+
     def fixed_of(self, items: Tensor) -> Tensor:
-        """[..., text width + traits] of items; of those that are awake with gradients."""
+        """[..., text width + traits] of items."""
         there = self.fixed[items]
-        if self.awake is None or not self.training:
+        read = self.gathered() if self.training else None
+        if read is None:
             return there
-        place = self.place[items]
-        texts = torch.where((place >= 0)[..., None], self.awake[place.clamp(min=0)], there[..., : self.text_width])
-        return torch.cat([texts, there[..., self.text_width :]], dim=-1)
+        return torch.cat([nn.functional.embedding(items, read, sparse=True), there[..., self.text_width :]], dim=-1)
 
     def whitened(self, vectors: Tensor) -> Tensor:
         """[..., text width] -> [..., z width], unit length; a missing text stays zero."""

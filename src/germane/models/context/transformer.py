@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ from .options import ContextTransformerOptions
 from .people import PersonTower
 from .prior import Prior
 from .second_look import SecondLook, memory
+from .tuned import ThroughItems
 from .typed import WordTower, typed_in
 from .values import ValueEncoder
 
@@ -38,7 +39,7 @@ CELLS = 1 << 22
 """Numbers that one step of a second look at a catalogue holds."""
 
 
-class ContextTransformer(TwoSided, Keeping):
+class ContextTransformer(ThroughItems, TwoSided, Keeping):
     """Score the whole catalogue for a moment: who, what before, when, in which context, and what was typed.
 
     Prefer it wherever items have texts or moments have context; ``ItemNeighbours`` is cheaper and close behind on small, dense data.
@@ -258,7 +259,6 @@ class ContextTransformer(TwoSided, Keeping):
         if not bool(wanted.any()):
             return dict.fromkeys(learns, self.scale * 0)
         self.items.drop()
-        self.items.wake(batch.items[wanted])
         states = self.history(self._events(batch.queries, slice(None)), batch.queries.history < 0, batch.history_times)
         row, last = wanted.nonzero(as_tuple=True)
         asked = self._at(batch, states, row, last, batch.queries.moment[wanted], batch.queries.words[wanted], batch.target_times[wanted])
@@ -308,12 +308,6 @@ class ContextTransformer(TwoSided, Keeping):
             labels.append(torch.zeros_like(raw[-1]))
             counts.append(batch.shown.weights)
         return click_loss(torch.cat(raw), torch.cat(labels), torch.cat(counts))
-
-    def refresh(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
-        self.items.refresh(encode)
-
-    def settle(self, text: Tensor) -> None:
-        self.items.settle(text)
 
     @property
     def wants_balance(self) -> bool:
