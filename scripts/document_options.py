@@ -23,7 +23,8 @@ from germane.data.columns import Conversion
 from germane.data.format import Format
 from germane.data.options import DataOptions
 from germane.data.sources import Source
-from germane.encoders import Encoder
+from germane.encoders import Encoder, augmentation
+from germane.encoders.augmentation import Augmenter
 from germane.evaluation import EvaluationOptions
 from germane.features import Feature
 from germane.models import Model, rankers
@@ -53,6 +54,7 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[data] use", sources, Source),
     ("[split]", data, Splitter),
     ("[text]", encoders, Encoder),
+    ("[text] augment", augmentation, Augmenter),
     ("[features]", features, Feature),
     ("[model]", models, Model),
     ("[ranker]", RankerOptions, None),

@@ -17,6 +17,7 @@ from germane.batches import EventTable, Timelines
 from germane.config import Config
 from germane.data import LeaveLastOut
 from germane.encoders import LearningTexts, PretrainedText
+from germane.encoders.language_model import LanguageModel
 from germane.errors import ConfigError, RunError
 from germane.jobs.check import check
 from germane.jobs.train import evaluate, fit
@@ -123,19 +124,38 @@ def test_a_few_texts_stand_for_all_on_average(tiny_bert: Path) -> None:
     model = recommender.model.train()
     learning = model.texts_that_learn().eval()
 
-    def gradient(fresh: int, key: int) -> torch.Tensor:
+    loss(recommender, feed).backward()
+    read = model.gathered()
+
+    def gradient(fresh: int, key: int, parts: int = 1) -> torch.Tensor:
         learning.fresh = fresh
-        model.zero_grad()
-        loss(recommender, feed).backward()
-        with step_draws([key], torch.device("cpu")):
-            model.carry()
+        learning.zero_grad()
+        for number in range(parts):  # of several processes, one after the other
+            model.items.read = read
+            with step_draws([key], torch.device("cpu")):
+                model.carry(number, parts)
         return torch.cat([parameter.grad.ravel() for parameter in learning.learned if parameter.grad is not None])
 
     whole = gradient(24, 0)
-    few = torch.stack([gradient(6, key) for key in range(150)])
+    few = torch.stack([gradient(6, key) for key in range(100)])
+    torch.testing.assert_close(gradient(6, 5, parts=2), gradient(6, 5))
     assert torch.equal(whole, gradient(24, 1)) and not torch.equal(few[0], few[1])
     error = (few.mean(0) - whole).norm()
-    assert error < 4 * (few - whole).norm(dim=1).square().mean().sqrt() / 150**0.5 and error < 0.3 * whole.norm()
+    assert error < 4 * (few - whole).norm(dim=1).square().mean().sqrt() / 100**0.5 and error < 0.3 * whole.norm()
+
+
+def test_texts_are_said_otherwise_as_they_are_learnt_from(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    tokens = LanguageModel.tokens
+    monkeypatch.setattr(LanguageModel, "tokens", lambda self, texts: (said.extend(texts), tokens(self, texts))[1])
+    recommender = made(tiny_bert, "lora", augment=[{"use": "TokenDropout", "share": 0.5}], item_prefix="the ")
+    trained = germane.train(recommender, small_shop(), training=TrainingOptions(epochs=1, batch=16))
+    titles = set(small_shop().items["title"])
+    varied = [text for text in said if text.removeprefix("the ") not in titles]
+    assert varied and all(text.startswith("the ") and len(text.split()) < 4 for text in varied)
+    whole = [text for text in said if text.removeprefix("the ") in titles]
+    assert {text.removeprefix("the ") for text in whole} == titles  # answers come of the texts as they are
+    assert trained.text.untuned().options.augment == ()
 
 
 @pytest.mark.parametrize("tuning", ["lora", "top:1"])
@@ -264,7 +284,7 @@ def test_a_config_says_so_with_its_other_faults(tmp_path: Path) -> None:
 def test_what_it_will_take_is_foreseen_with_the_language_model(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps, renewed = [], []
     forward, encode = LearningTexts.forward, LearningTexts.encode
-    monkeypatch.setattr(LearningTexts, "forward", lambda self, items: (steps.append(len(items)), forward(self, items))[1])
+    monkeypatch.setattr(LearningTexts, "forward", lambda self, items, rng=None: (steps.append(len(items)), forward(self, items, rng))[1])
     monkeypatch.setattr(LearningTexts, "encode", lambda self, texts: (renewed.append(len(texts)), encode(self, texts))[1])
     events, items, _ = Checkerboard(users=30, items=20).frames()
     events.write_csv(tmp_path / "events.csv")

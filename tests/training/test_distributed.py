@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -33,8 +34,9 @@ time = "time"
 context = ["weather"]
 text = ["title"]
 [text]
-use = "HashedText"
-width = 16
+model = "language"
+tuning = "lora"
+fresh = 5
 [model]
 width = 8
 blocks = 1
@@ -56,7 +58,13 @@ ALONE = ["TORCHELASTIC_RUN_ID", "LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
+def shop(tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(tiny_bert, tmp_path / "language")
+    config = tmp_path / "language" / "config.json"
+    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}  # two processes draw otherwise than one
+    config.write_text(json.dumps(json.loads(config.read_text()) | still))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
     dataset = small_shop()
     users, items = dataset.users["id"].gather(dataset.events["user"]), dataset.items["id"].gather(dataset.events["item"])
     events = dataset.events.select("time", pl.col("context:weather").alias("weather")).with_columns(user=users, item=items)
@@ -78,7 +86,7 @@ def free_port() -> str:
 
 
 def test_two_processes_equal_one(shop: Path) -> None:
-    """Negatives, dropped identities, baselines and all, as torchrun starts them; the terminal hears one of them."""
+    """Negatives, dropped identities, a language model that learns, baselines and all, as torchrun starts them; the terminal hears one of them."""
     rows = train_run(shop / "shop.toml", shop / "one")[1].rows
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port(), "-m", "germane"]
     told = subprocess.run(
@@ -88,9 +96,10 @@ def test_two_processes_equal_one(shop: Path) -> None:
     for one, two in zip(rows, json.loads(told.stdout)["rows"], strict=True):  # a single JSON
         assert two["name"] == one["name"]
         assert two["metrics"]["ndcg@10"]["value"] == pytest.approx(one["metrics"]["ndcg@10"]["value"], abs=1e-4)
-    one, two = (load_file(shop / name / "model.safetensors") for name in ("one", "two"))
-    for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-4, msg=name)
+    for file in ("model.safetensors", "text.safetensors"):
+        one, two = (load_file(shop / name / file) for name in ("one", "two"))
+        for name, tensor in one.items():
+            torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-4, msg=name)
     scores = []
     for name in ("one", "two"):
         recommender = germane.load(shop / name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,11 +31,21 @@ class LearningTexts(nn.Module):
     """
 
     def __init__(
-        self, model: LanguageModel, how: Adaptation, texts: Sequence[str], *, fresh: int, batch: int, unfreeze: int = 0, words_prefix: str = ""
+        self,
+        model: LanguageModel,
+        how: Adaptation,
+        texts: Sequence[str],
+        *,
+        fresh: int,
+        batch: int,
+        unfreeze: int = 0,
+        prefix: str = "",
+        words_prefix: str = "",
+        vary: Callable[[Sequence[str], np.random.Generator], list[str]] | None = None,
     ) -> None:
         super().__init__()
-        self.texts, self.fresh, self.batch, self.unfreeze = list(texts), fresh, batch, unfreeze
-        self.words_prefix = words_prefix
+        self.bare, self.prefix, self.words_prefix, self.vary = list(texts), prefix, words_prefix, vary
+        self.texts, self.fresh, self.batch, self.unfreeze = behind(prefix, texts), fresh, batch, unfreeze
         self.beside = how.tuning != "full" and how.top is None
         """Whether what learns was put in beside the pretrained weights, and not these themselves."""
         learns = adapt(model, how)
@@ -51,9 +62,13 @@ class LearningTexts(nn.Module):
     def model(self) -> LanguageModel:
         return self._models[0]
 
-    def forward(self, items: Tensor) -> Tensor:
-        """[n] codes of items with texts -> [n, width], with gradients."""
-        vectors: Tensor = self.model(self.model.tokens([self.texts[item] for item in items.tolist()]))
+    def forward(self, items: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+        """[n] codes of items with texts -> [n, width], with gradients. With ``rng`` their texts are said otherwise, where ``vary`` can."""
+        if self.vary is None or rng is None:
+            texts = [self.texts[item] for item in items.tolist()]
+        else:
+            texts = behind(self.prefix, self.vary([self.bare[item] for item in items.tolist()], rng))
+        vectors: Tensor = self.model(self.model.tokens(texts))
         return vectors
 
     def carry(
@@ -71,8 +86,10 @@ class LearningTexts(nn.Module):
         drawn, chances = importance_sample(sizes, self.fresh, draws)
         mine = slice(number, None, count)
         some, weights = items[drawn][mine], (asked[drawn] / chances[:, None])[mine]
+        seed = torch.randint(1 << 62, (), generator=draws, device=some.device)
         if len(some):
-            (shape(self(some)) * weights).sum().backward()
+            rng = np.random.default_rng([int(seed), number]) if self.vary is not None else None
+            (shape(self(some, rng)) * weights).sum().backward()
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """[texts, width] as the model stands, without gradients and dropout."""

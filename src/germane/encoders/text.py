@@ -14,6 +14,7 @@ from torch import Tensor
 from ..component import Options
 from ..errors import ConfigError
 from .adaptation import Adaptation, adapt, check_tuning, fold, put
+from .augmentation import TextAugmentation
 from .base import Encoder
 from .families import Family, Pooling, family_of, read_json
 from .language_model import LanguageModel, Precision
@@ -56,6 +57,9 @@ class PretrainedTextOptions(Options):
     fresh: int = Field(default=64, ge=1)
     """Texts of a training step that are encoded with gradients, where something learns; the others' vectors are those of the last epoch's end. What a
     step takes grows with it."""
+    augment: tuple[str | dict[str, Any], ...] = ()
+    """What says texts otherwise as they are encoded with gradients, against overfitting, in this order: names of classes, or tables of ``use`` and
+    options, such as ``["Synonyms", {use = "TokenDropout", share = 0.2}]``. Absent: they are learnt from as they are."""
     unfreeze: int = Field(default=0, ge=0)
     """Gradual unfreezing: epochs between a layer's beginning to learn and that of the one below it. 0: all that may learn does from the start."""
 
@@ -76,6 +80,8 @@ class PretrainedTextOptions(Options):
     def _what_can_learn(self) -> Self:
         if self.precision != "float32" and self.tuning not in ("frozen", "lora"):
             raise ValueError(f"of weights in {self.precision} only tuning = 'lora' learns, which keeps float32 numbers of its own")
+        if self.augment and self.tuning == "frozen":
+            raise ValueError("augment varies texts that something learns from: leave augment out, or choose another tuning than 'frozen'")
         if self.memory is not None and self.tuning != "frozen":
             raise ValueError("memory leaves layers on disk, where nothing can learn: leave memory out, or choose tuning = 'frozen'")
         return self
@@ -208,14 +214,16 @@ class PretrainedText(Encoder):
         if not self.learns:
             return None
         o = self.options
-        items, words = behind(self.family.item_prefix, texts), self.family.words_prefix
-        return LearningTexts(self._base(), self._adaptation, items, fresh=o.fresh, batch=o.batch, unfreeze=o.unfreeze, words_prefix=words)
+        vary = TextAugmentation(augment=o.augment) if o.augment else None
+        prefix, words = self.family.item_prefix, self.family.words_prefix
+        sizes = {"fresh": o.fresh, "batch": o.batch, "unfreeze": o.unfreeze}
+        return LearningTexts(self._base(), self._adaptation, texts, prefix=prefix, words_prefix=words, vary=vary, **sizes)
 
     def anew(self) -> PretrainedText:
         return PretrainedText(**self.settings())
 
     def untuned(self) -> PretrainedText:
-        return PretrainedText(**{**self.settings(), "tuning": "frozen"})
+        return PretrainedText(**{**self.settings(), "tuning": "frozen", "augment": ()})
 
     def state(self) -> dict[str, Tensor]:
         return self.tuned
