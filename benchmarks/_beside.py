@@ -30,7 +30,7 @@ Scores = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 class Told:
     """A model whose scores are known already, row by row, in the order in which cases are asked."""
 
-    length = 1
+    length, device = 1, torch.device("cpu")
 
     def __init__(self, rows: NDArray[np.int64], scores: Scores, objective: Objective) -> None:
         self.rows, self.scores, self.objective, self.at = rows, scores, objective, 0

@@ -33,6 +33,7 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "mask": {"training": {"augment": {"mask": 0.5}}},
     "reorder": {"training": {"augment": {"reorder": 0.5}}},
     "insert": {"training": {"augment": {"insert": 0.5}}},
+    "contrast .1": {"training": {"contrast": {"weight": 0.1}}},
     "crop, mask, reorder, insert": {"training": {"augment": {"crop": 0.2, "mask": 0.3, "reorder": 0.2, "insert": 0.2}}},
     "FGM": {"training": {"adversarial": {"kind": "fgm"}}},
     "PGD": {"training": {"adversarial": {"kind": "pgd"}}},

@@ -2,6 +2,7 @@
 
 from .adversarial import AdversarialOptions, Adversary
 from .checkpoints import Trained
+from .contrast import ContrastOptions
 from .distributed import Processes
 from .loop import choose_device, train_model
 from .options import TrainingOptions
@@ -13,6 +14,7 @@ from .trouble import Stopped, is_out_of_memory
 __all__ = [
     "AdversarialOptions",
     "Adversary",
+    "ContrastOptions",
     "Processes",
     "Progress",
     "RangeTest",

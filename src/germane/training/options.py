@@ -14,9 +14,10 @@ from ..component import Options, exported
 from ..data.augmentation import AugmentOptions
 from ..errors import ConfigError
 from ..losses import HEADS, Head, Objective, RankingLoss, RatingLoss
-from ..models import Learned, Model
+from ..models import Learned, Model, TwoSided
 from ..search_space import Searched
 from .adversarial import AdversarialOptions
+from .contrast import ContrastOptions
 from .precision import PrecisionName
 
 __all__ = ["TrainingOptions"]
@@ -101,6 +102,8 @@ class TrainingOptions(Options):
     """How histories are varied each epoch, against overfitting: ``{crop = 0.2, mask = 0.3}``. Of models that learn from timelines. Absent: not."""
     adversarial: AdversarialOptions | None = None
     """Learn also from weights disturbed where it hurts most, against overfitting: ``{kind = "fgm", size = 0.5}``. Absent: not."""
+    contrast: ContrastOptions | None = None
+    """Learn also to tell whose history it is from two views of it, where targets alone are too few: ``{weight = 0.1}``. Absent: not."""
     device: str = "auto"
     """``auto``: a GPU where there is one."""
     threads: int | None = Field(default=None, ge=1)
@@ -186,6 +189,11 @@ class TrainingOptions(Options):
             )
         if self.adversarial is not None and not _learns(model, "timelines", "rows"):
             raise ConfigError(f"[training] adversarial disturbs gradient steps, and {type(model).__name__} takes none: leave it out.")
+        if self.contrast is not None and not (isinstance(model, TwoSided) and _learns(model, "timelines")):
+            raise ConfigError(
+                f"[training] contrast compares what histories say, and {type(model).__name__} makes no vector of one: take a model that does, "
+                "such as ContextTransformer, SASRec or GRU, or leave contrast out."
+            )
         loss = "softmax" if self.loss == "mse" else self.loss
         if self.sparse and "ranking" in heads and loss == "softmax":
             raise ConfigError(
@@ -214,6 +222,7 @@ class TrainingOptions(Options):
         apart: dict[str, object] = {"calibrate": None, "label_smoothing": 0.0, "sparse": False, "checkpointing": False}
         apart["augment"] = self.augment if _learns(model, "timelines") else None
         apart["adversarial"] = self.adversarial if _learns(model, "timelines", "rows") else None
+        apart["contrast"] = self.contrast if isinstance(model, TwoSided) and _learns(model, "timelines") else None
         other = self.model_copy(update={"heads": heads, "loss": loss, **apart})
         learnt = other.objective(model).heads
         kept = {"calibrate": self.calibrate if "click" in learnt else None, "label_smoothing": self.label_smoothing if "ranking" in learnt else 0.0}

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..batches import Batch, RowBatch
 from ..losses import step_draws
-from ..models import Learned
+from ..models import Learned, TwoSided
 from .adversarial import Adversary
+from .contrast import contrast
 from .distributed import Processes
 from .optimisers import set_rates
 from .options import TrainingOptions
@@ -98,5 +99,9 @@ class Stepper:
 
     def _measured(self, batch: Batch | RowBatch, draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
         with step_draws(draws, self.device), self.precision.autocast():
-            told = self.model.loss(batch.to(self.device), self.model.objective)
-        return sum((self.weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=self.device)), told
+            batch, contrasted = batch.to(self.device), self.options.contrast
+            told = self.model.loss(batch, self.model.objective)
+            total = sum((self.weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=self.device))
+            if contrasted is not None and isinstance(self.model, TwoSided) and isinstance(batch, Batch):
+                total = total + contrasted.weight * contrast(self.model, batch, contrasted)
+        return total, told
