@@ -199,7 +199,7 @@ class Benchmark:
     def _peer(self, plan: Plan, seed: int, folder: Path, quick: bool) -> tuple[list[Row], dict[str, Any]]:
         from _tables import rehearsal
 
-        from germane.jobs.run import _per_user
+        from germane.jobs.beside import per_user
 
         assert plan.sections is not None and plan.peer is not None
         sections = plan.sections(seed, folder)
@@ -209,7 +209,7 @@ class Benchmark:
         earlier = [run for run in (self.read(quick) or {"runs": []})["runs"] if run["plan"] == plan.name and run.get("recipe") == recipe]
         chosen = next((run["chosen"] for run in earlier if run["seed"] != seed), None)
         dataset, judged, facts = run_peer(plan.peer, sections, folder, seed, quick, chosen)
-        users = _per_user(dataset, judged)
+        users = per_user(dataset, judged)
         users.write_parquet(folder / "per_user.parquet")
         keep_users(self.name, plan.name, seed, quick, folder / "per_user.parquet")
         return judged.rows, {"recipe": recipe, **facts}

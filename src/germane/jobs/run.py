@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from .. import times
 from ..bundle import load, read_json, save, write_metrics
@@ -22,7 +19,8 @@ from ..recommender import Recommender
 from ..signing import check_signing_key
 from ..training import Processes, Progress, Told, choose_device, chosen_precision
 from ..types import Note
-from .card import card, card_of
+from .beside import OF_ROWS, PER_SEGMENT, beside, per_segment, per_user
+from .card import card_of
 from .energy import EnergyMeter
 from .fitting import first_alone
 from .following import check_projector, following
@@ -35,12 +33,6 @@ from .trackers import check_tracking
 from .train import NOTHING_JUDGED, Judged, fit, judge, without_context
 
 __all__ = ["evaluate_run", "train_run"]
-
-OF_ROWS = ("log_loss", "squared_error", "conversion_log_loss")
-"""What a single row costs, by head; the first that is told decides between runs."""
-
-
-PER_SEGMENT = "per_segment.parquet"
 
 
 def train_run(
@@ -112,13 +104,9 @@ def train_run(
         target,
         config=read.dump(),
         metrics=judged.rows,
-        per_user=_per_user(dataset, judged),
+        per_user=per_user(dataset, judged),
         about=about,
-        beside=lambda facts: {
-            "card.md": card(facts, judged.rows, read.sections).encode(),
-            PER_SEGMENT: _parquet(_per_segment(dataset, judged)),
-            **follow.files(),
-        },
+        beside=lambda facts: {**beside(facts, dataset, judged, read), **follow.files()},
         replace=replace,
         sign=sign,
     )
@@ -164,36 +152,6 @@ def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, flo
         "curve": facts["curve"],
         **({"ranker": facts["ranker"].as_json()} if "ranker" in facts else {}),
     }
-
-
-def _per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
-    """Each judged user's own figures, for paired tests."""
-    return _by_user(dataset, judged.cases, judged.pairs)
-
-
-def _per_segment(dataset: Dataset, judged: Judged) -> pl.DataFrame:
-    """The same by segment; figures that belong to lists as a whole are left out."""
-    whole = ("coverage@10", "novelty@10")
-    parts = []
-    for name, (of_lists, of_pairs) in judged.segments.items():
-        pairs = judged.pairs.filter(of_pairs) if judged.pairs.height else judged.pairs
-        frame = _by_user(dataset, judged.cases.filter(of_lists), pairs).drop(whole, strict=False)
-        parts.append(frame.insert_column(1, pl.lit(name).alias("segment")))
-    return pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame(schema={"user": pl.String, "segment": pl.String})
-
-
-def _by_user(dataset: Dataset, lists: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    frame = lists.group_by("user").agg(pl.exclude("row", "item", "rank").mean())
-    if rows.height:
-        frame = frame.join(rows.group_by("user").agg(pl.col(OF_ROWS).mean()), on="user", how="full", coalesce=True)
-    frame = frame.sort("user")
-    return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
-
-
-def _parquet(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    return buffer.getvalue()
 
 
 def _not_judged(*given: object, **named: object) -> Judged:
@@ -279,8 +237,8 @@ def evaluate_run(
         check_labels(labels_at(dataset, getattr(parts, split)), split)
     judged = _judge(recommender, dataset, parts, read, split)
     write_metrics(folder, judged.rows)
-    write_frame(_per_user(dataset, judged), folder / "per_user.parquet")
-    write_frame(_per_segment(dataset, judged), folder / PER_SEGMENT)
+    write_frame(per_user(dataset, judged), folder / "per_user.parquet")
+    write_frame(per_segment(dataset, judged), folder / PER_SEGMENT)
     write_text(card_of(folder), folder / "card.md")
     if reliability is not None:
         by = recommender.model.calibration

@@ -18,8 +18,8 @@ from ..errors import RunError
 from ..evaluation import Validation, cases_of, choose_calibration
 from ..models import Learned
 from ..recommender import Recommender
-from .card import card
-from .run import PER_SEGMENT, _about, _parquet, _per_segment, _per_user, _sections
+from .beside import beside, per_user
+from .run import _about, _sections
 from .train import Judged, balance_lists, judge
 
 __all__ = ["averaged", "soup"]
@@ -89,12 +89,9 @@ def soup(runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, r
         target,
         config=config.dump(),
         metrics=judged.rows,
-        per_user=_per_user(dataset, judged),
+        per_user=per_user(dataset, judged),
         about=about,
-        beside=lambda told: {
-            "card.md": card(told, judged.rows, config.sections).encode(),
-            PER_SEGMENT: _parquet(_per_segment(dataset, judged)),
-        },
+        beside=lambda told: beside(told, dataset, judged, config),
         replace=replace,
     )
     return target, judged

@@ -13,6 +13,7 @@ import polars as pl
 
 from ...bundle import FORMAT, read_json
 from ...errors import ConfigError, RunError
+from ..beside import PER_SEGMENT
 from ..figures import row_of
 from ..following import CURVE, without_passwords
 from ..settings import defaults, flat
@@ -91,7 +92,7 @@ def _read(folder: Path, name: str) -> ReadRun:
     try:
         sections = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
         users = pl.read_parquet(folder / "per_user.parquet").with_columns(segment=pl.lit("all"))
-        parts = folder / "per_segment.parquet"
+        parts = folder / PER_SEGMENT
         if parts.exists():  # older runs have none
             users = pl.concat([users, pl.read_parquet(parts).filter(pl.col("segment") != "all")], how="diagonal_relaxed")
         curve = [json.loads(line) for line in (folder / CURVE).read_text(encoding="utf-8").splitlines()] if (folder / CURVE).exists() else None

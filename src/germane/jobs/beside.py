@@ -1,0 +1,55 @@
+"""What stands in a run folder beside the model: figures of each user, also by segment, and the card."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ..config import Config
+from ..data import Dataset
+from .card import card
+from .train import Judged
+
+__all__ = ["OF_ROWS", "PER_SEGMENT", "beside", "per_segment", "per_user"]
+
+OF_ROWS = ("log_loss", "squared_error", "conversion_log_loss")
+"""What a single row costs, by head; the first that is told decides between runs."""
+PER_SEGMENT = "per_segment.parquet"
+
+
+def beside(facts: Mapping[str, Any], dataset: Dataset, judged: Judged, config: Config) -> dict[str, bytes]:
+    """Files by name. ``facts``: those of ``about.json``."""
+    return {"card.md": card(facts, judged.rows, config.sections).encode(), PER_SEGMENT: _parquet(per_segment(dataset, judged))}
+
+
+def per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
+    """Each judged user's own figures, for paired tests."""
+    return _by_user(dataset, judged.cases, judged.pairs)
+
+
+def per_segment(dataset: Dataset, judged: Judged) -> pl.DataFrame:
+    """The same by segment; figures that belong to lists as a whole are left out."""
+    whole = ("coverage@10", "novelty@10")
+    parts = []
+    for name, (of_lists, of_pairs) in judged.segments.items():
+        pairs = judged.pairs.filter(of_pairs) if judged.pairs.height else judged.pairs
+        frame = _by_user(dataset, judged.cases.filter(of_lists), pairs).drop(whole, strict=False)
+        parts.append(frame.insert_column(1, pl.lit(name).alias("segment")))
+    return pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame(schema={"user": pl.String, "segment": pl.String})
+
+
+def _by_user(dataset: Dataset, lists: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    frame = lists.group_by("user").agg(pl.exclude("row", "item", "rank").mean())
+    if rows.height:
+        frame = frame.join(rows.group_by("user").agg(pl.col(OF_ROWS).mean()), on="user", how="full", coalesce=True)
+    frame = frame.sort("user")
+    return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
