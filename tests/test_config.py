@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from germane.config import Config, _plain, apply
+from germane.encoders import PretrainedText
 from germane.errors import ConfigError
 from germane.models import ContextTransformer, ItemNeighbours
 
@@ -159,3 +160,15 @@ def test_a_baseline_has_options_and_its_faults_are_told_before_anything_is_train
         Config.of(said, tmp_path)
     assert len(told.value.faults) == 3 and all(fault.startswith("[evaluation] baselines") for fault in told.value.faults)
     assert "Did you mean Popular?" in told.value.faults[0] and "Did you mean days?" in told.value.faults[1]
+
+
+def test_a_language_model_lies_beside_the_config_wherever_one_stands(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    shutil.copytree(tiny_bert, tmp_path / "shop" / "language")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = {"data": {"events": "e.csv", "columns": {"text": ["title"]}}, "text": {"model": "language"}}
+    read = Config.of(said, tmp_path / "shop")
+    assert isinstance(read.encoder, PretrainedText) and read.encoder.folder == (tmp_path / "shop" / "language").resolve()
+    assert read.sections["text"] == {"model": "language"}  # what was said is what is kept

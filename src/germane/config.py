@@ -108,7 +108,7 @@ class Config:
             found.append(f"seed = {seed!r} should be a whole number from 0 to 4294967295.")
         readable = attempt(lambda: _options(DataOptions, section["data"], "[data]"), None)
         options = readable or DataOptions.model_construct()
-        text = attempt(lambda: _encoder(section["text"]), None)
+        text = attempt(lambda: _encoder(section["text"], base), None)
         columns = attempt(lambda: _columns(readable) if readable else None, None)
         if columns is not None and not columns.text and text is not None and not isinstance(text, NoText | HashedText):
             found.append(_no_texts(text))
@@ -277,9 +277,12 @@ def _out_of_bounds(sections: Mapping[str, Any], base: Path, ranges: Mapping[str,
                 yield from (f"[search] space: {fault}" for fault in error.faults)
 
 
-def _encoder(section: Mapping[str, Any]) -> Encoder | None:
+def _encoder(section: Mapping[str, Any], base: Path) -> Encoder | None:
+    """A ``model`` that is a folder beside the config is that one, wherever the command is given and the run is read."""
     if not section:
         return None
+    if isinstance(model := section.get("model"), str) and model and (base / model / "config.json").is_file():
+        section = {**section, "model": str((base / model).resolve())}
     made: Encoder = build(section, encoders, Encoder, "[text]", "PretrainedText")
     return made
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from germane.encoders.adaptation import Adaptation, adapt, fold
 from germane.encoders.families import Pooling
 from germane.encoders.language_model import LanguageModel, Precision, pooled
 from germane.errors import ConfigError
@@ -38,7 +40,7 @@ def test_a_decoder_reads_the_same_whatever_stands_beside_a_text(tiny_llama: Path
         torch.testing.assert_close(vector, torch.nn.functional.normalize(alone, dim=0), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_is_near_and_gives_float32(tiny_bert: Path, tiny_llama: Path, precision: Precision) -> None:
     for folder in (tiny_bert, tiny_llama):
         whole, half = LanguageModel(folder, "mean", 16), LanguageModel(folder, "mean", 16, precision=precision)
@@ -48,6 +50,31 @@ def test_half_precision_is_near_and_gives_float32(tiny_bert: Path, tiny_llama: P
         a, b = whole(tokens), half(tokens)
         assert b.dtype == torch.float32
         assert ((a * b).sum(-1) > 0.999).all() and not torch.equal(a, b)
+
+
+def test_a_byte_a_weight_is_near_and_what_lora_learns_on_it_stays_beside(tiny_bert: Path, tiny_llama: Path) -> None:
+    for folder in (tiny_bert, tiny_llama):
+        whole, little = LanguageModel(folder, "mean", 16), LanguageModel(folder, "mean", 16, precision="int8")
+        tokens = whole.tokens(["rain", "a quiet film about rain"])
+        assert ((whole(tokens) * little(tokens)).sum(-1) > 0.99).all()
+        kinds = {type(part.weight).__name__ for part in little.modules() if isinstance(part, torch.nn.Linear)}
+        assert kinds == {"Int8Tensor"}
+        adapt(little, Adaptation("lora", rank=2))
+        before = little(tokens)
+        with torch.no_grad():
+            for parameter in little.parameters():
+                if parameter.requires_grad:
+                    parameter.add_(0.2)
+        learnt = little(tokens).detach()
+        fold(little)
+        torch.testing.assert_close(little(tokens), learnt)
+        assert not torch.allclose(learnt, before, atol=1e-3) and not any(parameter.requires_grad for parameter in little.parameters())
+
+
+def test_without_its_library_int8_says_what_to_install(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchao.quantization", None)
+    with pytest.raises(ConfigError, match=r"worked out by torchao, which is not installed: pip install 'germane\[int8\]'"):
+        LanguageModel(tiny_bert, "mean", 16, precision="int8")
 
 
 def test_what_does_not_fit_is_read_from_disk_layer_by_layer(tiny_bert: Path, tiny_llama: Path) -> None:

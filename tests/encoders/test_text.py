@@ -17,7 +17,7 @@ class TestPretrainedText(EncoderContract):
     @pytest.fixture(autouse=True)
     def _tiny(self, tiny_bert: Path) -> None:
         self.encoder: Encoder = PretrainedText(model=str(tiny_bert))
-        changes = [{"pooling": "cls"}, {"pooling": "last"}, {"max_tokens": 8}, {"item_prefix": "new "}, {"precision": "bfloat16"}]
+        changes = [{"pooling": "cls"}, {"pooling": "last"}, {"max_tokens": 8}, {"item_prefix": "new "}, {"precision": "bf16"}]
         self.others = [PretrainedText(model=str(tiny_bert), **change) for change in changes]
 
 
@@ -181,7 +181,18 @@ def test_weights_of_another_encoder_are_sent_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"memory": 0}, {"precision": "int8"}, {"pooling": "max"}, {"max_tokens": 2}, {"batch": 0}, {"model": ""}, {"modell": "x"}]
+    "options",
+    [
+        {"memory": 0},
+        {"precision": "int4"},
+        {"precision": "int8", "memory": 1.0},
+        {"augment": ["Typos"]},
+        {"pooling": "max"},
+        {"max_tokens": 2},
+        {"batch": 0},
+        {"model": ""},
+        {"modell": "x"},
+    ],
 )
 def test_bad_options(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="PretrainedText"):
@@ -228,8 +239,9 @@ def test_while_it_learns_items_and_words_keep_their_prefixes(tiny_bert: Path) ->
     torch.testing.assert_close(learning.encode_words(["rain", " "]), marked.for_words.encode(["rain", " "]), atol=1e-6, rtol=0)
 
 
-def test_lora_on_half_precision_begins_as_frozen_and_learns_in_float32(tiny_model: Path) -> None:
-    encoder = PretrainedText(model=str(tiny_model), precision="bfloat16", tuning="lora")
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_lora_on_few_bits_begins_as_frozen_and_learns_in_float32(tiny_model: Path, precision: str) -> None:
+    encoder = PretrainedText(model=str(tiny_model), precision=precision, tuning="lora")
     learning = encoder.learning(["rain", "war in space"])
     assert learning is not None and {parameter.dtype for parameter in learning.learned} == {torch.float32}
     vectors = learning(torch.tensor([0, 1]))
@@ -240,5 +252,5 @@ def test_lora_on_half_precision_begins_as_frozen_and_learns_in_float32(tiny_mode
 
 @pytest.mark.parametrize("tuning", ["top:1", "full", "adapter", "prefix"])
 def test_nothing_else_learns_on_half_precision(tuning: str) -> None:
-    with pytest.raises(ConfigError, match="of weights in float16 only tuning = 'lora' learns"):
-        PretrainedText(precision="float16", tuning=tuning)
+    with pytest.raises(ConfigError, match="of weights in fp16 only tuning = 'lora' learns"):
+        PretrainedText(precision="fp16", tuning=tuning)

@@ -63,7 +63,6 @@ def shop(tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     config = tmp_path / "language" / "config.json"
     still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}  # two processes draw otherwise than one
     config.write_text(json.dumps(json.loads(config.read_text()) | still))
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
     dataset = small_shop()
     users, items = dataset.users["id"].gather(dataset.events["user"]), dataset.items["id"].gather(dataset.events["item"])

@@ -90,12 +90,17 @@ def adapt(model: LanguageModel, how: Adaptation) -> dict[str, nn.Parameter]:
 
 
 def fold(model: LanguageModel) -> None:
-    """Add LoRA's products to the weights that they belong to: the same answers without a further multiplication. Nothing learns afterwards."""
+    """Add LoRA's products to the weights that they belong to: the same answers without a further multiplication. Nothing learns afterwards.
+
+    Weights of int8 would round them away: there they stay beside.
+    """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     model.requires_grad_(False)
     found: list[tuple[str, Any]] = [(name, part) for name, part in model.body.named_modules() if isinstance(part, BaseTunerLayer)]
     for name, part in found:
+        if type(part.get_base_layer().weight).__name__ == "Int8Tensor":
+            continue
         part.merge()
         parent, _, own = name.rpartition(".")
         setattr(model.body.get_submodule(parent), own, part.get_base_layer())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import threading
@@ -20,7 +21,9 @@ from .families import Pooling
 
 __all__ = ["ONE_AT_A_TIME", "LanguageModel", "Precision", "pooled"]
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "bf16", "fp16", "int8"]
+TYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.float32}
+"""Of ``int8`` those of what is no linear map."""
 # A fast tokenizer must not be used by two threads at once; one language model at a time uses all cores anyway.
 ONE_AT_A_TIME = threading.RLock()
 
@@ -125,23 +128,38 @@ def pooled(states: Tensor, there: Tensor, pooling: Pooling) -> Tensor:
     return states[torch.arange(len(states), device=states.device), place.clamp(0, len(places) - 1)]
 
 
+def _of_bytes() -> dict[str, Any]:
+    """What makes transformers keep linear maps as int8, a scale for each row of weights: worked out in float32, and learnt on top of by LoRA."""
+    logging.disable(logging.WARNING)  # the library tells which of its kernels are not for this machine
+    try:
+        from torchao.quantization import Int8WeightOnlyConfig
+        from transformers import TorchAoConfig
+    except ImportError:
+        raise ConfigError("[text] precision = 'int8' is worked out by torchao, which is not installed: pip install 'germane[int8]'.") from None
+    finally:
+        logging.disable(logging.NOTSET)
+    return {"quantization_config": TorchAoConfig(Int8WeightOnlyConfig())}
+
+
 def _load(folder: Path, tokens: Path, precision: Precision, placement: dict[str, Any]) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
+    from transformers.utils import logging as told
 
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    level, bar = told.get_verbosity(), told.is_progress_bar_enabled()
+    told.set_verbosity_error()
+    told.disable_progress_bar()
+    if precision == "int8":
+        placement = {**placement, **_of_bytes()}
     try:
         tokenizer = AutoTokenizer.from_pretrained(tokens, local_files_only=True)
-        body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, precision), **placement)
+        body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=TYPES[precision], **placement)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(f"The language model in {folder} cannot be loaded: {reason}") from None
     finally:
-        logging.set_verbosity(level)
+        told.set_verbosity(level)
         if bar:
-            logging.enable_progress_bar()
+            told.enable_progress_bar()
     tokenizer.padding_side = "right"  # places count from the first token, in decoders too
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -26,7 +26,8 @@ __all__ = ["PretrainedText", "PretrainedTextOptions"]
 
 class PretrainedTextOptions(Options):
     model: str = Field(default="all-MiniLM-L6-v2", min_length=1)
-    """A name of ``germane weights list``, a folder with a model that transformers loads, or a name on the hub."""
+    """A name of ``germane weights list``, a folder with a model that transformers loads (in a config relative to its own folder), or a name on the
+    hub."""
     pooling: Pooling | None = None
     """A text's vector is the mean over its tokens, the first token's or the last one's; absent: what the model's files say, else the mean."""
     max_tokens: int = Field(default=64, ge=3, le=8192)
@@ -36,7 +37,8 @@ class PretrainedTextOptions(Options):
     words_prefix: str | None = None
     """The same before what users type, such as ``"query: "``."""
     precision: Precision = "float32"
-    """Of the weights in memory: the 16-bit forms take half, and on a CPU without units for them much more time. Vectors are float32."""
+    """Of the weights in memory: ``bf16`` and ``fp16`` take half, and on a CPU without units for them much more time; ``int8`` takes a quarter for
+    linear maps, and two to three times the time. Vectors are float32."""
     memory: float | None = Field(default=None, gt=0)
     """Gigabytes that the weights may take of the CPU's memory, for models larger than it: the rest is read from disk layer by layer, each time."""
     batch: int = Field(default=64, ge=1)
@@ -80,6 +82,8 @@ class PretrainedTextOptions(Options):
     def _what_can_learn(self) -> Self:
         if self.precision != "float32" and self.tuning not in ("frozen", "lora"):
             raise ValueError(f"of weights in {self.precision} only tuning = 'lora' learns, which keeps float32 numbers of its own")
+        if self.memory is not None and self.precision == "int8":
+            raise ValueError("memory leaves layers on disk as they are: with precision = 'int8' say no memory")
         if self.augment and self.tuning == "frozen":
             raise ValueError("augment varies texts that something learns from: leave augment out, or choose another tuning than 'frozen'")
         if self.memory is not None and self.tuning != "frozen":
