@@ -21,7 +21,7 @@ from germane.evaluation.blending import _likeliest, mix
 from germane.jobs.train import fit, judge
 from germane.models import Blend, ContextTransformer
 from germane.testing.model_contract import small_shop
-from germane.training import TrainingOptions
+from germane.training import Told, TrainingOptions
 
 
 def halves(seed: int = 0) -> Dataset:
@@ -113,6 +113,35 @@ def test_equal_members_have_seeds_of_their_own() -> None:
     assert blind is not None and all(isinstance(member, ContextTransformer) and not member.options.context for member in blind.members)
 
 
+@pytest.mark.parametrize("refit", [False, True])
+def test_snapshots_begin_where_the_one_before_ended(refit: bool, tmp_path: Path) -> None:
+    dataset = small_shop()
+    split = LeaveLastOut().divide(dataset)
+    member: dict[str, Any] = {"use": "SASRec", "width": 8, "blocks": 1, "length": 10}
+    training = TrainingOptions(epochs=4, batch=16, schedule="cosine", warmup=2, learning_rate=2e-2, refit=refit)
+
+    def losses(snapshots: bool, checkpoint: Path | None = None) -> tuple[Recommender, list[list[float]]]:
+        told: list[Told] = []
+        recommender = Recommender(Blend(members=[member] * 3, snapshots=snapshots), text=HashedText(width=8))
+        fit(recommender, dataset, split, training, progress=told.append, checkpoint=checkpoint)
+        ended = [one for one in told if one.ended]
+        parts = dict.fromkeys(one.part for one in ended)
+        return recommender, [[one.loss for one in ended if one.part == part] for part in parts]
+
+    recommender, found = losses(True)
+    afresh = losses(False)[1]
+    assert len(found) == len(afresh) == (6 if refit else 3)
+    for place, (own, other) in enumerate(zip(found, afresh, strict=True)):
+        assert (own[0] < other[0] - 0.1) == (place % 3 > 0)  # the first one begins at random, the others go on
+    weights = [one.state()["items.weight"] for one in recommender.model.members]
+    assert not torch.equal(weights[0], weights[1]) and not torch.equal(weights[1], weights[2])
+    again, _ = losses(True, tmp_path / "kept")
+    resumed, left = losses(True, tmp_path / "kept")  # all is trained already
+    assert not any(left) and all(
+        torch.equal(a.state()["items.weight"], b.state()["items.weight"]) for a, b in zip(again.model.members, resumed.model.members, strict=True)
+    )
+
+
 def test_it_is_saved_and_loaded_as_one_model(tmp_path: Path) -> None:
     small = {"use": "ContextTransformer", "width": 8, "blocks": 1, "length": 10, "text_width": 8}
     dataset = small_shop()
@@ -199,3 +228,10 @@ def test_mixing_learns_what_is_not_said_alone() -> None:
 def test_what_cannot_be_blended_is_refused(members: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Blend(members=members)
+
+
+def test_snapshots_of_different_models_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"snapshots are of one model that learns by gradients, and the members are EASE\(\), EASE\(\)"):
+        Blend(members=[{"use": "EASE"}, {"use": "EASE"}], snapshots=True)
+    with pytest.raises(ConfigError, match="snapshots are of one model"):
+        Blend(members=[{"use": "SASRec"}, {"use": "GRU"}], snapshots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..batches import EventTable, Rows, Timelines, own_phrases
 from ..data import Dataset, Split
@@ -45,6 +46,8 @@ class Fitting:
     """Fittings of everything that come after this one."""
     still: int = 0
     """Trainings of one model that come after this one."""
+    start: Mapping[str, Tensor] | None = None
+    """Weights to begin with; None: at random."""
 
     def anew(self, split: Split, folder: str, epochs: list[int] | None = None, later: int = 0) -> list[Trained]:
         """Fit on another division, with checkpoints in a ``folder`` of its own; ``epochs``: of each part, where they are known."""
@@ -63,7 +66,11 @@ class Fitting:
         first = replace(self, recommender=first_alone(self.recommender))
         model = first.recommender.model
         members = model.members if isinstance(model, Blend) else (model,)
-        trained = [first._member(place, None if epochs is None else epochs[place]).one() for place in range(len(members))]
+        trained = []
+        for place in range(len(members)):
+            member = first._member(place, None if epochs is None else epochs[place])
+            before = members[place - 1].state() if place and isinstance(model, Blend) and model.options.snapshots else None
+            trained.append(replace(member, start=before).one())
         if isinstance(model, Blend) and len(self.split.validation):
             weigh(model, first.validation(), self.judged_by, self.recommender.seed)
         if isinstance(self.recommender.model, TwoStage):
@@ -129,6 +136,8 @@ class Fitting:
     def _learned(self, model: Learned) -> Trained:
         recommender, options = self.recommender, self.options
         feed, train = self.lesson(model)
+        if self.start is not None:
+            model.load_state(dict(self.start))
         cases = self.validation() if len(self.split.validation) else None
         validate = Validation(model, cases, self.judged_by, options.metric) if cases is not None else None
         tables = [feed.table] if cases is None else [feed.table, cases.table]

@@ -14,7 +14,7 @@ from ..data.dataset import Dataset
 from ..encoders import Encoder, ItemContent
 from ..errors import ConfigError
 from ..features import FeatureSet
-from .base import Abilities, Model
+from .base import Abilities, Learned, Model
 from .standard_scores import spread, standardised
 
 __all__ = ["Blend", "BlendOptions"]
@@ -26,6 +26,9 @@ FIRST_RANKS = 60
 class BlendOptions(Options):
     members: tuple[dict[str, Any], ...] = Field(default=({"use": "EASE"}, {"use": "ItemNeighbours"}), min_length=2)
     """The models, each a table: ``use``, its options and, if its weight is said, ``weight``. Equal members have seeds of their own."""
+    snapshots: bool = False
+    """Of equal members: each begins with the weights that the one before ended with, and the learning rate begins anew. A few epochs a member then
+    make an ensemble in the time of one training. Absent: each begins at random."""
     of: Literal["scores", "ranks"] = "scores"
     """What is added up: scores, standardised over the items that training knows, or 1 / (60 + rank) among them, whatever the spread of scores."""
     choose: Literal["metric", "likelihood"] = "metric"
@@ -38,7 +41,8 @@ class Blend(Model):
 
     Gives the heads that all members give. Lists add up standardised scores; a click or a conversion is the sigmoid of the mean logit, a
     rating the mean rating, all weighed. Weights are chosen on the validation part, for each head its own; without one, members weigh alike. Costs
-    what its members cost, and every list scores the whole catalogue, since scores are put beside each other over all of it.
+    what its members cost, and every list scores the whole catalogue, since scores are put beside each other over all of it. With ``snapshots`` one
+    training gives them all (Huang et al., Snapshot Ensembles, 2017), which err less differently than several seeds do.
 
     >>> Blend(members=[{"use": "ALS", "fade": 0.9}, {"use": "EASE", "weight": 0.5}]).members
     (ALS(fade=0.9), EASE())
@@ -63,6 +67,8 @@ class Blend(Model):
         several = [type(member).__name__ for member in self.members if member.parts != (member,)]
         if several:
             raise ConfigError(f"Blend adds up single models, and {', '.join(several)} is made of several: put a [ranker] above the blend.")
+        if self.options.snapshots and (len(set(map(repr, self.members))) > 1 or not all(isinstance(member, Learned) for member in self.members)):
+            raise ConfigError(f"Blend snapshots are of one model that learns by gradients, and the members are {', '.join(map(repr, self.members))}.")
         self.said = tuple(None if w is None else float(w) for w in weights)
         self.weights = self.start()
         """[members] of lists."""
