@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from germane.bundle import load, read_json
 from germane.errors import RunError
 from germane.jobs.run import train_run
 from germane.jobs.soup import averaged, soup
+from germane.recommender import Recommender
 from germane.worlds import MomentWorld
 
 CONFIG = """
@@ -83,6 +85,29 @@ def test_the_soup_is_the_mean_of_its_runs_and_a_whole_run(runs: list[Path], tmp_
     assert load(folder).version.endswith("soup-of-2")
     with pytest.raises(RunError, match="exists"):
         soup(runs[:2], folder)
+
+
+def test_language_models_that_learnt_are_averaged_with_the_rest(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
+    events, items, _ = MomentWorld(users=30, items=20, events=400, seed=1).frames()
+    events.write_csv(tmp_path / "events.csv")
+    items.write_csv(tmp_path / "items.csv")
+    tuned = f'[text]\nmodel = "{tiny_bert}"\ntuning = "lora"\nrank = 2\n'
+    (tmp_path / "shop.toml").write_text(CONFIG.replace('[text]\nuse = "HashedText"\nwidth = 32\n', tuned))
+    rates = ("training.learning_rate={text = 1e-2, rest = 2e-3}", "training.learning_rate={text = 3e-2, rest = 3e-3}")
+    both = [train_run(tmp_path / "shop.toml", tmp_path / name, sets=[said])[0] for name, said in zip("ab", rates, strict=True)]
+    folder, judged = soup(both, tmp_path / "soup")
+    one, two, mean = (load_file(run / "text.safetensors") for run in (*both, folder))
+    assert any(not torch.equal(one[name], two[name]) for name in one)
+    for name, tensor in mean.items():
+        torch.testing.assert_close(tensor, (one[name] + two[name]) / 2)
+    made = load(folder)
+    torch.testing.assert_close(made.model.items.z, made.model.items.whitened(made.text.encode(texts_of(made))), atol=1e-5, rtol=0)
+    assert judged.rows[0]["metrics"]["ndcg@10"]["value"] > 0
+
+
+def texts_of(recommender: Recommender) -> list[str]:
+    return recommender.catalogue.items["title"].to_list()
 
 
 def test_the_greedy_soup_is_never_worse_on_validation_than_its_best_run(runs: list[Path], tmp_path: Path) -> None:
