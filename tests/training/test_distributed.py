@@ -84,12 +84,18 @@ def free_port() -> str:
         return str(held.getsockname()[1])
 
 
-def test_two_processes_equal_one(shop: Path) -> None:
+@pytest.mark.parametrize("sharded", ["false", "true"])
+def test_two_processes_equal_one(shop: Path, sharded: str) -> None:
     """Negatives, dropped identities, a language model that learns, baselines and all, as torchrun starts them; the terminal hears one of them."""
     rows = train_run(shop / "shop.toml", shop / "one")[1].rows
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port(), "-m", "germane"]
     told = subprocess.run(
-        [*torchrun, "train", "shop.toml", "-o", "two", "--json"], cwd=shop, env=environment(), capture_output=True, text=True, timeout=120
+        [*torchrun, "train", "shop.toml", "-o", "two", "--json", "--set", f"training.sharded={sharded}"],
+        cwd=shop,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert told.returncode == 0, told.stderr
     for one, two in zip(rows, json.loads(told.stdout)["rows"], strict=True):  # a single JSON
@@ -154,7 +160,39 @@ def trained(epochs, kept=None):
     recommender = Recommender(BiasedMF(width=4))
     fit(recommender, data, split, TrainingOptions(heads={"rating": 1.0}, epochs=epochs, batch=50), checkpoint=kept)
     return recommender.model.state()
-whole, kept = trained(2), Path(sys.argv[1])
+from germane.encoders import HashedText
+from germane.models import ContextTransformer
+from germane.training.sharding import Rows, shard, whole as all_of
+
+def parted(epochs, kept=None, sharded=True):
+    recommender = Recommender(ContextTransformer(width=8, blocks=1, length=6, dropout=0.0, context_dropout=0.0), text=HashedText(width=8))
+    said = dict(epochs=epochs, batch=8, loss="sampled_softmax", negatives=8, clip=0.05, sharded=sharded, average=0.5, patience=9)
+    fit(recommender, data, split, TrainingOptions(**said), checkpoint=kept)
+    return recommender.model.state()
+plain, parts = parted(3, sharded=False), parted(3)
+assert all(torch.allclose(plain[name], parts[name], atol=1e-4) for name in plain)
+parted(1, Path(sys.argv[1]) / "parts")
+resumed = parted(3, Path(sys.argv[1]) / "parts")
+assert all(torch.equal(tensor, resumed[name]) for name, tensor in parts.items())
+
+model = Recommender(ContextTransformer(width=8, blocks=1), text=HashedText(width=8))
+model.prepare(data)
+model = model.model
+table = model.items.identity.weight.detach().clone()
+here.alike([table])
+model.items.identity.weight.data.copy_(table)
+shard(model, here)
+assert isinstance(model.items.identity, Rows) and len(model.items.identity.weight) == 12
+with all_of(model):
+    assert torch.equal(model.items.identity.weight, table)
+asked = torch.tensor([[3, 4, 3], [7, 7, 2]][here.number])
+read = model.items.identity(asked)
+assert torch.equal(read, table[asked])
+(read * (1 + here.number)).sum().backward()
+counted = torch.zeros(24).index_add_(0, torch.tensor([3, 4, 3, 7, 7, 2]), torch.tensor([1.0, 1, 1, 2, 2, 2]))
+assert torch.equal(model.items.identity.weight.grad, counted[here.number :: 2, None].expand(-1, 8))
+
+whole, kept = trained(2), Path(sys.argv[1]) / "kept"
 trained(1, kept)
 resumed = trained(2, kept)
 assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())

@@ -153,6 +153,9 @@ class Learned(Model, nn.Module):
     def device(self) -> torch.device:
         return next((weight.device for weight in self.parameters()), torch.device("cpu"))
 
+    by_rows: ClassVar[tuple[str, ...]] = ()
+    """Names of tables that training reads by calling them alone, so that their rows may lie on several processes."""
+
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Take constants from the training events, such as counts; once, before the first step."""
 

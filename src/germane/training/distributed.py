@@ -117,9 +117,24 @@ class Processes:
                     group.broadcast(sent, 0)
                 tensor.detach().copy_(sent)
 
+    def add(self, tensor: Tensor) -> None:
+        """In the place of each process' numbers their sum."""
+        if self.count > 1:
+            self._all(tensor)
+
+    def gathered(self, rows: Tensor) -> tuple[Tensor, list[int]]:
+        """The rows of all processes, those of the first one first, and how many are of each."""
+        counts = [int(number) for number in self.each(len(rows))]
+        padded = rows.new_zeros(max(counts), *rows.shape[1:])
+        padded[: len(rows)] = rows.detach()
+        parts = [torch.empty_like(padded) for _ in counts]
+        with _heard():
+            group.all_gather(parts, padded)
+        return torch.cat([part[:n] for part, n in zip(parts, counts, strict=True)]), counts
+
     def add_up(self, parameters: Iterable[Tensor]) -> None:
-        """Gradients, dense and sparse, of all processes; none where no process has one."""
-        learning = [parameter for parameter in parameters if parameter.requires_grad]
+        """Gradients, dense and sparse, of all processes; none where no process has one. Rows of a sharded table have theirs already."""
+        learning = [parameter for parameter in parameters if parameter.requires_grad and not getattr(parameter, "sharded", False)]
         if self.count == 1 or not learning:
             return
         kinds = torch.tensor([0 if p.grad is None else 2 if p.grad.is_sparse else 1 for p in learning], device=self.device)

@@ -23,6 +23,7 @@ from .options import TrainingOptions
 from .recompute import recompute
 from .running_mean import RunningMean
 from .schedules import factor_at
+from .sharding import is_sharded, shard, whole
 from .step import Stepper
 from .told import Progress, Told
 from .trouble import OutOfMemory, is_out_of_memory
@@ -100,6 +101,9 @@ def _run(
     device = processes.device or choose_device(options.device)
     recompute(model, options.checkpointing)
     model.to(device)
+    if options.sharded:
+        shard(model, processes)
+        checkpoint = checkpoint / f"process-{processes.number}" if checkpoint is not None and processes.count > 1 else checkpoint
     dataset = feed.table.dataset
     optimisers = optimisers_of(model, options, dataset.n_items, dataset.n_users)
     mean = RunningMean(model, options.average) if options.average else None
@@ -111,8 +115,8 @@ def _run(
     smaller = validate is None or validate.smaller_is_better
     begin, trained, best_state = resume(checkpoint, model, optimisers, mean) if checkpoint is not None else (0, Trained(), None)
     if processes.from_first(begin) != begin:
-        raise TrainingError(f"not all processes find the checkpoint in {checkpoint}: put the run where all of them can read it.")
-    processes.alike(model.state_dict().values())
+        raise TrainingError(f"not all processes find the same checkpoint in {checkpoint}: put the run where all of them can read it, or begin anew.")
+    processes.alike(part for part in (*model.parameters(), *model.buffers()) if not is_sharded(part))
     steps = math.ceil(len(feed) / options.accumulate)
     texts = model.texts_that_learn()
     if refresh is not None and begin:
@@ -147,7 +151,8 @@ def _run(
                 refresh()
             if validate is not None:
                 model.eval()
-                figure = processes.from_first(validate() if processes.first else 0.0)
+                with whole(model):
+                    figure = processes.from_first(validate() if processes.first else 0.0)
             trained.curve.append({"epoch": epoch + 1, "loss": total / max(done, 1)} | ({"validation": figure} if figure is not None else {}))
             if figure is None or trained.best is None or (figure < trained.best if smaller else figure > trained.best):
                 trained.best_epoch, trained.best = epoch + 1, figure
@@ -158,9 +163,10 @@ def _run(
         if progress is not None and processes.first:
             means = {head: value / max(done, 1) for head, value in heads.items()}
             progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, options.rate * factor, of, figure, ended=True))
-        if checkpoint is not None and processes.first:
+        if checkpoint is not None and (processes.first or options.sharded):
             save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state)
     if best_state is not None:
         model.load_state_dict(best_state)
-    model.to("cpu").eval()
+    with whole(model, for_good=True):
+        model.to("cpu").eval()
     return trained

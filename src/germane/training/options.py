@@ -53,6 +53,9 @@ class TrainingOptions(Options):
     sparse: bool = False
     """With ``adamw`` or ``adam``, and a loss against drawn negatives: gradients of tables of item and user vectors hold the rows that a step read, so
     that its cost does not grow with the catalogue. Weights of these tables do not decay. With ``rowwise`` it learns what that one does alone."""
+    sharded: bool = False
+    """With a loss against drawn negatives, in several processes: each holds a part of the table of items, with its optimiser's state, and they send
+    each other the rows that a step reads. For tables that do not fit on one device; alone it changes nothing."""
     learning_rate: Annotated[PositiveFloat | Mapping[Literal["text", "rest"], PositiveFloat], Searched(3e-4, 2e-2, log=True)] = 2e-3
     """Length of a step. ``{text = 1e-5, rest = 1e-3}`` tells a language model that learns from all the rest. Where ``text`` is not said, pretrained
     layers have 1e-5, and what is put in beside them (LoRA, adapter, prefix) has the rate of the rest."""
@@ -153,6 +156,13 @@ class TrainingOptions(Options):
             raise ValueError(f"should stand beside optimiser = 'adamw' or 'adam', and {told.data['optimiser']!r} is asked for")
         return value
 
+    @field_validator("sharded")
+    @classmethod
+    def _one_way_with_tables(cls, value: bool, told: ValidationInfo) -> bool:
+        if value and (told.data.get("rowwise") or told.data.get("sparse")):
+            raise ValueError("keeps a table in parts, and rowwise and sparse spare it in other ways: say one of them")
+        return value
+
     @property
     def rate(self) -> float:
         """The learning rate of all but a language model."""
@@ -194,11 +204,15 @@ class TrainingOptions(Options):
                 f"[training] contrast compares what histories say, and {type(model).__name__} makes no vector of one: take a model that does, "
                 "such as ContextTransformer, SASRec or GRU, or leave contrast out."
             )
+        if self.sharded and not getattr(model, "by_rows", ()):
+            raise ConfigError(f"[training] sharded = true: {type(model).__name__} has no table that may lie in parts; ContextTransformer has.")
+        if self.sharded and self.adversarial is not None:
+            raise ConfigError("[training] sharded and adversarial: the disturbance of a table has to know all of it; say one of them.")
         loss = "softmax" if self.loss == "mse" else self.loss
-        if self.sparse and "ranking" in heads and loss == "softmax":
+        if (self.sparse or self.sharded) and "ranking" in heads and loss == "softmax":
             raise ConfigError(
-                '[training] sparse = true: loss = "softmax" reads every item in each step, so nothing would be saved; '
-                'choose "sampled_softmax", "bce", "gbce" or "bpr", or leave sparse out.'
+                f'[training] {"sparse" if self.sparse else "sharded"} = true: loss = "softmax" reads all items in each step: nothing would be saved; '
+                'choose "sampled_softmax", "bce", "gbce" or "bpr", or leave it out.'
             )
         if self.label_smoothing and "ranking" not in heads:
             raise ConfigError(
@@ -219,7 +233,7 @@ class TrainingOptions(Options):
         """The same for another model, of what that one can give: for baselines. How it is fitted into the machine is for each model to say."""
         heads = {head: weight for head, weight in (self.heads or {}).items() if head in model.abilities.gives} or None
         loss = "softmax" if self.loss == "mse" and "rating" not in model.abilities.gives else self.loss
-        apart: dict[str, object] = {"calibrate": None, "label_smoothing": 0.0, "sparse": False, "checkpointing": False}
+        apart: dict[str, object] = {"calibrate": None, "label_smoothing": 0.0, "sparse": False, "sharded": False, "checkpointing": False}
         apart["augment"] = self.augment if _learns(model, "timelines") else None
         apart["adversarial"] = self.adversarial if _learns(model, "timelines", "rows") else None
         apart["contrast"] = self.contrast if isinstance(model, TwoSided) and _learns(model, "timelines") else None

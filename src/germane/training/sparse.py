@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -32,19 +32,25 @@ def check_read_by_rows(tables: Iterable[Tensor]) -> None:
         raise TrainingError("[training] sparse = true: this model reads a table whole in each step, so nothing would be saved; leave it out.")
 
 
-def clip_norm(parameters: Iterable[Tensor], most: float) -> Tensor:
-    """Scale gradients, sparse and dense, so that all of them together have at most this norm; returns what it was.
+def clip_norm(parameters: Iterable[Tensor], most: float, add: Callable[[Tensor], None] = lambda own: None) -> Tensor:
+    """Scale gradients, sparse and dense, so that all of them together have at most this norm; returns what it was. ``add`` sums over the processes
+    what each holds of sharded tables.
 
     torch's ``clip_grad_norm_`` takes dense ones only. Rows that a batch read twice are added up first, as their norm is that of the sum.
     """
-    held = []
+    held, own = list[Tensor](), list[Tensor]()
     for parameter in parameters:
         if parameter.grad is not None and parameter.grad.is_sparse:
             parameter.grad = parameter.grad.coalesce()
             held.append(parameter.grad.values())
         elif parameter.grad is not None:
-            held.append(parameter.grad)
+            (own if getattr(parameter, "sharded", False) else held).append(parameter.grad)
     norm = torch.nn.utils.get_total_norm(held)
+    if own:
+        square = torch.nn.utils.get_total_norm(own).square()
+        add(square)
+        norm = (norm.square() + square).sqrt()
+    held += own
     if held:
         torch._foreach_mul_(held, (most / (norm + 1e-6)).clamp(max=1.0).to(held[0].dtype))
     return norm

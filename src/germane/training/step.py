@@ -55,9 +55,11 @@ class Stepper:
         loss_now, heads = 0.0, dict.fromkeys(self.weights, 0.0)
         for whole in group:
             batch = whole if self.processes.count == 1 else whole.share(self.processes.number, self.processes.count)
+            share = batch.weight / (total or 1.0)
+            if self.options.sharded and not share:
+                batch = whole  # all processes read sharded tables, or none; this one's reading counts nothing
             if not len(batch.weights):
                 continue  # fewer rows than processes
-            share = batch.weight / (total or 1.0)
             loss, told = self._gradients(batch, share, draws)
             loss_now += loss.item() * share
             heads |= {head: heads[head] + value.item() * share for head, value in told.items() if head in heads}
@@ -82,7 +84,7 @@ class Stepper:
         self.processes.add_up(self.model.parameters())
         moved = [rule for rule in self.optimisers if any(p.grad is not None for group in rule.param_groups for p in group["params"])]
         self.precision.unscale(moved)
-        finite = math.isfinite(clip_norm(self.model.parameters(), self.options.clip).item())
+        finite = math.isfinite(clip_norm(self.model.parameters(), self.options.clip, self.processes.add).item())
         if self.precision.scaler is None and not finite:  # the weights would be lost
             raise NotANumber("gradient", where, self.options)
         self.precision.step(moved, finite)

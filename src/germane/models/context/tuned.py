@@ -16,6 +16,7 @@ class ThroughItems(Learned):
     """Learns through the texts of its item tower."""
 
     items: ItemTower
+    by_rows = ("items.identity",)
 
     def refresh(self, encode: Callable[[Sequence[str]], Tensor]) -> None:
         self.items.refresh(encode)
