@@ -192,6 +192,27 @@ assert torch.equal(read, table[asked])
 counted = torch.zeros(24).index_add_(0, torch.tensor([3, 4, 3, 7, 7, 2]), torch.tensor([1.0, 1, 1, 2, 2, 2]))
 assert torch.equal(model.items.identity.weight.grad, counted[here.number :: 2, None].expand(-1, 8))
 
+from transformers import BertConfig, BertModel
+from germane.training.sharding import shard_frozen
+torch.manual_seed(0)
+body = BertModel(BertConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)).eval()
+learns = list(body.requires_grad_(False).encoder.layer[1].parameters())
+for weight in learns:
+    weight.requires_grad_()
+def read():
+    for weight in learns:
+        weight.grad = None
+    states = body(torch.arange(12).view(2, 6)).last_hidden_state
+    states.square().sum().backward()
+    return states.detach(), [weight.grad.clone() for weight in learns]
+states, gradients = read()
+held = sum(weight.numel() for weight in body.parameters())
+shard_frozen(body, learns, here)
+here_held = sum(getattr(weight, "to_local", lambda: weight)().numel() for weight in body.parameters())
+assert here_held < 0.75 * held, (here_held, held)
+again, same = read()
+assert torch.allclose(states, again, atol=1e-6) and all(torch.allclose(a, b, atol=1e-5) for a, b in zip(gradients, same))
+
 whole, kept = trained(2), Path(sys.argv[1]) / "kept"
 trained(1, kept)
 resumed = trained(2, kept)

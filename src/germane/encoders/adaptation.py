@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, nearest
 from .bottleneck import Bottlenecks
-from .language_model import LanguageModel
+from .language_model import LanguageModel, hushed
 from .prefix import Prefixes
 
 __all__ = ["TUNINGS", "Adaptation", "adapt", "behind", "check_tuning", "depths", "fold", "layers_of", "put", "trained"]
@@ -143,7 +143,8 @@ def _lora(body: Any, how: Adaptation) -> None:
     turned = any(isinstance(part, Conv1D) for part in body.modules())  # GPT-2 keeps its maps the other way round
     config = LoraConfig(r=how.rank, lora_alpha=how.alpha, target_modules=targets, lora_dropout=0.0, bias="none", fan_in_fan_out=turned)
     try:
-        inject_adapter_in_model(config, body)
+        with hushed():
+            inject_adapter_in_model(config, body)
     except ValueError as error:
         linear = sorted({name.rpartition(".")[2] for name, part in body.named_modules() if isinstance(part, nn.Linear)})
         reason, known = str(error).strip().split("\n")[0], ", ".join(linear)

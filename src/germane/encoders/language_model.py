@@ -7,7 +7,8 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from torch.nn import functional
 from ..errors import ConfigError
 from .families import Pooling
 
-__all__ = ["ONE_AT_A_TIME", "LanguageModel", "Precision", "pooled"]
+__all__ = ["ONE_AT_A_TIME", "LanguageModel", "Precision", "hushed", "pooled"]
 
 Precision = Literal["float32", "bf16", "fp16", "int8"]
 TYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.float32}
@@ -128,16 +129,25 @@ def pooled(states: Tensor, there: Tensor, pooling: Pooling) -> Tensor:
     return states[torch.arange(len(states), device=states.device), place.clamp(0, len(places) - 1)]
 
 
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Inside, libraries keep to themselves which of their kernels are not for this machine."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _of_bytes() -> dict[str, Any]:
     """What makes transformers keep linear maps as int8, a scale for each row of weights: worked out in float32, and learnt on top of by LoRA."""
-    logging.disable(logging.WARNING)  # the library tells which of its kernels are not for this machine
     try:
-        from torchao.quantization import Int8WeightOnlyConfig
-        from transformers import TorchAoConfig
+        with hushed():
+            from torchao.quantization import Int8WeightOnlyConfig
+            from transformers import TorchAoConfig
     except ImportError:
         raise ConfigError("[text] precision = 'int8' is worked out by torchao, which is not installed: pip install 'germane[int8]'.") from None
-    finally:
-        logging.disable(logging.NOTSET)
     return {"quantization_config": TorchAoConfig(Int8WeightOnlyConfig())}
 
 

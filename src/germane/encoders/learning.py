@@ -84,8 +84,10 @@ class LearningTexts(nn.Module):
         items, asked = items[self.there[items]], asked[self.there[items]]
         sizes = asked.norm(dim=1).nan_to_num(1.0, 1.0)  # what overflowed is carried on, so that it is noticed there
         drawn, chances = importance_sample(sizes, self.fresh, draws)
-        mine = slice(number, None, count)
-        some, weights = items[drawn][mine], (asked[drawn] / chances[:, None])[mine]
+        some, weights = items[drawn], asked[drawn] / chances[:, None]
+        if count > 1:
+            mine = slice(number, None, count) if number < len(some) else slice(0, 1)  # all go through the model, or none
+            some, weights = some[mine], weights[mine] * (number < len(some))
         seed = torch.randint(1 << 62, (), generator=draws, device=some.device)
         if len(some):
             rng = np.random.default_rng([int(seed), number]) if self.vary is not None else None

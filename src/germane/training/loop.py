@@ -23,7 +23,7 @@ from .options import TrainingOptions
 from .recompute import recompute
 from .running_mean import RunningMean
 from .schedules import factor_at
-from .sharding import is_sharded, shard, whole
+from .sharding import is_sharded, shard, shard_frozen, whole
 from .step import Stepper
 from .told import Progress, Told
 from .trouble import OutOfMemory, is_out_of_memory
@@ -103,6 +103,8 @@ def _run(
     model.to(device)
     if options.sharded:
         shard(model, processes)
+        if (texts := model.texts_that_learn()) is not None:
+            shard_frozen(texts.model.body, texts.learned, processes)
         checkpoint = checkpoint / f"process-{processes.number}" if checkpoint is not None and processes.count > 1 else checkpoint
     dataset = feed.table.dataset
     optimisers = optimisers_of(model, options, dataset.n_items, dataset.n_users)

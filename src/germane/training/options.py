@@ -54,8 +54,9 @@ class TrainingOptions(Options):
     """With ``adamw`` or ``adam``, and a loss against drawn negatives: gradients of tables of item and user vectors hold the rows that a step read, so
     that its cost does not grow with the catalogue. Weights of these tables do not decay. With ``rowwise`` it learns what that one does alone."""
     sharded: bool = False
-    """With a loss against drawn negatives, in several processes: each holds a part of the table of items, with its optimiser's state, and they send
-    each other the rows that a step reads. For tables that do not fit on one device; alone it changes nothing."""
+    """With a loss against drawn negatives, in several processes: each holds a part of the table of items, with its optimiser's state, and of the
+    frozen weights of a language model that learns; they send each other what a step reads. For what does not fit on one device; alone it changes
+    nothing."""
     learning_rate: Annotated[PositiveFloat | Mapping[Literal["text", "rest"], PositiveFloat], Searched(3e-4, 2e-2, log=True)] = 2e-3
     """Length of a step. ``{text = 1e-5, rest = 1e-3}`` tells a language model that learns from all the rest. Where ``text`` is not said, pretrained
     layers have 1e-5, and what is put in beside them (LoRA, adapter, prefix) has the rate of the rest."""

@@ -1,19 +1,20 @@
-"""``[training] sharded``: tables of vectors whose rows lie on several processes."""
+"""``[training] sharded``: a table of vectors whose rows lie on several processes, and a language model whose frozen weights do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..encoders.adaptation import layers_of
 from ..errors import ConfigError
 from ..models import Learned
 from .distributed import Processes
 
-__all__ = ["Rows", "is_sharded", "shard", "whole"]
+__all__ = ["Rows", "is_sharded", "shard", "shard_frozen", "whole"]
 
 
 class Rows(nn.Module):
@@ -79,6 +80,27 @@ def shard(model: Learned, processes: Processes) -> None:
         )
     for name in names if processes.count > 1 else ():
         _put(model, name, Rows(_at(model, name), processes))
+
+
+def shard_frozen(body: nn.Module, learned: Iterable[Tensor], processes: Processes) -> None:
+    """Leave each process a part of a transformer's frozen weights; a layer's are put together as it is gone through (PyTorch's FSDP2), so all
+    processes have to go through it as often as each other. What learns stays whole on each. Alone it stays as it is.
+
+    Source: Zhao et al., PyTorch FSDP, 2023.
+    """
+    if processes.count == 1:
+        return
+    if any(type(weight).__name__ == "Int8Tensor" for weight in body.parameters()):
+        raise ConfigError(
+            '[training] sharded = true: a language model of [text] precision = "int8" cannot lie in parts: say "bf16", or leave one of them out.'
+        )
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(next(body.parameters()).device.type, (processes.count,))
+    whole = {weight for weight in learned if isinstance(weight, nn.Parameter)}
+    for part in (*layers_of(body), body):
+        fully_shard(part, mesh=mesh, ignored_params=whole)
 
 
 @contextmanager
