@@ -33,7 +33,8 @@ def test_alone_it_changes_nothing() -> None:
     ("said", "told"),
     [
         ({"loss": "softmax"}, "reads all items in each step: nothing would be saved"),
-        ({"adversarial": {"kind": "awp"}}, "say one of them"),
+        ({"adversarial": {"kind": "awp"}}, "sharded and adversarial: .* say one"),
+        ({"contrast": {"weight": 0.1}}, "sharded and contrast: .* say one"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused(said: dict[str, Any], told: str) -> None:

@@ -207,8 +207,11 @@ class TrainingOptions(Options):
             )
         if self.sharded and not getattr(model, "by_rows", ()):
             raise ConfigError(f"[training] sharded = true: {type(model).__name__} has no table that may lie in parts; ContextTransformer has.")
-        if self.sharded and self.adversarial is not None:
-            raise ConfigError("[training] sharded and adversarial: the disturbance of a table has to know all of it; say one of them.")
+        if self.sharded and (self.adversarial is not None or self.contrast is not None):
+            other = "contrast" if self.adversarial is None else "adversarial"
+            raise ConfigError(
+                f"[training] sharded and {other}: processes that hold a table in parts have to read it as often as each other; say one."
+            )
         loss = "softmax" if self.loss == "mse" else self.loss
         if (self.sparse or self.sharded) and "ranking" in heads and loss == "softmax":
             raise ConfigError(

@@ -52,6 +52,8 @@ class WordPrior(nn.Module):
 
     def fit(self, dataset: Dataset) -> None:
         """Count the events that hold typed words and whose item was taken."""
+        if "words" not in dataset.events.columns:
+            return
         events = dataset.events.select("words", "weight", "positive", pl.col("item").cast(pl.Int64))
         events = events.filter(pl.col("positive") & (pl.col("words").fill_null("") != ""))
         texts = events["words"].unique().sort()
