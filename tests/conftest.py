@@ -1,8 +1,11 @@
-"""Tiny language models with random weights, so that no test needs a download."""
+"""Tiny language models with random weights, so that no test needs a download; a browser."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -57,3 +60,17 @@ def tiny_model(request: pytest.FixtureRequest, tiny_bert: Path, tmp_path_factory
     if request.param == "bert":
         return tiny_bert
     return save_tiny_decoder(tmp_path_factory.mktemp(f"tiny-{request.param}"), tiny_bert, request.param)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real one, for pages; tests that need it are passed over where there is none. For a module and no longer: its event loop runs until then."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = next((found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no browser: install chromium to run the tests of pages")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=[*arguments, "--disable-component-update", "--disable-sync"])
+        yield opened
+        opened.close()
