@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, nearest
 from .bottleneck import Bottlenecks
-from .language_model import LanguageModel, hushed
+from .language_model import LanguageModel
 from .prefix import Prefixes
+from .transformers_folder import hushed
 
 __all__ = ["TUNINGS", "Adaptation", "adapt", "behind", "check_tuning", "depths", "fold", "layers_of", "put", "trained"]
 
@@ -94,7 +95,8 @@ def fold(model: LanguageModel) -> None:
 
     Weights of int8 would round them away: there they stay beside.
     """
-    from peft.tuners.tuners_utils import BaseTunerLayer
+    with hushed():
+        from peft.tuners.tuners_utils import BaseTunerLayer
 
     model.requires_grad_(False)
     found: list[tuple[str, Any]] = [(name, part) for name, part in model.body.named_modules() if isinstance(part, BaseTunerLayer)]
@@ -136,7 +138,8 @@ def behind(body: nn.Module) -> list[nn.Module]:
 
 
 def _lora(body: Any, how: Adaptation) -> None:
-    from peft import LoraConfig, inject_adapter_in_model
+    with hushed():
+        from peft import LoraConfig, inject_adapter_in_model
     from transformers.pytorch_utils import Conv1D
 
     targets = list(how.targets) if how.targets is not None and not isinstance(how.targets, str) else how.targets

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +17,9 @@ from torch.nn import functional
 
 from ..errors import ConfigError
 from .families import Pooling
+from .transformers_folder import hushed, quiet, read_tokenizer
 
-__all__ = ["ONE_AT_A_TIME", "LanguageModel", "Precision", "hushed", "pooled"]
+__all__ = ["ONE_AT_A_TIME", "LanguageModel", "Precision", "pooled"]
 
 Precision = Literal["float32", "bf16", "fp16", "int8"]
 TYPES = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.float32}
@@ -129,17 +128,6 @@ def pooled(states: Tensor, there: Tensor, pooling: Pooling) -> Tensor:
     return states[torch.arange(len(states), device=states.device), place.clamp(0, len(places) - 1)]
 
 
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Inside, libraries keep to themselves which of their kernels are not for this machine."""
-    before = logging.root.manager.disable
-    logging.disable(max(before, logging.WARNING))
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
 def _of_bytes() -> dict[str, Any]:
     """What makes transformers keep linear maps as int8, a scale for each row of weights: worked out in float32, and learnt on top of by LoRA."""
     try:
@@ -152,24 +140,17 @@ def _of_bytes() -> dict[str, Any]:
 
 
 def _load(folder: Path, tokens: Path, precision: Precision, placement: dict[str, Any]) -> tuple[Any, Any]:
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging as told
+    from transformers import AutoModel
 
-    level, bar = told.get_verbosity(), told.is_progress_bar_enabled()
-    told.set_verbosity_error()
-    told.disable_progress_bar()
     if precision == "int8":
         placement = {**placement, **_of_bytes()}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(tokens, local_files_only=True)
-        body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=TYPES[precision], **placement)
+        with quiet():
+            tokenizer = read_tokenizer(tokens)
+            body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=TYPES[precision], **placement)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(f"The language model in {folder} cannot be loaded: {reason}") from None
-    finally:
-        told.set_verbosity(level)
-        if bar:
-            told.enable_progress_bar()
     tokenizer.padding_side = "right"  # places count from the first token, in decoders too
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

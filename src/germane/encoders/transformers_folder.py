@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["quiet", "read_tokenizer", "write_folder"]
+__all__ = ["hushed", "quiet", "read_tokenizer", "write_folder"]
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Libraries keep to themselves which of their kernels are not for this machine."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Transformers says errors only: what a head lacks, or a body has too much, is no news here."""
-    from transformers.utils import logging
+    from transformers.utils import logging as told
 
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    level, bar = told.get_verbosity(), told.is_progress_bar_enabled()
+    told.set_verbosity_error()
+    told.disable_progress_bar()
     try:
-        yield
+        with hushed():
+            yield
     finally:
-        logging.set_verbosity(level)
+        told.set_verbosity(level)
         if bar:
-            logging.enable_progress_bar()
+            told.enable_progress_bar()
 
 
 def read_tokenizer(folder: Path) -> Any:
