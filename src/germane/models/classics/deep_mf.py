@@ -24,7 +24,7 @@ from ..kept import Keeping
 from ..perceptron import Perceptron
 from ..rating_scale import RatingScale
 from ..rowwise import one_head
-from ..stretches import stretches
+from .stretches import stretches
 
 if TYPE_CHECKING:
     from ...encoders import Encoder

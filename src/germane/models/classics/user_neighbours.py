@@ -16,8 +16,8 @@ from ...encoders import ItemContent
 from ...features import FeatureSet
 from ...search_space import Searched
 from ..base import Abilities
-from ..stretches import stretches
 from .from_history import FromHistory, faded, newest_only
+from .stretches import stretches
 from .taken import taken
 
 __all__ = ["UserNeighbours", "UserNeighboursOptions"]

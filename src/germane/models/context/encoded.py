@@ -26,8 +26,6 @@ class Encoded:
     """[P, z + traits] recency-weighted means of the history's texts and side features; width 0 where they are not compared."""
     typed: Tensor
     """[P, z] the typed words."""
-    codes: Tensor
-    """[P, K] their words, see ``Words``."""
     times: Tensor
     """[P] float64"""
     items: Tensor

@@ -50,8 +50,6 @@ class ContextTransformerOptions(Options):
     """What the user typed: what it means, by the encoder."""
     word_identity: bool = True
     """A trainable vector for each word, and each pair of words in a row, that users typed in training; where events hold typed words."""
-    word_counts: bool = True
-    """A learned weight on how often each item was taken with each word, and each two words in a row, that is typed; where events hold typed words."""
     words_share: float = Field(default=0.15, ge=0, le=1)
     """Share of training targets asked for in words of their own text, where events hold no typed words."""
     content: bool = True

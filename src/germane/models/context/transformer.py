@@ -32,7 +32,6 @@ from .second_look import SecondLook, memory
 from .tuned import ThroughItems
 from .typed import WordTower, typed_in
 from .values import ValueEncoder
-from .word_prior import WordPrior
 
 __all__ = ["ContextTransformer"]
 
@@ -75,7 +74,6 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         self.value = ValueEncoder(o.width) if o.values and dataset.columns.value is not None else None
         self.words = WordTower(z, o.width, typed_in(dataset) if o.word_identity else None, o.identity_dropout) if o.words and z else None
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None
-        self.word_prior = WordPrior() if o.words and o.word_counts and dataset.columns.words is not None else None
         self.cross = GatedCross(o.width, o.dropout)
         self.content = ContentLikeness(z) if o.content and self.items.fixed.shape[1] else None
         self.prior = Prior(content.n_items, o.half_lives if o.popularity and dataset.has_times else ())
@@ -95,7 +93,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Constants that come from training data: the whitening and the popularity snapshots."""
         self.items.fit(content)
-        for part in (self.prior, self.word_prior, self.value, self.delays):
+        for part in (self.prior, self.value, self.delays):
             if part is not None:
                 part.fit(dataset)
         if "rating" in self.objective.heads:
@@ -124,10 +122,10 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             c = c + self.gap.since(items[:, -1], ages[:, -1])
         if self.words is None:
             q = self.cross(h, c)
-            return Encoded(h, q, q, c, mean, h.new_zeros(len(h), 0), words.codes, times, items, ages)
+            return Encoded(h, q, q, c, mean, h.new_zeros(len(h), 0), times, items, ages)
         typed = self.items.whitened(words.vectors)
         full = c + self.words(typed, words.codes)
-        return Encoded(h, self.cross(h, c), self.cross(h, full), full, mean, typed, words.codes, times, items, ages)
+        return Encoded(h, self.cross(h, c), self.cross(h, full), full, mean, typed, times, items, ages)
 
     def _similar(self, history: Tensor) -> Tensor:
         """[B, T, z + traits] what was read up to each place."""
@@ -186,7 +184,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=-1)
 
     def item_vectors(self, items: Tensor) -> Tensor:
-        """Holds the newest popularity; ``score`` reads older snapshots for older moments, and what typed words were taken with."""
+        """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
         prior = self.prior.newest(self.items.known)[items]
         alike = self.items.fixed[items] * self._trusted(items)[:, None]
         return torch.cat([self.items(items), alike, (prior if self.new is None else prior + self.new.of(self.items.known, items))[:, None]], dim=-1)
@@ -198,8 +196,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         vectors, fixed = (self.items.catalogue(), self.items.fixed) if items is None else (self.items(items), self.items.fixed[items])
         total = _product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
         total = total if self.new is None else total + self.new.of(self.items.known, items)
-        total = total + _product(self._similarity(asked), fixed) * self._trusted(items)
-        return total if self.word_prior is None else total + self.word_prior.of(asked.codes, self.n_items, items)
+        return total + _product(self._similarity(asked), fixed) * self._trusted(items)
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         if self.look is not None and "ranking" not in self.objective.heads:
@@ -214,8 +211,6 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         if self.words_weight is not None and bool(queries.words.typed.any()):
             alike = _product(asked.typed, self.items.z[items]) * self.words_weight * self._trusted(items)
             out["words"] = _product(asked.query - asked.silent, vectors) * scale + alike
-        if self.word_prior is not None:
-            out["words"] = self.word_prior.of(asked.codes, self.n_items, items) + out.get("words", 0.0)
         if self.new is not None:
             out["new"] = self.new.of(self.items.known, items)
         return {**out, "popularity": self.prior.of(queries.times, self.items.known, items)}
@@ -284,16 +279,13 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
     def _next_item(self, asked: Encoded, batch: Batch, objective: Objective) -> Tensor:
         vectors, known = self._vectors(asked), self.items.known
         snapshots, row = self.prior.snapshots(asked.times)
-        itself = batch.targets[batch.targets >= 0], batch.weights[batch.targets >= 0]  # its own event counts in nothing that it is told
 
         def scores_of(items: Tensor) -> Tensor:
             prior = self.prior.some(snapshots[:, None], items, known)  # [snapshots, n]
-            total = vectors @ self._sides(items).T + functional.embedding(row, prior)  # its gradient is cheaper than an index's
-            return total if self.word_prior is None else total + self.word_prior.of(asked.codes, self.n_items, items, itself)
+            return vectors @ self._sides(items).T + functional.embedding(row, prior)  # its gradient is cheaper than an index's
 
         def own(target: Tensor) -> Tensor:
-            total = (vectors * self._sides(target)).sum(1) + self.prior.some(snapshots[row], target, known)
-            return total if self.word_prior is None else total + self.word_prior.of(asked.codes, self.n_items, target[:, None], itself)[:, 0]
+            return (vectors * self._sides(target)).sum(1) + self.prior.some(snapshots[row], target, known)
 
         again = self.history.blocks.checkpointed
         return next_item(objective, known, batch.queries.history, batch.targets, batch.weights, scores_of, own, again)
