@@ -28,6 +28,9 @@ class Bowl(nn.Module):
     def texts_that_learn(self) -> None:
         return None
 
+    def gathered(self) -> None:
+        return None
+
     def loss(self, batch: Noise, objective: Objective) -> dict[str, Tensor]:
         return {"ranking": self.curvature / 2 * (self.x - batch.value).square().mean()}
 
