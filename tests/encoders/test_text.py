@@ -245,7 +245,8 @@ def test_lora_on_few_bits_begins_as_frozen_and_learns_in_float32(tiny_model: Pat
     learning = encoder.learning(["rain", "war in space"])
     assert learning is not None and {parameter.dtype for parameter in learning.learned} == {torch.float32}
     vectors = learning(torch.tensor([0, 1]))
-    torch.testing.assert_close(vectors.detach().cpu(), encoder.untuned().encode(["rain", "war in space"]), atol=2e-3, rtol=0)  # a step of bfloat16
+    near = 2e-3 if torch.cuda.is_available() else 1e-5  # a GPU sums in another order, and a step of bfloat16 is wide
+    torch.testing.assert_close(vectors.detach().cpu(), encoder.untuned().encode(["rain", "war in space"]), atol=near, rtol=0)
     (vectors.cpu() * torch.arange(16.0)).sum().backward()
     assert any(parameter.grad is not None and parameter.grad.any() for parameter in learning.learned)
 

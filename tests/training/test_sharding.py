@@ -32,7 +32,7 @@ def test_alone_it_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"loss": "softmax"}, "reads all items in each step: nothing would be saved"),
+        ({"loss": "softmax"}, "reads every item in each step, so nothing would be saved"),
         ({"adversarial": {"kind": "awp"}}, "sharded and adversarial: .* say one"),
         ({"contrast": {"weight": 0.1}}, "sharded and contrast: .* say one"),
     ],

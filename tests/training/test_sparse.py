@@ -132,7 +132,7 @@ def test_resuming_is_exact(tmp_path: Path) -> None:
 
 
 def test_what_would_save_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r'loss = "softmax" reads all items in each step.* choose "sampled_softmax"'):
+    with pytest.raises(ConfigError, match=r'loss = "softmax" reads every item in each step.* choose "sampled_softmax"'):
         TrainingOptions(sparse=True).objective(SASRec())
     for rule in ("sgd", "adafactor"):
         with pytest.raises(ValidationError, match="should stand beside optimiser = 'adamw' or 'adam'"):

@@ -215,7 +215,8 @@ class TrainingOptions(Options):
         loss = "softmax" if self.loss == "mse" else self.loss
         if (self.sparse or self.sharded) and "ranking" in heads and loss == "softmax":
             raise ConfigError(
-                f'[training] {"sparse" if self.sparse else "sharded"} = true: loss = "softmax" reads all items in each step: nothing would be saved; '
+                f'[training] {"sparse" if self.sparse else "sharded"} = true: loss = "softmax" reads every item in each step, so nothing would be '
+                "saved; "
                 'choose "sampled_softmax", "bce", "gbce" or "bpr", or leave it out.'
             )
         if self.label_smoothing and "ranking" not in heads:
