@@ -16,7 +16,7 @@ from .language_model import LanguageModel
 from .prefix import Prefixes
 from .transformers_folder import hushed
 
-__all__ = ["TUNINGS", "Adaptation", "adapt", "behind", "check_tuning", "depths", "fold", "layers_of", "put", "trained"]
+__all__ = ["TUNINGS", "Adaptation", "adapt", "behind", "check_tuning", "depths", "fold", "in_bytes", "layers_of", "put", "trained"]
 
 TUNINGS = ("frozen", "top:N", "full", "lora", "adapter", "prefix")
 
@@ -101,11 +101,16 @@ def fold(model: LanguageModel) -> None:
     model.requires_grad_(False)
     found: list[tuple[str, Any]] = [(name, part) for name, part in model.body.named_modules() if isinstance(part, BaseTunerLayer)]
     for name, part in found:
-        if type(part.get_base_layer().weight).__name__ == "Int8Tensor":
+        if in_bytes(part.get_base_layer().weight):
             continue
         part.merge()
         parent, _, own = name.rpartition(".")
         setattr(model.body.get_submodule(parent), own, part.get_base_layer())
+
+
+def in_bytes(weight: Tensor) -> bool:
+    """Whether it is one of ``precision = "int8"``: torchao's kind, told by its name, as torchao need not be installed."""
+    return type(weight).__name__ == "Int8Tensor"
 
 
 def layers_of(body: Any) -> list[nn.Module]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..errors import TrainingError
 
-__all__ = ["Processes"]
+__all__ = ["Processes", "is_sharded"]
 
 BUCKET = 1 << 22
 """Numbers that are added up at a time: large enough that few messages are sent, small beside the gradients."""
@@ -134,7 +134,7 @@ class Processes:
 
     def add_up(self, parameters: Iterable[Tensor]) -> None:
         """Gradients, dense and sparse, of all processes; none where no process has one. Rows of a sharded table have theirs already."""
-        learning = [parameter for parameter in parameters if parameter.requires_grad and not getattr(parameter, "sharded", False)]
+        learning = [parameter for parameter in parameters if parameter.requires_grad and not is_sharded(parameter)]
         if self.count == 1 or not learning:
             return
         kinds = torch.tensor([0 if p.grad is None else 2 if p.grad.is_sparse else 1 for p in learning], device=self.device)
@@ -170,6 +170,11 @@ class Processes:
     def _all(self, tensor: Tensor, how: group.ReduceOp.RedOpType = group.ReduceOp.SUM) -> None:
         with _heard():
             group.all_reduce(tensor, how)
+
+
+def is_sharded(parameter: Tensor) -> bool:
+    """Whether this process holds a part of it only, whose gradient is whole already."""
+    return getattr(parameter, "sharded", False)
 
 
 @contextmanager

@@ -16,14 +16,14 @@ from ..errors import TrainingError
 from ..models import Learned
 from .adversarial import Adversary
 from .checkpoints import Trained, resume, save
-from .distributed import Processes
+from .distributed import Processes, is_sharded
 from .epoch_mean import EpochMean
 from .optimisers import optimisers_of
 from .options import TrainingOptions
 from .recompute import recompute
 from .running_mean import RunningMean
 from .schedules import factor_at
-from .sharding import is_sharded, shard, shard_frozen, whole
+from .sharding import shard, shard_frozen, whole
 from .step import Stepper
 from .told import Progress, Told
 from .trouble import OutOfMemory, is_out_of_memory

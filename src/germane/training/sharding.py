@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..encoders.adaptation import layers_of
+from ..encoders.adaptation import in_bytes, layers_of
 from ..errors import ConfigError
 from ..models import Learned
 from .distributed import Processes
 
-__all__ = ["Rows", "is_sharded", "shard", "shard_frozen", "whole"]
+__all__ = ["Rows", "shard", "shard_frozen", "whole"]
 
 
 class Rows(nn.Module):
@@ -66,10 +66,6 @@ class _Exchange(torch.autograd.Function):
         return summed.new_zeros(ctx.shape).index_add_(0, ctx.rows, summed[ctx.here]), None, None, None
 
 
-def is_sharded(parameter: Tensor) -> bool:
-    return getattr(parameter, "sharded", False)
-
-
 def shard(model: Learned, processes: Processes) -> None:
     """Put ``Rows`` in the place of each table that ``model`` reads by rows; an error where it has none. Alone it stays as it is."""
     names = [name for name in model.by_rows if isinstance(_at(model, name), nn.Embedding)]
@@ -90,7 +86,7 @@ def shard_frozen(body: nn.Module, learned: Iterable[Tensor], processes: Processe
     """
     if processes.count == 1:
         return
-    if any(type(weight).__name__ == "Int8Tensor" for weight in body.parameters()):
+    if any(in_bytes(weight) for weight in body.parameters()):
         raise ConfigError(
             '[training] sharded = true: a language model of [text] precision = "int8" cannot lie in parts: say "bf16", or leave one of them out.'
         )
@@ -98,9 +94,9 @@ def shard_frozen(body: nn.Module, learned: Iterable[Tensor], processes: Processe
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(next(body.parameters()).device.type, (processes.count,))
-    whole = {weight for weight in learned if isinstance(weight, nn.Parameter)}
+    kept = {weight for weight in learned if isinstance(weight, nn.Parameter)}
     for part in (*layers_of(body), body):
-        fully_shard(part, mesh=mesh, ignored_params=whole)
+        fully_shard(part, mesh=mesh, ignored_params=kept)
 
 
 @contextmanager

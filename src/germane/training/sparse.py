@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError, TrainingError
 from ..models import Learned
+from .distributed import is_sharded
 
 __all__ = ["LazyAdam", "check_read_by_rows", "clip_norm", "tables_of"]
 
@@ -44,7 +45,7 @@ def clip_norm(parameters: Iterable[Tensor], most: float, add: Callable[[Tensor],
             parameter.grad = parameter.grad.coalesce()
             held.append(parameter.grad.values())
         elif parameter.grad is not None:
-            (own if getattr(parameter, "sharded", False) else held).append(parameter.grad)
+            (own if is_sharded(parameter) else held).append(parameter.grad)
     norm = torch.nn.utils.get_total_norm(held)
     if own:
         square = torch.nn.utils.get_total_norm(own).square()
