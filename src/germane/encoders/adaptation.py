@@ -45,6 +45,9 @@ class Adaptation:
     """Of the adapter: width of its narrow layer."""
     places: int = 16
     """Of the prefix."""
+    layers: int | None = None
+    """Of LoRA, adapter and prefix: how many layers, from the top, they are put into; None: all. As with ``top:N``, those below need no pass of their
+    own then (``LowerStates``)."""
 
     @property
     def learns(self) -> bool:
@@ -74,19 +77,24 @@ def adapt(model: LanguageModel, how: Adaptation) -> dict[str, nn.Parameter]:
     What is put in is drawn from torch's generator. A backbone that cannot do it is an error.
     """
     body, layers = model.body, layers_of(model.body)
+    if (how.top or how.layers or 0) > len(layers):
+        said = f"tuning = {how.tuning!r}" if how.top else f"layers = {how.layers}"
+        raise ConfigError(f"[text] {said}: this language model has {len(layers)} layers.")
+    into = layers[-how.layers :] if how.layers else layers
     if how.tuning == "full":
         body.requires_grad_(True)
     elif how.top is not None:
-        if how.top > len(layers):
-            raise ConfigError(f"[text] tuning = {how.tuning!r}: this language model has {len(layers)} layers.")
         for layer in (*layers[-how.top :], *behind(body)):
             layer.requires_grad_(True)
     elif how.tuning == "lora":
         _lora(body, how)
+        for layer in layers[: len(layers) - len(into)]:
+            for name, part in _products(layer).items():
+                _bare(layer, name, part)
     elif how.tuning == "adapter":
-        Bottlenecks(layers, body.config.hidden_size, how.size)
+        Bottlenecks(into, body.config.hidden_size, how.size)
     elif how.tuning == "prefix":
-        Prefixes(model, how.places)
+        Prefixes(model, how.places, into)
     return {name: parameter for name, parameter in body.named_parameters() if parameter.requires_grad}
 
 
@@ -95,17 +103,11 @@ def fold(model: LanguageModel) -> None:
 
     Weights of int8 would round them away: there they stay beside.
     """
-    with hushed():
-        from peft.tuners.tuners_utils import BaseTunerLayer
-
     model.requires_grad_(False)
-    found: list[tuple[str, Any]] = [(name, part) for name, part in model.body.named_modules() if isinstance(part, BaseTunerLayer)]
-    for name, part in found:
-        if in_bytes(part.get_base_layer().weight):
-            continue
-        part.merge()
-        parent, _, own = name.rpartition(".")
-        setattr(model.body.get_submodule(parent), own, part.get_base_layer())
+    for name, part in _products(model.body).items():
+        if not in_bytes(part.get_base_layer().weight):
+            part.merge()
+            _bare(model.body, name, part)
 
 
 def in_bytes(weight: Tensor) -> bool:
@@ -160,6 +162,20 @@ def _lora(body: Any, how: Adaptation) -> None:
     for parameter in body.parameters():
         if parameter.requires_grad and parameter.dtype in (torch.float16, torch.bfloat16):  # small steps would be lost in half precision
             parameter.data = parameter.data.float()
+
+
+def _products(body: nn.Module) -> dict[str, Any]:
+    """LoRA's, with the maps that they stand beside."""
+    with hushed():
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return {name: part for name, part in body.named_modules() if isinstance(part, BaseTunerLayer)}
+
+
+def _bare(body: nn.Module, name: str, part: Any) -> None:
+    """Put the map in the place of itself and its product."""
+    parent, _, own = name.rpartition(".")
+    setattr(body.get_submodule(parent), own, part.get_base_layer())
 
 
 def trained(body: nn.Module, names: Sequence[str]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,7 +74,7 @@ class LanguageModel(nn.Module):
         """What the body reads, each [texts, longest], padded on the right, on the body's device."""
         with ONE_AT_A_TIME:
             read = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.limit, return_tensors="pt")
-        return dict(read.to(self._device))
+        return dict(read.to(self.device))
 
     def alone(self, codes: Tensor) -> dict[str, Tensor]:
         """Each of these tokens [n] as a text of its own, between the marks that the tokenizer puts around one."""
@@ -83,10 +83,10 @@ class LanguageModel(nn.Module):
         marks, own = framed["input_ids"], [place for place, special in enumerate(framed["special_tokens_mask"]) if not special]
         read = torch.tensor([*marks[: own[0]], 0, *marks[own[-1] + 1 :]]).repeat(len(codes), 1)
         read[:, own[0]] = codes
-        return {"input_ids": read.to(self._device), "attention_mask": torch.ones_like(read, device=self._device)}
+        return {"input_ids": read.to(self.device), "attention_mask": torch.ones_like(read, device=self.device)}
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
         device: torch.device = self.body.device
         if device.type == "meta":  # the weights lie on disk; each layer fetches its own
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -106,14 +106,16 @@ class LanguageModel(nn.Module):
         vectors = pooled(states if states.dtype == torch.float64 else states.float(), tokens["attention_mask"], self.pooling)
         return functional.normalize(vectors, dim=-1)
 
-    def encode(self, texts: Sequence[str], batch: int) -> Tensor:
-        """[texts, width] float32 on the CPU, without gradients, ``batch`` at a time; an empty text gives zeros."""
+    def encode(self, texts: Sequence[str], batch: int, read: Callable[[Sequence[str]], Tensor] | None = None) -> Tensor:
+        """[texts, width] float32 on the CPU, without gradients, ``batch`` at a time; an empty text gives zeros. ``read``: goes through the model in
+        another way."""
+        through = read if read is not None else lambda some: self(self.tokens(some))
         vectors = torch.zeros(len(texts), self.body.config.hidden_size)
         rows = sorted((row for row, text in enumerate(texts) if text.strip()), key=lambda row: len(texts[row]))  # little padding
         with ONE_AT_A_TIME, torch.inference_mode():
             for start in range(0, len(rows), batch):
                 at = rows[start : start + batch]
-                vectors[at] = self(self.tokens([texts[row] for row in at])).float().cpu()
+                vectors[at] = through([texts[row] for row in at]).float().cpu()
         return vectors
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .adaptation import Adaptation, adapt, depths, trained
 from .importance import importance_sample
 from .language_model import LanguageModel
+from .lower_states import LowerStates
 
 __all__ = ["LearningTexts", "behind"]
 
@@ -27,7 +28,8 @@ class LearningTexts(nn.Module):
     End to end in two goes, so that a catalogue of any size fits: a training step reads all items alike, by their vectors of the last epoch's end,
     and gathers the loss's gradients at these; then ``carry`` encodes ``fresh`` of the items anew, drawn by the size of their gradient, and takes
     these on to the language model. With as many as the step reads, and vectors as new as the language model, this is the whole gradient (Gao et al.
-    2021, arXiv 2101.06983); with fewer it is so on average.
+    2021, arXiv 2101.06983); with fewer it is so on average. Where nothing learns in the lowest layers, what they make of a text is kept, in ``room``
+    bytes at most (``LowerStates``).
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class LearningTexts(nn.Module):
         *,
         fresh: int,
         batch: int,
+        room: float = 0.0,
         unfreeze: int = 0,
         prefix: str = "",
         words_prefix: str = "",
@@ -51,7 +54,7 @@ class LearningTexts(nn.Module):
         learns = adapt(model, how)
         self.names = list(learns)
         self.depths = depths(model.body, self.names)
-        self._models = [model]  # in a list, so that what is frozen is in no state and no checkpoint
+        self.lower = LowerStates(model, max(0, min(self.depths, default=0) - 1), room)
         self.learned = nn.ParameterList(learns.values())
         self.register_buffer("there", torch.tensor([bool(text.strip()) for text in texts]), persistent=False)
 
@@ -60,16 +63,13 @@ class LearningTexts(nn.Module):
 
     @property
     def model(self) -> LanguageModel:
-        return self._models[0]
+        return self.lower.model  # no part of this module, so that what is frozen is in no state and no checkpoint
 
     def forward(self, items: Tensor, rng: np.random.Generator | None = None) -> Tensor:
         """[n] codes of items with texts -> [n, width], with gradients. With ``rng`` their texts are said otherwise, where ``vary`` can."""
         if self.vary is None or rng is None:
-            texts = [self.texts[item] for item in items.tolist()]
-        else:
-            texts = behind(self.prefix, self.vary([self.bare[item] for item in items.tolist()], rng))
-        vectors: Tensor = self.model(self.model.tokens(texts))
-        return vectors
+            return self.lower([self.texts[item] for item in items.tolist()])
+        return self.lower(behind(self.prefix, self.vary([self.bare[item] for item in items.tolist()], rng)), keep=False)
 
     def carry(
         self, gathered: Tensor, shape: Callable[[Tensor], Tensor], *, number: int = 0, count: int = 1, draws: torch.Generator | None = None
@@ -98,7 +98,7 @@ class LearningTexts(nn.Module):
         was = self.model.training
         self.model.eval()
         try:
-            return self.model.encode(texts, self.batch)
+            return self.model.encode(texts, self.batch, self.lower)
         finally:
             self.model.train(was)
 
@@ -135,4 +135,5 @@ class LearningTexts(nn.Module):
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         self.model._apply(fn)  # type: ignore[no-untyped-call]
+        self.lower.forget()
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]

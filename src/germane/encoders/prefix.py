@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -43,18 +45,16 @@ class Prefixes:
     Works on all models that go through transformers' attention interface, encoders and decoders alike.
     """
 
-    def __init__(self, model: LanguageModel, places: int) -> None:
+    def __init__(self, model: LanguageModel, places: int, layers: Sequence[nn.Module] | None = None) -> None:
+        """``layers``: only in these."""
         self.body = model.body
         self.before = self.body.config._attn_implementation
         _register()
-        _wanted.clear()
-        try:
+        inside = {id(part) for layer in layers or [self.body] for part in layer.modules()}
+        with _noticed() as met, torch.no_grad():
             self.body.set_attn_implementation(ATTENTION)
-            with torch.no_grad():
-                model(model.tokens(["a"]))
-        finally:
-            found = list(_wanted)
-            _wanted.clear()
+            model(model.tokens(["a"]))
+        found = [(part, heads, width) for part, heads, width in met if id(part) in inside]
         self.attentions = [part for part, *_ in found]
         if not found:
             self.body.set_attn_implementation(self.before)
@@ -70,19 +70,27 @@ class Prefixes:
         self.body.set_attn_implementation(self.before)
 
 
-_wanted: list[tuple[nn.Module, int, int]] = []
-"""Attentions that were met without a prefix: each with its heads of keys and their width."""
+_met: list[list[tuple[nn.Module, int, int]]] = []
+"""Who wants to hear of the attentions that are gone through: each with its heads of keys and their width."""
+
+
+@contextmanager
+def _noticed() -> Iterator[list[tuple[nn.Module, int, int]]]:
+    _met.append([])
+    try:
+        yield _met[-1]
+    finally:
+        _met.pop()
 
 
 def _attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **said: Any) -> tuple[Tensor, None]:
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **said)
+    for met in _met:
+        met.append((module, key.shape[1], key.shape[3]))
     prefix = getattr(module, "prefix", None)
-    if prefix is None:
-        _wanted.append((module, key.shape[1], key.shape[3]))
-        return out, None
-    return out + prefix(query), None
+    return (out if prefix is None else out + prefix(query)), None
 
 
 def _register() -> None:

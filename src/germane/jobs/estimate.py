@@ -105,11 +105,12 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     open_cases, case, asked = _judging(recommender, dataset, sample, config)
     alone = first_alone(recommender)
     alone_case = case if alone is recommender else _judging(alone, dataset, sample, config)[1]
-    epochs, epoch, weights = 0, 0.0, 0
+    epochs, epoch, weights, kept = 0, 0.0, 0, 0.0
     learned = _learned(recommender)
     if learned:
         epochs = config.training.epochs * len(learned)
         renewed = sum(_renewing(member) for member in learned)
+        kept = sum(_states(member) for member in learned)
         epoch = steps.of * float(np.mean(steps.durations or [prepare])) + alone_case * len(split.validation) + renewed
         weights = sum(p.numel() * p.element_size() for member in learned for p in member.parameters())
     variants = config.evaluation.variants
@@ -129,7 +130,7 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
         epochs=epochs,
         train=(prepare + epochs * epoch) * trainings + teach,
         judge=rounds * (open_cases + case * held_out),
-        peak_mb=peak_mb() + weights / 1e6,  # the best weights, which the loop keeps beside the running ones
+        peak_mb=peak_mb() + (weights + kept) / 1e6,  # the best weights, which the loop keeps beside the running ones
     )
 
 
@@ -187,14 +188,25 @@ class _LearningStandIn(HashedText):
 
 
 def _renewing(model: Learned) -> float:
-    """Seconds in which the texts are encoded anew after an epoch."""
+    """Seconds in which the texts are encoded anew after an epoch; not the first, in which frozen layers may have to be gone through once."""
     learning = model.texts_that_learn()
     if learning is None:
         return 0.0
     some = [learning.texts[int(place)] for place in _some(np.arange(len(learning.texts)))]
+    if learning.lower.below:
+        learning.encode(some)
     began = time.perf_counter()
     learning.encode(some)
     return (time.perf_counter() - began) / max(1, len(some)) * len(learning.texts)
+
+
+def _states(model: Learned) -> float:
+    """Bytes that what frozen layers make of the texts will take beyond those taken by now."""
+    learning = model.texts_that_learn()
+    if learning is None or not len(learning.lower):
+        return 0.0
+    lower = learning.lower
+    return min(lower.room, lower.taken / len(lower) * len(set(learning.texts))) - lower.taken
 
 
 def _judging(recommender: Recommender, dataset: Dataset, sample: Split, config: Config) -> tuple[float, float, int]:
