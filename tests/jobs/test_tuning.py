@@ -20,6 +20,7 @@ from germane.encoders import LearningTexts, PretrainedText
 from germane.encoders.language_model import LanguageModel
 from germane.errors import ConfigError, RunError
 from germane.jobs.check import check
+from germane.jobs.estimate import kept_states
 from germane.jobs.train import evaluate, fit
 from germane.jobs.tuning import renewal
 from germane.losses import step_draws
@@ -302,3 +303,16 @@ def test_what_it_will_take_is_foreseen_with_the_language_model(tiny_bert: Path, 
     steps.clear()
     check(tmp_path / "shop.toml")
     assert not steps
+
+
+def test_what_will_be_kept_of_all_texts_is_foreseen_from_some(tiny_bert: Path) -> None:
+    model = prepared(tiny_bert, "top:1")[0].model
+    learning = model.texts_that_learn()
+    assert learning is not None and kept_states(model) == 0.0
+    learning.encode(learning.texts[:3])
+    some, foreseen = learning.lower.taken, kept_states(model)
+    learning.encode(learning.texts)
+    assert 0.5 * foreseen < learning.lower.taken - some < 2 * foreseen
+    learning.lower.room = learning.lower.taken + 1.0
+    assert kept_states(model) <= 1.0
+    assert kept_states(prepared(tiny_bert, "full")[0].model) == kept_states(prepared(tiny_bert, "frozen")[0].model) == 0.0

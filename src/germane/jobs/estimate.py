@@ -31,7 +31,7 @@ from .fitting import first_alone
 from .memory import peak_mb
 from .train import fit, newest_apart
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "estimate", "kept_states"]
 
 SECONDS = 6.0
 """Of timed steps, at most; two are always taken."""
@@ -110,7 +110,7 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     if learned:
         epochs = config.training.epochs * len(learned)
         renewed = sum(_renewing(member) for member in learned)
-        kept = sum(_states(member) for member in learned)
+        kept = sum(kept_states(member) for member in learned)
         epoch = steps.of * float(np.mean(steps.durations or [prepare])) + alone_case * len(split.validation) + renewed
         weights = sum(p.numel() * p.element_size() for member in learned for p in member.parameters())
     variants = config.evaluation.variants
@@ -200,7 +200,7 @@ def _renewing(model: Learned) -> float:
     return (time.perf_counter() - began) / max(1, len(some)) * len(learning.texts)
 
 
-def _states(model: Learned) -> float:
+def kept_states(model: Learned) -> float:
     """Bytes that what frozen layers make of the texts will take beyond those taken by now."""
     learning = model.texts_that_learn()
     if learning is None or not len(learning.lower):
