@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import germane
 from germane.data import Columns, Dataset, Rules
 from germane.errors import ConfigError, DataError
 
@@ -178,11 +179,24 @@ def test_bad_input_is_one_clear_sentence(change: dict[str, Any], said: str) -> N
         ({"rules": {"kinds": {"view": -1}}}, "0 or more"),
         ({"types": {"sky": "catgory"}}, "Did you mean category"),
         ({"types": {"sky": "number:;"}}, "types are"),
+        ({"types": {"sky": "time:%H:%M"}}, "no date can be read by '%H:%M'"),
     ],
 )
 def test_wrong_options_are_config_errors(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         shop(**change)
+
+
+def test_times_written_otherwise_are_read_by_their_form() -> None:
+    days = {"who": ["a", "b"], "what": ["x", "y"], "at": ["24.12.2025 18:30", "23.12.2025 09:00"]}
+    columns = {"user": "who", "item": "what", "time": "at"}
+    with pytest.raises(DataError, match=r"row 0: column 'at' holds '24\.12\.2025 18:30'.* \[data.types\] 'at' = 'time:%d\.%m\.%Y %H:%M'"):
+        germane.Dataset.from_frames(days, columns=columns)
+    read = germane.Dataset.from_frames(days, columns=columns, types={"at": "time:%d.%m.%Y %H:%M"})
+    iso = germane.Dataset.from_frames({**days, "at": ["2025-12-24T18:30", "2025-12-23T09:00"]}, columns=columns)
+    assert read.times.tolist() == iso.times.tolist()
+    with pytest.raises(DataError, match="it is no time by '%d/%m/%Y'"):
+        germane.Dataset.from_frames(days, columns=columns, types={"at": "time:%d/%m/%Y"})
 
 
 def test_all_missing_columns_are_told_at_once() -> None:

@@ -52,3 +52,22 @@ def test_zone_must_exist() -> None:
     clock.check_zone("Europe/Berlin")
     with pytest.raises(DataError, match="no time zone"):
         clock.check_zone("Europe/Berln")
+
+
+def test_dates_as_people_write_them() -> None:
+    column = pl.Series(["24.12.2025 18:30", None, " 01.01.2026 00:05 "])
+    assert clock.written_forms(column) == ["%d.%m.%Y %H:%M"]
+    assert (
+        clock.seconds(column, form="%d.%m.%Y %H:%M").to_list() == clock.seconds(pl.Series(["2025-12-24T18:30", None, "2026-01-01T00:05"])).to_list()
+    )
+    assert clock.seconds(pl.Series(["24.12.2025", "rain"]), form="%d.%m.%Y").to_list() == [1766534400.0, None]
+    assert clock.written_forms(pl.Series(["12/24/2025 6:30 PM", "1/2/2026 7:05 AM"])) == ["%m/%d/%Y %I:%M %p"]
+    assert clock.written_forms(pl.Series(["01/02/2026"])) == ["%d/%m/%Y", "%m/%d/%Y"]
+    assert clock.written_forms(pl.Series(["rain", "sun"])) == clock.written_forms(pl.Series([None], dtype=pl.String)) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "good"), [("%d.%m.%Y", True), ("%b %d, %Y %I:%M %p", True), ("%Y", False), ("%H:%M", False), ("%Q", False), ("%", False)]
+)
+def test_forms_that_read_a_date(form: str, good: bool) -> None:
+    assert clock.check_form(form) is good

@@ -144,3 +144,13 @@ def test_any_column_is_told_once(cells: list[str | None], name: str) -> None:
     frame = frame.with_columns(pl.Series(name, cells, dtype=pl.String))
     found = guess(frame).found
     assert sorted(one.column for one in found) == sorted(frame.columns) and all(one.why for one in found)
+
+
+def test_dates_as_people_write_them_come_with_their_form() -> None:
+    days = [f"{n % 28 + 1:02d}/{n % 12 + 1:02d}/2025" for n in range(400)]
+    found = guess(shop().with_columns(pl.Series("cooked at", days)))
+    assert found.columns["time"] == "cooked at" and found.types == {"cooked at": "time:%d/%m/%Y"}
+    alike = guess(shop().with_columns(pl.Series("cooked at", ["01/02/2025", "03/04/2025"] * 200)))
+    why = next(one.why for one in alike.found if one.column == "cooked at")
+    assert "time" not in alike.columns and "day or the month" in why and '"time:%m/%d/%Y"' in why
+    assert [one.column for one in alike.found].count("cooked at") == 1

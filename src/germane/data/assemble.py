@@ -110,6 +110,8 @@ class _Assembly:
     users: Table | None
     said: dict[str, ColumnType]
     separators: dict[str, str]
+    forms: dict[str, str]
+    """Of times that are not written as ISO has it."""
     timezone: str | None
     types: dict[str, ColumnType] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
@@ -196,7 +198,7 @@ class _Assembly:
             kind = self.said.get(name, detect(column))
         if kind == "categories":
             self.separators.setdefault(name, "|")
-        cells = as_type(table, name, kind, self.separators.get(name, "|"), self.timezone)
+        cells = self._typed(table, name, kind)
         if kind == "number" and len(cells) and (cells.drop_nulls() % 1 == 0).all() and (cells.drop_nulls().abs() < 2**53).all():
             return cells.cast(pl.Int64)
         return cells
@@ -205,7 +207,7 @@ class _Assembly:
         c, raw = self.columns, table.frame
         read = {"user": as_text(raw[c.in_events("user")]), "item": as_text(raw[c.in_events("item")])}
         if c.time is not None:
-            read["time"] = as_times(table, c.time, self.timezone)
+            read["time"] = as_times(table, c.time, self.timezone, self.forms.get(c.time))
         if c.value is not None:
             read["value"] = as_numbers(table, c.value).cast(pl.Float32)
         if c.kind is not None:
@@ -219,13 +221,16 @@ class _Assembly:
         if c.words is not None:
             read["words"] = as_text(raw[c.words])
         for name in c.moment:
-            read[f"context:{name}"] = as_type(table, name, self.types[name], self.separators.get(name, "|"), self.timezone)
+            read[f"context:{name}"] = self._typed(table, name, self.types[name])
         frame = pl.DataFrame(read)
         for name in ("user", "item", "time"):
             if name in frame.columns and (gone := frame[name].null_count()):
                 self.notes.append(Note(f"missing_{name}", f"{gone:,} events of {table.name} have no {name} and were dropped"))
                 frame = frame.filter(pl.col(name).is_not_null())
         return frame
+
+    def _typed(self, table: Table, name: str, kind: ColumnType) -> pl.Series:
+        return as_type(table, name, kind, self.separators.get(name, "|"), self.timezone, self.forms.get(name))
 
     def _find_type(self, name: str, table: Table, context: bool = False) -> None:
         if name not in self.types:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 
 from .. import times
 from ..errors import DataError
 
-__all__ = ["check_zone", "looks_like_times", "seconds"]
+__all__ = ["check_form", "check_zone", "looks_like_times", "seconds", "written_forms"]
 
 _OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d+)?)?)?)$"
 _ISO = r"^\d{4}-\d{2}-\d{2}"
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _COMPACT = r"^\d{8}$"  # 20260501 is a date, as in times.parse
+_MOMENT = datetime(2026, 5, 31, 21, 4, 5, tzinfo=UTC)
+DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d")
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S")
 
 
-def seconds(column: pl.Series, zone: str | None = None) -> pl.Series:
-    """Float64 seconds; null where a cell is missing or is no time at all (compare null counts to tell).
+def seconds(column: pl.Series, zone: str | None = None, form: str | None = None) -> pl.Series:
+    """Float64 seconds; null where a cell is missing or is no time at all (compare null counts to tell). ``form``: how texts are written, if not
+    as ISO has it.
 
     >>> seconds(pl.Series(["1970-01-01T01:00+01:00", "1970-01-02", None])).to_list()
     [3600.0, 86400.0, None]
@@ -31,13 +37,34 @@ def seconds(column: pl.Series, zone: str | None = None) -> pl.Series:
         return _from_epochs(column.cast(pl.Float64), zone)
     if kind != pl.String:
         return pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
-    return _from_text(column, zone)
+    return _from_text(column, zone) if form is None else _from_form(column.str.strip_chars(), form)
 
 
 def looks_like_times(column: pl.Series) -> bool:
     """Whether text is dates throughout. Bare numbers are not: nothing tells 2026 the year from 2026 the second."""
     texts = column.drop_nulls()
     return len(texts) > 0 and bool(texts.head(1000).str.contains(_ISO).all()) and seconds(texts).null_count() == 0
+
+
+def written_forms(column: pl.Series) -> list[str]:
+    """Of dates as people write them, the forms in which the whole column can be read: several where nothing tells the day from the month.
+
+    >>> written_forms(pl.Series(["24.12.2025 18:30", "01.01.2026 00:05"])), written_forms(pl.Series(["01/02/2026", "03/02/2026"]))
+    (['%d.%m.%Y %H:%M'], ['%d/%m/%Y', '%m/%d/%Y'])
+    """
+    texts = column.drop_nulls().str.strip_chars()
+    some = texts.head(100)
+    likely = [day + clock for day in DAYS for clock in CLOCKS if len(some) and not _from_form(some, day + clock).has_nulls()]
+    return [form for form in likely if not _from_form(texts, form).has_nulls()]
+
+
+def check_form(form: str) -> bool:
+    """Whether dates can be read by it, as strftime writes them."""
+    try:
+        read = _from_form(pl.Series([_MOMENT.strftime(form)]), form)[0]
+    except (ValueError, pl.exceptions.PolarsError):
+        return False
+    return read is not None and read // 86_400 == _MOMENT.timestamp() // 86_400
 
 
 def check_zone(zone: str | None) -> None:
@@ -51,6 +78,10 @@ def check_zone(zone: str | None) -> None:
 
 def _from_datetimes(column: pl.Series) -> pl.Series:
     return column.dt.timestamp("us").cast(pl.Float64) / 1e6
+
+
+def _from_form(texts: pl.Series, form: str) -> pl.Series:
+    return _from_datetimes(texts.str.to_datetime(form, time_unit="us", strict=False, exact=True))
 
 
 def _from_epochs(column: pl.Series, zone: str | None) -> pl.Series:

@@ -24,29 +24,36 @@ _THOUSANDS = r"^[+-]?\d{1,3},\d{3}$"
 _LEADING_ZERO = r"^[+-]?0\d"
 
 
-def said_types(given: Mapping[str, str]) -> tuple[dict[str, ColumnType], dict[str, str]]:
-    """``[data.types]`` as types and, for several-valued columns, separators.
+def said_types(given: Mapping[str, str]) -> tuple[dict[str, ColumnType], dict[str, str], dict[str, str]]:
+    """``[data.types]`` as types, for several-valued columns separators, and for times the forms in which they are written.
 
-    >>> said_types({"genres": "categories:;", "year": "number"})
-    ({'genres': 'categories', 'year': 'number'}, {'genres': ';'})
+    >>> said_types({"genres": "categories:;", "year": "number", "seen": "time:%d.%m.%Y"})
+    ({'genres': 'categories', 'year': 'number', 'seen': 'time'}, {'genres': ';'}, {'seen': '%d.%m.%Y'})
     """
     types: dict[str, ColumnType] = {}
     separators: dict[str, str] = {}
+    forms: dict[str, str] = {}
     allowed = get_args(ColumnType)
     wrong = []
     for column, said in given.items():
-        kind, colon, separator = said.partition(":")
-        if kind not in allowed or (colon and (kind != "categories" or not separator)):
+        kind, colon, more = said.partition(":")
+        if kind not in allowed or (colon and (kind not in ("categories", "time") or not more)):
+            others = "'categories:;' for another separator, 'time:%d.%m.%Y %H:%M' for times that are not written as ISO has it"
+            wrong.append(f"[data.types] {column} = {said!r}: types are {', '.join(allowed)}; {others}.{nearest(kind, allowed)}")
+            continue
+        if kind == "time" and more and not clock.check_form(more):
             wrong.append(
-                f"[data.types] {column} = {said!r}: types are {', '.join(allowed)}, and 'categories:;' for another separator.{nearest(kind, allowed)}"
+                f"[data.types] {column} = {said!r}: no date can be read by {more!r}; %d %m %Y %H %M %S stand for its parts, without an offset."
             )
             continue
         types[column] = cast(ColumnType, kind)
         if kind == "categories":
-            separators[column] = separator or "|"
+            separators[column] = more or "|"
+        elif more:
+            forms[column] = more
     if wrong:
         raise ConfigError(wrong)
-    return types, separators
+    return types, separators, forms
 
 
 def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
@@ -79,14 +86,14 @@ def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
     return "number"
 
 
-def as_type(table: Table, name: str, kind: ColumnType, separator: str = "|", zone: str | None = None) -> pl.Series:
+def as_type(table: Table, name: str, kind: ColumnType, separator: str = "|", zone: str | None = None, form: str | None = None) -> pl.Series:
     """The column's cells as its type: String, List(String), or Float64 for numbers and times."""
     column = table.frame[name]
     match kind:
         case "number":
             return as_numbers(table, name)
         case "time":
-            return as_times(table, name, zone)
+            return as_times(table, name, zone, form)
         case "categories":
             return as_categories(column, separator)
         case _:
@@ -147,8 +154,8 @@ def as_numbers(table: Table, name: str) -> pl.Series:
     return numbers.cast(pl.Float64).alias(name)
 
 
-def as_times(table: Table, name: str, zone: str | None) -> pl.Series:
-    """Float64 seconds of the wall clock; what is no time is an error that names file, line and value."""
+def as_times(table: Table, name: str, zone: str | None, form: str | None = None) -> pl.Series:
+    """Float64 seconds of the wall clock; what is no time is an error that names file, line and value. ``form``: how texts are written."""
     column = table.frame[name]
     if column.dtype == pl.String:
         column = column.set(column.str.strip_chars().str.to_lowercase().is_in(MISSING), None)
@@ -156,14 +163,15 @@ def as_times(table: Table, name: str, zone: str | None) -> pl.Series:
         column = column.fill_nan(None)
     if column.dtype == pl.Null:
         return column.cast(pl.Float64)
-    read = clock.seconds(column, zone)
+    read = clock.seconds(column, zone, form)
     bad = read.is_null() & column.is_not_null()
     if bad.any():
         row = int(bad.arg_max() or 0)
-        raise DataError(
-            f"{table.place(row)}: column {name!r} holds {column[row]!r} where a time belongs: "
-            f"give ISO times such as 2026-05-01T21:00, or epoch seconds or milliseconds."
-        )
+        known = f"it is no time by {form!r}" if form else "give ISO times such as 2026-05-01T21:00, or epoch seconds or milliseconds"
+        likely = [other for other in clock.written_forms(column) if other != form] if column.dtype == pl.String else []
+        instead = f" The column can be read with [data.types] {name!r} = {' or '.join(repr(f'time:{other}') for other in likely)}." if likely else ""
+        other = "" if form or likely else "; or say in [data.types] how it is written: 'time:%d.%m.%Y %H:%M'"
+        raise DataError(f"{table.place(row)}: column {name!r} holds {column[row]!r} where a time belongs: {known}{other}.{instead}")
     return read.alias(name)
 
 

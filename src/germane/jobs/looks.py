@@ -1,0 +1,121 @@
+"""What the values of a column look like, whatever it is called."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from ..data.clock import looks_like_times
+from ..data.values import as_text, detect
+
+__all__ = [
+    "are_codes",
+    "are_links",
+    "are_whole",
+    "are_within",
+    "belongs",
+    "distinct",
+    "is_time",
+    "kind_of",
+    "kinds_of",
+    "liked",
+    "numbers_of",
+    "overlap",
+]
+
+QUANTITIES = "age year price cost budget count num number amount size length duration minutes rating score votes weight width height pages rank"
+MOST_CATEGORIES = 50
+
+
+def kinds_of(values: pl.Series) -> set[str]:
+    return set(as_text(values).drop_nulls().unique().head(1000).to_list()) if not values.dtype.is_nested() else set()
+
+
+def distinct(values: pl.Series) -> int:
+    """How many different values there are; empty cells are none."""
+    return (values if values.dtype.is_nested() else as_text(values)).drop_nulls().n_unique()
+
+
+def kind_of(values: pl.Series, context: bool = False) -> str:
+    """``number``, ``several`` (values in a cell), ``few`` (categories), ``wordy`` or ``many``."""
+    if values.dtype.is_nested() and not isinstance(values.dtype, pl.List):
+        return "many"
+    detected = detect(values, context=context)
+    if isinstance(values.dtype, pl.List) and values.dtype.inner.is_numeric():
+        return "many"
+    if detected == "number":
+        return "number"
+    if detected == "categories":
+        return "several"
+    texts = as_text(values).drop_nulls()
+    kinds, words = texts.n_unique(), texts.str.count_matches(r"\S+").mean()
+    if isinstance(words, float) and words >= 1.5 and kinds > max(20, 0.3 * len(texts)):
+        return "wordy"
+    return "few" if kinds <= max(MOST_CATEGORIES, len(texts) // 20) and kinds <= max(2, 0.5 * len(texts)) else "many"
+
+
+def are_codes(column: str, values: pl.Series) -> bool:
+    """Whether whole numbers stand for categories: few of them, and a name that measures nothing."""
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", column).lower())
+    return are_whole(values) and values.n_unique() <= MOST_CATEGORIES and not set(words) & set(QUANTITIES.split())
+
+
+def belongs(events: pl.DataFrame, key: str, column: str) -> bool:
+    """Whether users or items that come again nearly always have the same value of this column."""
+    if events[column].dtype.is_nested():
+        return False
+    owners = events.select(key, column).drop_nulls().group_by(key).agg(pl.len().alias("rows"), pl.col(column).n_unique().alias("values"))
+    again = owners.filter(pl.col("rows") > 1)
+    return again.height >= 10 and float((again["values"] == 1).mean() or 0.0) > 0.98  # type: ignore[arg-type]
+
+
+def is_time(values: pl.Series) -> bool:
+    if values.dtype.is_temporal() or (values.dtype == pl.String and looks_like_times(values)):
+        return True
+    numbers = numbers_of(values)
+    if numbers.null_count() > values.null_count() or not len(values):
+        return False
+    low, high = numbers.min(), numbers.max()
+    if not isinstance(low, float) or not isinstance(high, float):
+        return False
+    return (low >= 1e8 and high < 5e9) or (low >= 1e11 and high < 5e12)  # from 1973 on, in seconds or milliseconds
+
+
+def numbers_of(values: pl.Series) -> pl.Series:
+    """Null where a cell is no number; a comma may be the decimal mark."""
+    texts = values.str.replace(",", ".", literal=True) if values.dtype == pl.String else values
+    return texts.cast(pl.Float64, strict=False)
+
+
+def are_whole(values: pl.Series) -> bool:
+    numbers = numbers_of(values).drop_nulls()
+    return bool((numbers % 1 == 0).all())
+
+
+def are_within(values: pl.Series, most: float) -> bool:
+    numbers = numbers_of(values)
+    return numbers.null_count() == values.null_count() and bool((numbers.drop_nulls().abs() <= most).all())
+
+
+def are_links(values: pl.Series) -> bool:
+    if values.dtype != pl.String:
+        return False
+    texts = values.drop_nulls().head(100)
+    return len(texts) > 0 and bool(texts.str.contains(r"(?i)^https?://|\.(?:jpe?g|png|gif|webp)$").all())
+
+
+def overlap(values: pl.Series, keys: pl.Series) -> float:
+    """The share of different values that are keys."""
+    if values.dtype.is_nested() or keys.dtype.is_nested():
+        return 0.0
+    mine, theirs = as_text(values).drop_nulls().unique(), as_text(keys).drop_nulls().unique()
+    return float(mine.is_in(theirs.implode()).mean() or 0.0) if len(mine) else 0.0  # type: ignore[arg-type]
+
+
+def liked(values: pl.Series) -> str | None:
+    numbers = numbers_of(values).drop_nulls()
+    low, high = numbers.min(), numbers.max()
+    if not isinstance(low, float) or not isinstance(high, float) or not (0 <= low < high <= 10) or numbers.n_unique() > 20:
+        return None
+    return f">= {low + 0.75 * (high - low):.2g}"
