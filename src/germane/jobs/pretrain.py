@@ -66,7 +66,8 @@ class _Job:
         if self.objective == "contrastive":
             torch.manual_seed(self.seed)  # parts that the folder lacks and nothing reads
             language = LanguageModel(self.encoder.folder, self.encoder.family.pooling, self.max_tokens)
-            return Contrast(language, self.paired, self.options, device, self.seed, self.encoder.folder)
+            room = self.encoder.options.states_memory * 1e9
+            return Contrast(language, self.paired, self.options, device, self.seed, self.encoder.folder, room)
         return GuessWords(WordHead(self.encoder.folder, self.max_tokens, self.seed), self.paired.texts, self.options, device, self.seed)
 
 

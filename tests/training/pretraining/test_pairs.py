@@ -55,7 +55,7 @@ def test_two_views_differ_and_are_judged_alike(tiny_bert: Path, view: str) -> No
     made = task(tiny_bert, {"views": np.repeat(np.arange(8)[:, None], 2, 1)}, view=view, token_dropout=0.4)
     torch.manual_seed(0)
     made.model.train()
-    one, other = (made.model(made._tokens("views", np.arange(8))) for _ in range(2))
+    one, other = (made._vectors("views", np.arange(8)) for _ in range(2))
     assert not torch.allclose(one, other)
     torch.manual_seed(1)
     first = made.held_out()
@@ -88,3 +88,25 @@ def test_views_by_dropout_need_dropout(tiny_bert: Path) -> None:
 def test_too_few_pairs(tiny_bert: Path) -> None:
     with pytest.raises(ConfigError, match='there are 3 different pairs of the kind "words"'):
         task(tiny_bert, {"words": RING[:3]})
+
+
+def test_layers_below_those_that_learn_are_gone_through_once_a_text(tiny_bert: Path) -> None:
+    """With room for what they make of texts and without, loss and gradients are alike; views are read by all layers."""
+    pairs = {"next_item": np.array([[0, 1], [2, 3], [4, 5], [1, 6], [5, 0], [3, 4]])}
+    found = []
+    for room in (0.0, 1e9):
+        given = PretrainingOptions(objective="contrastive", layers=1, batch=4)
+        made = Contrast(LanguageModel(tiny_bert, "mean", 30), PairedTexts(TEXTS, pairs), given, torch.device("cpu"), 0, tiny_bert, room)
+        held_out = made.held_out()
+        loss = made.loss(("next_item", pairs["next_item"]))
+        loss.backward()
+        gradients = [parameter.grad for parameter in made.model.parameters() if parameter.grad is not None]
+        found.append((held_out, loss.item(), gradients))
+        assert (len(made.lower) > 0) == (room > 0)
+    assert found[1][:2] == pytest.approx(found[0][:2], abs=1e-6) and found[0][2]
+    for whole, kept in zip(found[0][2], found[1][2], strict=True):
+        torch.testing.assert_close(kept, whole, atol=1e-6, rtol=1e-4)
+    views = PairedTexts(TEXTS, {"views": np.repeat(np.arange(8)[:, None], 2, 1)})
+    twice = Contrast(LanguageModel(tiny_bert, "mean", 30), views, given, torch.device("cpu"), 0, tiny_bert, 1e9)
+    twice.loss(("views", np.array([[0, 0], [1, 1]])))
+    assert len(twice.lower) == 0

@@ -60,7 +60,8 @@ class PretrainingOptions(Options):
     max_tokens: int | None = Field(default=None, ge=3, le=8192)
     """Longer texts are cut. Absent: as ``[text]`` says."""
     layers: PositiveInt | None = None
-    """Only so many layers learn, from the top; absent: everything does."""
+    """Only so many layers learn, from the top; absent: everything does. Of ``contrastive`` pairs the layers below are then gone through once a text
+    (``[text] states_memory``)."""
     held_out: float = Field(default=0.1, gt=0, lt=1)
     """Share of the texts or pairs that nothing learns from, 2,000 at most: they judge."""
     look: PositiveInt | None = None

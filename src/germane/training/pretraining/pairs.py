@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...encoders.adaptation import layers_of
 from ...encoders.language_model import LanguageModel
+from ...encoders.lower_states import LowerStates
 from ...encoders.transformers_folder import write_folder
 from ...errors import ConfigError
 from ...losses.pretraining import info_nce
@@ -34,14 +36,17 @@ class PairedTexts:
 class Contrast(Task):
     """InfoNCE in batches of one kind of pair, both ways. Pairs known to belong together, and the same text twice, are no wrong answers.
 
-    Pairs are told apart whichever of the two came first, so that none both learns and judges; their texts may do both.
+    Pairs are told apart whichever of the two came first, so that none both learns and judges; their texts may do both. With ``layers``, what those
+    below make of a text is kept in ``room`` bytes at most, but for views, which differ by dropout in all layers.
 
     Source: Gao et al., SimCSE, 2021 (views by dropout); Neelakantan et al., Text and Code Embeddings by Contrastive Pre-Training, 2022.
     """
 
     model: LanguageModel
 
-    def __init__(self, model: LanguageModel, paired: PairedTexts, options: PretrainingOptions, device: torch.device, seed: int, base: Path) -> None:
+    def __init__(
+        self, model: LanguageModel, paired: PairedTexts, options: PretrainingOptions, device: torch.device, seed: int, base: Path, room: float = 0.0
+    ) -> None:
         self.model, self.options, self.seed, self.base = model.to(device), options, seed, base
         self.texts = paired.texts
         if "views" in paired.pairs and options.view == "dropout" and not _drops(model):
@@ -63,6 +68,7 @@ class Contrast(Task):
         rng = np.random.default_rng(seed)
         self.judged = [(kind, part) for kind, pairs in judged.items() for part in self._parts(rng.permutation(pairs))]
         top_layers(model.body, options.layers)
+        self.lower = LowerStates(model, len(layers_of(model.body)) - options.layers if options.layers else 0, room)
         free = [(~self._clash(pairs)).sum(1) for _, pairs in self.judged]
         self.chance = float(np.log(np.concatenate(free)).mean())
 
@@ -76,7 +82,7 @@ class Contrast(Task):
 
     def loss(self, batch: tuple[str, NDArray[np.int64]]) -> Tensor:
         kind, pairs = batch
-        one, other = (self.model(self._tokens(kind, pairs[:, side])) for side in (0, 1))
+        one, other = (self._vectors(kind, pairs[:, side]) for side in (0, 1))
         clash = torch.from_numpy(self._clash(pairs)).to(one.device)
         return info_nce(one, other, clash, self.options.temperature)
 
@@ -109,14 +115,18 @@ class Contrast(Task):
         np.fill_diagonal(same, False)
         return same
 
-    def _tokens(self, kind: str, rows: NDArray[np.int64]) -> dict[str, Tensor]:
-        if kind != "views" or self.options.view == "dropout":
-            return self.model.tokens([self.texts[row] for row in rows])
+    def _vectors(self, kind: str, rows: NDArray[np.int64]) -> Tensor:
+        """[rows, width]"""
+        if kind != "views":
+            return self.lower([self.texts[row] for row in rows])
+        if self.options.view == "dropout":
+            return self.lower([self.texts[row] for row in rows], keep=False)
         from transformers.data.data_collator import pad_without_fast_tokenizer_warning
 
         views = [{"input_ids": self._without_some(row)} for row in rows]
         read: dict[str, Any] = pad_without_fast_tokenizer_warning(self.model.tokenizer, views, return_tensors="pt")
-        return {name: tensor.to(self.model.body.device) for name, tensor in read.items()}
+        vectors: Tensor = self.model({name: tensor.to(self.model.device) for name, tensor in read.items()})
+        return vectors
 
     def _without_some(self, row: int) -> list[int]:
         ids, special = np.array(self.ids[row]), self.kept[row]
