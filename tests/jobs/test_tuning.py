@@ -316,3 +316,56 @@ def test_what_will_be_kept_of_all_texts_is_foreseen_from_some(tiny_bert: Path) -
     learning.lower.room = learning.lower.taken + 1.0
     assert kept_states(model) <= 1.0
     assert kept_states(prepared(tiny_bert, "full")[0].model) == kept_states(prepared(tiny_bert, "frozen")[0].model) == 0.0
+
+
+def test_nothing_learns_in_the_first_epochs_and_resuming_in_them_is_exact(tiny_bert: Path, tmp_path: Path) -> None:
+    """They are those of a frozen training; a run killed in them ends with the same weights."""
+
+    class Killed(Exception):
+        pass
+
+    def run(tuning: str, epochs: int, checkpoint: Path | None = None, stop: int = 0, **said: object) -> tuple[dict[str, torch.Tensor], list[float]]:
+        dataset = small_shop()
+        recommender = made(tiny_bert, tuning, **said)
+
+        def progress(told: Told) -> None:
+            if told.epoch == stop and told.step == 1:
+                raise Killed
+
+        trained = fit(
+            recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=epochs, batch=16), checkpoint=checkpoint, progress=progress
+        )
+        return {**recommender.model.state(), **recommender.text.state()}, [told["loss"] for told in trained["curve"]]
+
+    waiting = {"frozen_epochs": 2, "fresh": 4}
+    whole, losses = run("lora", 4, tmp_path / "a", **waiting)
+    at_once, _ = run("lora", 4, **{**waiting, "frozen_epochs": 0})
+    never, same = run("lora", 2, **waiting)
+    assert losses[:2] == same and not never.get("lora") and len(losses) == 4
+    learnt = [name for name in whole if "lora_B" in name]
+    assert learnt and all(whole[name].any() for name in learnt) and not all(torch.equal(whole[name], at_once[name]) for name in learnt)
+    assert not any(tensor.any() for name, tensor in never.items() if "lora_B" in name)
+    for stop in (2, 4):
+        with pytest.raises(Killed):
+            run("lora", 4, tmp_path / f"b{stop}", stop=stop, **waiting)
+        resumed, _ = run("lora", 4, tmp_path / f"b{stop}", **waiting)
+        assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_texts_are_encoded_anew_as_often_as_is_said(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learning = PretrainedText(model=str(tiny_bert), tuning="lora", refreshes=3, frozen_epochs=1).learning(["rain", ""])
+    assert learning is not None
+    learning.begin(0)
+    assert not learning.awake and not any(learning.due(done, 10) for done in range(1, 11))
+    learning.begin(1)
+    assert learning.awake and [done for done in range(1, 11) if learning.due(done, 10)] == [4, 8]
+    renewed = []
+    encode = LearningTexts.encode
+    monkeypatch.setattr(LearningTexts, "encode", lambda self, texts: (renewed.append(len(texts)), encode(self, texts))[1])
+    counts = []
+    for refreshes in (1, 2):
+        renewed.clear()
+        recommender = made(tiny_bert, "lora", refreshes=refreshes)
+        fit(recommender, small_shop(), LeaveLastOut().divide(small_shop()), TrainingOptions(epochs=2, batch=8))
+        counts.append(len(renewed))
+    assert counts[1] > counts[0]

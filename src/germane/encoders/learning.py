@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -41,14 +42,17 @@ class LearningTexts(nn.Module):
         fresh: int,
         batch: int,
         room: float = 0.0,
+        frozen_epochs: int = 0,
         unfreeze: int = 0,
+        refreshes: int = 1,
         prefix: str = "",
         words_prefix: str = "",
         vary: Callable[[Sequence[str], np.random.Generator], list[str]] | None = None,
     ) -> None:
         super().__init__()
         self.bare, self.prefix, self.words_prefix, self.vary = list(texts), prefix, words_prefix, vary
-        self.texts, self.fresh, self.batch, self.unfreeze = behind(prefix, texts), fresh, batch, unfreeze
+        self.texts, self.fresh, self.batch = behind(prefix, texts), fresh, batch
+        self.frozen_epochs, self.unfreeze, self.refreshes = frozen_epochs, unfreeze, refreshes
         self.beside = how.tuning != "full" and how.top is None
         """Whether what learns was put in beside the pretrained weights, and not these themselves."""
         learns = adapt(model, how)
@@ -79,6 +83,8 @@ class LearningTexts(nn.Module):
         ``shape``: from the language model's vectors to those of ``gathered``. Of several processes, which know the same ``gathered`` and draw the
         same texts, each takes every ``count``-th of these.
         """
+        if not self.awake:
+            return
         rows = gathered.coalesce() if gathered.is_sparse else gathered.to_sparse(1)
         items, asked = rows.indices()[0], rows.values()
         items, asked = items[self.there[items]], asked[self.there[items]]
@@ -118,12 +124,22 @@ class LearningTexts(nn.Module):
         return [found[depth] for depth in sorted(found)]
 
     def begin(self, epoch: int) -> None:
-        """With ``unfreeze``, let one layer more learn each so many epochs, from the top (Howard and Ruder 2018). ``epoch`` from 0."""
-        if self.unfreeze:
-            layers = self.layers()
-            for place, layer in enumerate(layers):
-                for parameter in layer:
-                    parameter.requires_grad_(place >= len(layers) - 1 - epoch // self.unfreeze)
+        """Nothing learns in the first ``frozen_epochs`` (Kumar et al. 2022, arXiv 2202.10054); then, with ``unfreeze``, one layer more each so many
+        epochs, from the top (Howard and Ruder 2018). ``epoch`` from 0."""
+        layers, since = self.layers(), epoch - self.frozen_epochs
+        lowest = len(layers) - 1 - since // self.unfreeze if self.unfreeze else 0
+        for place, layer in enumerate(layers):
+            for parameter in layer:
+                parameter.requires_grad_(since >= 0 and place >= lowest)
+
+    @property
+    def awake(self) -> bool:
+        """Whether anything learns in this epoch."""
+        return any(parameter.requires_grad for parameter in self.learned)
+
+    def due(self, done: int, steps: int) -> bool:
+        """Whether all texts are to be encoded anew after ``done`` of an epoch's ``steps``. At its end they are in any case, if it is ``awake``."""
+        return self.awake and done < steps and done % math.ceil(steps / self.refreshes) == 0
 
     def learnt(self) -> dict[str, Tensor]:
         """What it has learned, by its name in the transformer."""

@@ -184,7 +184,10 @@ class _LearningStandIn(HashedText):
         return self.text.settings()
 
     def learning(self, texts: Sequence[str]) -> LearningTexts | None:
-        return self.text.learning(texts)
+        learning = self.text.learning(texts)
+        if learning is not None:
+            learning.frozen_epochs = 0  # what is timed is an epoch in which it learns
+        return learning
 
 
 def _renewing(model: Learned) -> float:
@@ -197,7 +200,7 @@ def _renewing(model: Learned) -> float:
         learning.encode(some)
     began = time.perf_counter()
     learning.encode(some)
-    return (time.perf_counter() - began) / max(1, len(some)) * len(learning.texts)
+    return (time.perf_counter() - began) / max(1, len(some)) * len(learning.texts) * learning.refreshes
 
 
 def kept_states(model: Learned) -> float:

@@ -121,7 +121,7 @@ def _run(
     processes.alike(part for part in (*model.parameters(), *model.buffers()) if not is_sharded(part))
     steps = math.ceil(len(feed) / options.accumulate)
     texts = model.texts_that_learn()
-    if refresh is not None and begin:
+    if refresh is not None and texts is not None and begin > texts.frozen_epochs:
         refresh()
     for epoch in range(begin, options.epochs):
         if epoch - max(trained.best_epoch, averaged_from) >= options.patience and validate is not None and trained.best_epoch:
@@ -142,6 +142,8 @@ def _run(
             if mean is not None:
                 mean.update(epoch * steps + done)
             total, of, done = total + loss, of + weight, done + 1
+            if refresh is not None and texts is not None and texts.due(done, steps):
+                refresh()
             heads = {head: heads.get(head, 0.0) + value for head, value in by_head.items()}
             if progress is not None and processes.first:  # random cuts may make a few more batches
                 progress(Told(epoch + 1, done, max(steps, done), loss, by_head, options.rate * factor, weight))
@@ -149,7 +151,7 @@ def _run(
             mean.ended(epoch)
         figure = None
         with mean.worn() if mean is not None else nullcontext():
-            if refresh is not None:
+            if refresh is not None and texts is not None and texts.awake:
                 refresh()
             if validate is not None:
                 model.eval()
@@ -160,7 +162,7 @@ def _run(
                 trained.best_epoch, trained.best = epoch + 1, figure
                 if validate is not None or (mean is not None and epoch + 1 == options.epochs):
                     best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-        if refresh is not None and mean is not None:  # what is learned on from are the weights' own vectors again
+        if refresh is not None and mean is not None and texts is not None and texts.awake:  # learned on from are the weights' own vectors
             refresh()
         if progress is not None and processes.first:
             means = {head: value / max(done, 1) for head, value in heads.items()}
