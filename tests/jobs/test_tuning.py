@@ -369,3 +369,22 @@ def test_texts_are_encoded_anew_as_often_as_is_said(tiny_bert: Path, monkeypatch
         fit(recommender, small_shop(), LeaveLastOut().divide(small_shop()), TrainingOptions(epochs=2, batch=8))
         counts.append(len(renewed))
     assert counts[1] > counts[0]
+
+
+def test_epochs_in_which_nothing_learns_are_timed_apart(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events, items, _ = Checkerboard(users=60, items=40).frames()
+    events.write_csv(tmp_path / "events.csv")
+    items.write_csv(tmp_path / "items.csv")
+    said = {
+        "data": {"events": "events.csv", "items": "items.csv", "columns": {"user": "user", "item": "item", "text": [items.columns[1]]}},
+        "text": {"model": str(tiny_bert), "tuning": "full"},
+        "model": {"width": 8, "blocks": 1},
+        "training": {"epochs": 40, "device": "cpu"},
+    }
+    (tmp_path / "shop.toml").write_text(tomli_w.dumps(said))
+    timed, begin = [], LearningTexts.begin
+    monkeypatch.setattr(LearningTexts, "begin", lambda self, epoch: (timed.append(self.frozen_epochs), begin(self, epoch))[1])
+    for waits, found in ((0, {0}), (3, {0, 1})):
+        timed.clear()
+        told = check(tmp_path / "shop.toml", sets=[f"text.frozen_epochs={waits}"]).estimate
+        assert told is not None and told.epochs == 40 and 0 < told.epoch and 0 < told.train < float("inf") and set(timed) == found

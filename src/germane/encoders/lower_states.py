@@ -108,10 +108,13 @@ class LowerStates:
             handed = given if states is None else states
             return (handed,) if self._several else handed
 
+        own = [vars(layer).get("forward") for layer in layers]  # there where something else was put before a layer
         for layer in layers:
             layer.forward = hand_on
         try:
             yield
         finally:
-            for layer in layers:
+            for layer, before in zip(layers, own, strict=True):
                 del layer.forward
+                if before is not None:
+                    layer.forward = before

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..config import Config
 from ..data import Dataset, Split
 from ..data.conversions import closed
-from ..encoders import Encoder, HashedText, LearningTexts, NoText, VectorCache, prompts
+from ..encoders import Encoder, HashedText, LearningTexts, NoText, PretrainedText, VectorCache, prompts
 from ..errors import FetchError, TrainingError
 from ..evaluation import VARIANTS, cases_of, judge_cases, judge_pairs, teach_ranker
 from ..evaluation.pairs import SAID, pair_metrics
@@ -81,6 +81,11 @@ class _Steps:
         if len(self.durations) >= STEPS or (len(self.durations) >= 2 and now - self.first > SECONDS):
             raise _Enough
 
+    @property
+    def mean(self) -> float:
+        """Seconds a step; 0 where none was timed."""
+        return float(np.mean(self.durations)) if self.durations else 0.0
+
 
 class _Enough(Exception):
     """Leaves the training loop."""
@@ -89,29 +94,25 @@ class _Enough(Exception):
 def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     """Time some steps of what ``config`` would train on ``split``. Takes some ten seconds, and memory as training does."""
     recommender = config.recommender(dataset)
-    texts, encode = _encoding(recommender.text, dataset)
-    recommender.text = _stand_in(recommender.text)
+    text = recommender.text
+    texts, encode = _encoding(text, dataset)
     sample = replace(split, validation=_cases(dataset, split, config.training.metric))
-    steps = _Steps()
-    random = torch.random.get_rng_state()
-    began = time.perf_counter()
-    try:
-        fit(recommender, dataset, sample, config.training.model_copy(update={"refit": False}), evaluation=config.evaluation, progress=steps)
-    except _Enough:
-        pass
-    finally:
-        torch.random.set_rng_state(random)
-    prepare = (steps.first or time.perf_counter()) - began
+    told = text.options if isinstance(text, PretrainedText) else PretrainedText().options
+    asleep = min(told.frozen_epochs, config.training.epochs) if text.learns else 0
+    quick = _timed(config.recommender(dataset), dataset, sample, config, frozen=True)[0] if asleep else None
+    steps, prepare = _timed(recommender, dataset, sample, config)
     open_cases, case, asked = _judging(recommender, dataset, sample, config)
     alone = first_alone(recommender)
     alone_case = case if alone is recommender else _judging(alone, dataset, sample, config)[1]
-    epochs, epoch, weights, kept = 0, 0.0, 0, 0.0
+    epochs, epoch, spared, weights, kept = 0, 0.0, 0.0, 0, 0.0
     learned = _learned(recommender)
     if learned:
         epochs = config.training.epochs * len(learned)
-        renewed = sum(_renewing(member) for member in learned)
+        renewed = sum(_renewing(member) for member in learned) * told.refreshes
         kept = sum(kept_states(member) for member in learned)
-        epoch = steps.of * float(np.mean(steps.durations or [prepare])) + alone_case * len(split.validation) + renewed
+        epoch = steps.of * (steps.mean or prepare) + alone_case * len(split.validation) + renewed
+        if quick is not None:
+            spared = asleep * max(0.0, steps.mean - quick.mean) * steps.of + asleep * renewed
         weights = sum(p.numel() * p.element_size() for member in learned for p in member.parameters())
     variants = config.evaluation.variants
     rounds = 1 + len(config.evaluation.baselines) + asked + (alone is not recommender)
@@ -128,10 +129,22 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
         encode=encode,
         epoch=epoch,
         epochs=epochs,
-        train=(prepare + epochs * epoch) * trainings + teach,
+        train=(prepare + epochs * epoch - spared) * trainings + teach,
         judge=rounds * (open_cases + case * held_out),
         peak_mb=peak_mb() + (weights + kept) / 1e6,  # the best weights, which the loop keeps beside the running ones
     )
+
+
+def _timed(recommender: Recommender, dataset: Dataset, sample: Split, config: Config, *, frozen: bool = False) -> tuple[_Steps, float]:
+    """Some steps of its training, and the seconds before the first. ``frozen``: of an epoch in which the language model does not learn yet."""
+    recommender.text = _stand_in(recommender.text, frozen)
+    steps, random, began = _Steps(), torch.random.get_rng_state(), time.perf_counter()
+    with suppress(_Enough):
+        try:
+            fit(recommender, dataset, sample, config.training.model_copy(update={"refit": False}), evaluation=config.evaluation, progress=steps)
+        finally:
+            torch.random.set_rng_state(random)
+    return steps, (steps.first or time.perf_counter()) - began
 
 
 def _learned(recommender: Recommender) -> list[Learned]:
@@ -159,12 +172,12 @@ def _encoding(text: Encoder, dataset: Dataset) -> tuple[int, float | None]:
         return dataset.n_items, None
 
 
-def _stand_in(text: Encoder) -> Encoder:
+def _stand_in(text: Encoder, frozen: bool) -> Encoder:
     """An encoder of the same width that needs no model."""
     if isinstance(text, NoText | HashedText):
         return text
     try:
-        return _LearningStandIn(text) if text.learns else HashedText(width=text.width)
+        return _LearningStandIn(text, frozen) if text.learns else HashedText(width=text.width)
     except FetchError:  # a model of the hub that is not here: a common width
         return HashedText(width=768)
 
@@ -172,9 +185,9 @@ def _stand_in(text: Encoder) -> Encoder:
 class _LearningStandIn(HashedText):
     """Vectors by hashing at the start, and beside them the very language model that would learn."""
 
-    def __init__(self, text: Encoder) -> None:
+    def __init__(self, text: Encoder, frozen: bool) -> None:
         super().__init__(width=text.width)
-        self.text = text
+        self.text, self.frozen = text, frozen
 
     @property
     def learns(self) -> bool:
@@ -186,7 +199,7 @@ class _LearningStandIn(HashedText):
     def learning(self, texts: Sequence[str]) -> LearningTexts | None:
         learning = self.text.learning(texts)
         if learning is not None:
-            learning.frozen_epochs = 0  # what is timed is an epoch in which it learns
+            learning.frozen_epochs, learning.refreshes = int(self.frozen), 1  # some steps of one epoch are timed, and the passes apart
         return learning
 
 
@@ -200,7 +213,7 @@ def _renewing(model: Learned) -> float:
         learning.encode(some)
     began = time.perf_counter()
     learning.encode(some)
-    return (time.perf_counter() - began) / max(1, len(some)) * len(learning.texts) * learning.refreshes
+    return (time.perf_counter() - began) / max(1, len(some)) * len(learning.texts)
 
 
 def kept_states(model: Learned) -> float:
