@@ -81,7 +81,7 @@ class LearningTexts(nn.Module):
         """Add to the gradients of what learns what ``gathered`` [items, width], sparse or dense, asks of it.
 
         ``shape``: from the language model's vectors to those of ``gathered``. Of several processes, which know the same ``gathered`` and draw the
-        same texts, each takes every ``count``-th of these.
+        same texts, each takes every ``count``-th of these. ``batch`` at a time go through the model, so that more of them take no more memory.
         """
         if not self.awake:
             return
@@ -91,13 +91,16 @@ class LearningTexts(nn.Module):
         sizes = asked.norm(dim=1).nan_to_num(1.0, 1.0)  # what overflowed is carried on, so that it is noticed there
         drawn, chances = importance_sample(sizes, self.fresh, draws)
         some, weights = items[drawn], asked[drawn] / chances[:, None]
+        share = math.ceil(len(some) / count)  # of each process; the last ones may have one less
         if count > 1:
             mine = slice(number, None, count) if number < len(some) else slice(0, 1)  # all go through the model, or none
             some, weights = some[mine], weights[mine] * (number < len(some))
         seed = torch.randint(1 << 62, (), generator=draws, device=some.device)
+        rng = np.random.default_rng([int(seed), number]) if self.vary is not None else None
         if len(some):
-            rng = np.random.default_rng([int(seed), number]) if self.vary is not None else None
-            (shape(self(some, rng)) * weights).sum().backward()
+            order = torch.tensor([len(self.texts[item]) for item in some.tolist()]).argsort().to(some.device)  # little padding
+            for together in order.tensor_split(math.ceil(share / max(2, self.batch))):  # as often on all processes
+                (shape(self(some[together], rng)) * weights[together]).sum().backward()
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """[texts, width] as the model stands, without gradients and dropout."""

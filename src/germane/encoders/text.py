@@ -62,8 +62,8 @@ class PretrainedTextOptions(Options):
     """Gigabytes in which training may keep what the layers below those that learn make of each text: with ``top:N`` or ``layers`` they are gone
     through once and not each time. 46 kB a text of 30 tokens with MiniLM."""
     fresh: int = Field(default=64, ge=1)
-    """Texts of a training step that are encoded with gradients, where something learns; the others' vectors are those of the last epoch's end. What a
-    step takes grows with it."""
+    """Texts of a training step that are encoded with gradients, where something learns; the others' vectors are those of the last pass over all.
+    A step's time grows with it, its memory with ``batch``."""
     augment: tuple[str | dict[str, Any], ...] = ()
     """What says texts otherwise as they are encoded with gradients, against overfitting, in this order: names of classes, or tables of ``use`` and
     options, such as ``["Synonyms", {use = "TokenDropout", share = 0.2}]``. Absent: they are learnt from as they are."""

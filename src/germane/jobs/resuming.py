@@ -17,7 +17,7 @@ __all__ = ["begin", "changes", "how_to_go_on"]
 
 FREE = {
     "training": ("learning_rate", "clip", "batch", "accumulate", "negatives", "checkpointing"),
-    "text": ("fresh",),
+    "text": ("fresh", "batch", "states_memory"),
 }
 """What may change when a training goes on: how long its steps are and of how much, for one that diverged or found too little memory. All else would
 make another model, or weights that do not fit."""

@@ -39,7 +39,7 @@ class OutOfMemory(Stopped):
         texts = model.texts_that_learn()
         drawn = "ranking" in model.objective.heads and options.loss not in ("softmax", "mse")
         if texts is not None:
-            fewer = f"text.fresh below {texts.fresh}"
+            fewer = f"text.batch below {texts.batch}"
         elif drawn:
             fewer = f"training.negatives below {options.drawn('ranking')}"
         elif "ranking" in model.objective.heads:
