@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import platform
@@ -20,7 +21,19 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and leave. Exit codes: 0 done, 1 a negative verdict, 2 something the user can mend, 3 our fault, 130 interrupted."""
-    sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))
+    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None and os.environ.get("WORLD_SIZE", "1") not in ("", "1"):
+        _leave_together(code)
+    sys.exit(code)
+
+
+def _leave_together(code: int) -> None:
+    """Of several processes, without taking Python down: a thread of their group that lets go of a tensor meanwhile would abort this one, and the
+    launcher the others (they do not end with the group)."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _run(arguments: list[str]) -> int:
