@@ -97,8 +97,8 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     text = recommender.text
     texts, encode = _encoding(text, dataset)
     sample = replace(split, validation=_cases(dataset, split, config.training.metric))
-    told = text.options if isinstance(text, PretrainedText) else PretrainedText().options
-    asleep = min(told.frozen_epochs, config.training.epochs) if text.learns else 0
+    asleep, refreshes = (text.options.frozen_epochs, text.options.refreshes) if isinstance(text, PretrainedText) and text.learns else (0, 1)
+    asleep = min(asleep, config.training.epochs)
     quick = _timed(config.recommender(dataset), dataset, sample, config, frozen=True)[0] if asleep else None
     steps, prepare = _timed(recommender, dataset, sample, config)
     open_cases, case, asked = _judging(recommender, dataset, sample, config)
@@ -108,7 +108,7 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     learned = _learned(recommender)
     if learned:
         epochs = config.training.epochs * len(learned)
-        renewed = sum(_renewing(member) for member in learned) * told.refreshes
+        renewed = sum(_renewing(member) for member in learned) * refreshes
         kept = sum(kept_states(member) for member in learned)
         epoch = steps.of * (steps.mean or prepare) + alone_case * len(split.validation) + renewed
         if quick is not None:

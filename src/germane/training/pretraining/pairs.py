@@ -117,10 +117,8 @@ class Contrast(Task):
 
     def _vectors(self, kind: str, rows: NDArray[np.int64]) -> Tensor:
         """[rows, width]"""
-        if kind != "views":
-            return self.lower([self.texts[row] for row in rows])
-        if self.options.view == "dropout":
-            return self.lower([self.texts[row] for row in rows], keep=False)
+        if kind != "views" or self.options.view == "dropout":
+            return self.lower([self.texts[row] for row in rows], keep=kind != "views")
         from transformers.data.data_collator import pad_without_fast_tokenizer_warning
 
         views = [{"input_ids": self._without_some(row)} for row in rows]
