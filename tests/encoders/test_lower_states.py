@@ -71,11 +71,14 @@ def test_without_room_texts_go_through_the_whole_model(tiny_model: Path) -> None
     whole = model(model.tokens(TEXTS)).detach()
     width = model.body.config.hidden_size
     tokens = int(model.tokens(["rain"])["attention_mask"].sum())
-    for room, kept in ((0.0, 0), (float(tokens * width * 4), 1)):
+    seen = passes(model)
+    for room, kept, gone_through in ((0.0, 0, [4, 1]), (float(tokens * width * 4), 1, [3, 2, 2, 1])):
         lower = LowerStates(model, 1, room)
+        seen.clear()
         torch.testing.assert_close(lower(TEXTS).detach(), whole, atol=1e-6, rtol=0)
         assert len(lower) == kept and lower.taken <= room
         torch.testing.assert_close(lower(["rain"]).detach(), whole[:1], atol=1e-6, rtol=0)
+        assert seen == gone_through  # what finds no room is gone through whole, and not for keeping again; what is kept is handed on
 
 
 def test_texts_said_otherwise_are_not_kept(tiny_model: Path) -> None:
@@ -98,11 +101,12 @@ def test_dropout_is_that_of_the_layers_which_learn(tiny_model: Path) -> None:
     lower = LowerStates(model, 1, 1e9)
     model.train()
     torch.manual_seed(1)
-    first = lower(TEXTS)
+    first, second = lower(TEXTS), lower(TEXTS)
     assert model.training and layers_of(model.body)[0].training
+    drops = any(isinstance(part, torch.nn.Dropout) and part.p > 0 for part in layers_of(model.body)[1].modules())
+    assert torch.equal(first, second) is not drops
     model.eval()
     torch.testing.assert_close(lower(TEXTS), model(model.tokens(TEXTS)), atol=1e-6, rtol=0)  # kept without any
-    assert torch.isfinite(first).all()
 
 
 def test_checkpointing_goes_along(tiny_model: Path) -> None:

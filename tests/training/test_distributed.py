@@ -84,13 +84,23 @@ def free_port() -> str:
         return str(held.getsockname()[1])
 
 
-@pytest.mark.parametrize("sharded", ["false", "true"])
-def test_two_processes_equal_one(shop: Path, sharded: str) -> None:
+@pytest.mark.parametrize(
+    ("sharded", "more"), [("false", []), ("true", []), ("true", ["text.layers=1"])], ids=["whole", "in parts", "in parts, top layer alone"]
+)
+def test_two_processes_equal_one(shop: Path, sharded: str, more: list[str]) -> None:
     """Negatives, dropped identities, a language model that learns, baselines and all, as torchrun starts them; the terminal hears one of them."""
-    rows = train_run(shop / "shop.toml", shop / "one")[1].rows
+    rows = train_run(shop / "shop.toml", shop / "one", sets=more)[1].rows
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port(), "-m", "germane"]
     told = subprocess.run(
-        [*torchrun, "train", "shop.toml", "-o", "two", "--json", "--set", f"training.sharded={sharded}"],
+        [
+            *torchrun,
+            "train",
+            "shop.toml",
+            "-o",
+            "two",
+            "--json",
+            *(part for said in (f"training.sharded={sharded}", *more) for part in ("--set", said)),
+        ],
         cwd=shop,
         env=environment(),
         capture_output=True,

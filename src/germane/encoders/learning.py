@@ -26,7 +26,7 @@ def behind(prefix: str, texts: Sequence[str]) -> list[str]:
 class LearningTexts(nn.Module):
     """Vectors of some items with gradients, of all without. Only what learns is among its parameters and in its state.
 
-    End to end in two goes, so that a catalogue of any size fits: a training step reads all items alike, by their vectors of the last epoch's end,
+    End to end in two goes, so that a catalogue of any size fits: a training step reads all items alike, by their vectors of the last pass over all,
     and gathers the loss's gradients at these; then ``carry`` encodes ``fresh`` of the items anew, drawn by the size of their gradient, and takes
     these on to the language model. With as many as the step reads, and vectors as new as the language model, this is the whole gradient (Gao et al.
     2021, arXiv 2101.06983); with fewer it is so on average. Where nothing learns in the lowest layers, what they make of a text is kept, in ``room``

@@ -34,16 +34,26 @@ class LowerStates:
         self.model, self.below, self.room = model, below, room
         self.taken = 0
         """Bytes."""
+        self.full = room <= 0
+        """No text more is kept, nor gone through for it."""
         self._kept = dict[str, tuple[Tensor, Tensor]]()
         self._several = False
 
     def __call__(self, texts: Sequence[str], *, keep: bool = True) -> Tensor:
         """[texts, width] as ``LanguageModel`` gives them, with gradients. ``keep = False``: of texts that will not come again."""
-        if self.below and keep:
-            self._read([text for text in dict.fromkeys(texts) if text not in self._kept])
-            if all(text in self._kept for text in texts):
-                return self._from([self._kept[text] for text in texts])
-        return self.model(self.model.tokens(texts))  # type: ignore[no-any-return]
+        if not self.below or not keep:
+            return self._whole(texts)
+        self._read([text for text in dict.fromkeys(texts) if text not in self._kept])
+        known = [row for row, text in enumerate(texts) if text in self._kept]
+        others = [row for row, text in enumerate(texts) if text not in self._kept]
+        parts = [self._from([self._kept[texts[row]] for row in known])] if known else []
+        if others:
+            parts.append(self._whole([texts[row] for row in others]))
+        return torch.cat(parts)[torch.tensor([*known, *others]).argsort()]
+
+    def _whole(self, texts: Sequence[str]) -> Tensor:
+        vectors: Tensor = self.model(self.model.tokens(texts))
+        return vectors
 
     def __len__(self) -> int:
         """Texts that are kept."""
@@ -56,22 +66,24 @@ class LowerStates:
     def forget(self) -> None:
         """Of another device or precision they would be others."""
         self._kept.clear()
-        self.taken = 0
+        self.taken, self.full = 0, self.room <= 0
 
     @torch.inference_mode(False)  # what is kept is read with gradients later
     @torch.no_grad()
     def _read(self, texts: Sequence[str]) -> None:
         """Keep what the layers below make of these, as long as there is room."""
-        if not texts or self.taken >= self.room:
+        if not texts or self.full:
             return
         tokens = self.model.tokens(texts)
         states = self._below(tokens).cpu()
         there = tokens["attention_mask"].bool().cpu()
         for text, codes, own, mask in zip(texts, tokens["input_ids"].cpu(), states, there, strict=True):
             size = self.bytes_of(own[mask])
-            if self.taken + size <= self.room:
-                self._kept[text] = (codes[mask].clone(), own[mask].clone())
-                self.taken += size
+            if self.taken + size > self.room:
+                self.full = True
+                return
+            self._kept[text] = (codes[mask].clone(), own[mask].clone())
+            self.taken += size
 
     def _below(self, tokens: dict[str, Tensor]) -> Tensor:
         """[texts, tokens, width] as they enter the layer above."""

@@ -69,7 +69,8 @@ def train_model(
     ``validate`` gives the figure that decides; without it all ``epochs`` are run. ``checkpoint`` is a folder that holds the
     state after each epoch: an interrupted training goes on from there and ends with the same weights, since every epoch draws from a
     generator seeded with (seed, epoch). ``progress`` hears each step and the end of each epoch.
-    ``refresh`` is called at the end of each epoch, before validation: vectors of texts whose encoder learns are worked out anew.
+    ``refresh`` is called at the end of each epoch in which a language model learns, before validation, and as often within it as that says: vectors
+    of texts are worked out anew.
     Where memory runs out or a loss is not a number, training stops with the checkpoint of the last whole epoch as it was.
     Started in several processes, each takes a share of every batch, and the first one alone validates, keeps checkpoints and tells ``progress``;
     all end with the same weights.
@@ -105,6 +106,8 @@ def _run(
         shard(model, processes)
         if (texts := model.texts_that_learn()) is not None:
             shard_frozen(texts.model.body, texts.learned, processes)
+            if processes.count > 1:  # layers in parts are gone through as often on all, and each would keep other texts
+                texts.lower.below = 0
         checkpoint = checkpoint / f"process-{processes.number}" if checkpoint is not None and processes.count > 1 else checkpoint
     dataset = feed.table.dataset
     optimisers = optimisers_of(model, options, dataset.n_items, dataset.n_users)
