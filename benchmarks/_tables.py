@@ -83,7 +83,7 @@ def rehearsal(sections: Sections, folder: Path, users: int | None) -> Sections:
         said["data"] = as_files(part, folder, all_items=False)
     text = said.get("text", {}).get("use")
     if said.get("text", {}).get("tuning", "frozen") != "frozen":
-        said["text"] |= {"fresh": 4, "max_tokens": 8}  # what learns is rehearsed with the language model that learns
+        said["text"] |= {"fresh": 4, "max_tokens": 8, "frozen_epochs": 0}  # what learns is rehearsed with the language model that learns
     elif text != "NoText" and (text is not None or said["data"].get("columns", {}).get("text") or said["data"].get("use")):
         said["text"] = {"use": "HashedText"}
     said["training"] = {**said.get("training", {}), "epochs": 1, "refit": False}

@@ -134,6 +134,7 @@ class Config:
         attempt(lambda: made.training.objective(made.model), None)
         if text is not None:
             attempt(partial(check_tuning, made.model, text), None)
+            found += _never_learns(text, made.training.epochs)
         if made.features and "context" not in made.model.abilities.reads:
             found.append(_no_context(made.features, made.model))
         for baseline in made.baselines:
@@ -306,6 +307,13 @@ def check_tuning(model: Model, text: Encoder) -> None:
             f"[text] tuning = {text.settings()['tuning']!r}: {type(model).__name__} does not learn through texts; models that do: {able}. "
             "Take one of them alone, or tuning = 'frozen'."
         )
+
+
+def _never_learns(text: Encoder, epochs: int) -> list[str]:
+    waits = text.settings().get("frozen_epochs") if text.learns else None
+    if waits is None or waits < epochs:
+        return []
+    return [f"[text] frozen_epochs = {waits}: of [training] epochs = {epochs} none is left to learn in; say fewer, or leave it out for half of them."]
 
 
 def _no_context(asked: Sequence[Feature], model: Model) -> str:

@@ -19,6 +19,7 @@ from germane.data import LeaveLastOut
 from germane.encoders import LearningTexts, PretrainedText
 from germane.encoders.language_model import LanguageModel
 from germane.errors import ConfigError, RunError
+from germane.evaluation import Validation
 from germane.jobs.check import check
 from germane.jobs.estimate import kept_states
 from germane.jobs.train import evaluate, fit
@@ -162,7 +163,7 @@ def test_texts_are_said_otherwise_as_they_are_learnt_from(tiny_bert: Path, monke
 @pytest.mark.parametrize("tuning", ["lora", "top:1"])
 def test_a_tuned_run_is_saved_and_answers_as_before(tiny_bert: Path, tmp_path: Path, tuning: str) -> None:
     fast = TrainingOptions(epochs=2, batch=16, learning_rate={"text": 1e-2, "rest": 1e-2}, refit=True)
-    recommender = germane.train(made(tiny_bert, tuning), small_shop(), training=fast)
+    recommender = germane.train(made(tiny_bert, tuning, frozen_epochs=0), small_shop(), training=fast)
     assert recommender.model.texts_that_learn() is None and recommender.content.learning is None
     frozen = PretrainedText(model=str(tiny_bert))
     assert not torch.allclose(recommender.text.encode(["umbrella boots"]), frozen.encode(["umbrella boots"]), atol=1e-4)
@@ -350,6 +351,43 @@ def test_nothing_learns_in_the_first_epochs_and_resuming_in_them_is_exact(tiny_b
             run("lora", 4, tmp_path / f"b{stop}", stop=stop, **waiting)
         resumed, _ = run("lora", 4, tmp_path / f"b{stop}", **waiting)
         assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("figures", "first", "again"),
+    [
+        ([0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [False] * 4 + [True] * 2, [False] * 2),
+        ([0.1, 0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1], [False] * 4 + [True] * 4, [False] * 4 + [True] * 2),
+    ],
+)
+def test_the_language_model_waits_for_half_of_the_epochs_and_patience_waits_with_it(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, figures: list[float], first: list[bool], again: list[bool]
+) -> None:
+    """A refit waits as long as the training whose best epoch it repeats: an epoch before anything learnt gives the frozen model."""
+    awake: list[list[bool]] = []
+    begin = LearningTexts.begin
+
+    def watched(learning: LearningTexts, epoch: int) -> None:
+        begin(learning, epoch)
+        awake.extend([[]] * (epoch == 0))
+        awake[-1] = [*awake[-1], learning.awake]
+
+    monkeypatch.setattr(LearningTexts, "begin", watched)
+    monkeypatch.setattr(Validation, "__call__", lambda self: figures[len(awake[-1]) - 1])
+    recommender = made(tiny_bert, "lora", fresh=4)
+    options = TrainingOptions(epochs=8, batch=16, patience=2, refit=True)
+    trained = fit(recommender, small_shop(), LeaveLastOut().divide(small_shop()), options)
+    assert awake == [first, again] and trained["epochs"] == len(again)
+    assert any(tensor.any() for name, tensor in recommender.text.state().items() if "lora_B" in name) == any(again)
+
+
+def test_a_language_model_that_would_never_learn_is_refused(tmp_path: Path) -> None:
+    data = {"events": "e.csv", "items": "i.csv", "columns": {"text": ["title"]}}
+    said = {"data": data, "text": {"tuning": "lora", "frozen_epochs": 6}, "training": {"epochs": 6}}
+    with pytest.raises(ConfigError, match=r"\[text\] frozen_epochs = 6: of \[training\] epochs = 6 none is left to learn in"):
+        Config.of(said, tmp_path)
+    for fine in ({**said, "training": {"epochs": 7}}, {**said, "text": {"frozen_epochs": 6}}):
+        Config.of(fine, tmp_path)
 
 
 def test_texts_are_encoded_anew_as_often_as_is_said(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from .base import Encoder
 from .content import ItemContent
 from .endpoint import EndpointText
 from .hashed import HashedText
-from .learning import LearningTexts
+from .learning import LearningTexts, frozen_of
 from .multilingual import MultilingualText
 from .no_text import NoText
 from .prompts import prompts
@@ -29,6 +29,7 @@ __all__ = [
     "VectorCache",
     "Whitening",
     "Words",
+    "frozen_of",
     "prompts",
     "word_codes",
 ]

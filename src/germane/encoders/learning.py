@@ -15,12 +15,17 @@ from .importance import importance_sample
 from .language_model import LanguageModel
 from .lower_states import LowerStates
 
-__all__ = ["LearningTexts", "behind"]
+__all__ = ["LearningTexts", "behind", "frozen_of"]
 
 
 def behind(prefix: str, texts: Sequence[str]) -> list[str]:
     """Each text behind the prefix; one that is blank stays so."""
     return [prefix + text if text.strip() else text for text in texts]
+
+
+def frozen_of(said: int | None, epochs: int) -> int:
+    """In how many of ``epochs`` the language model waits: half, where nothing is said."""
+    return epochs // 2 if said is None else min(said, epochs)
 
 
 class LearningTexts(nn.Module):
@@ -42,7 +47,7 @@ class LearningTexts(nn.Module):
         fresh: int,
         batch: int,
         room: float = 0.0,
-        frozen_epochs: int = 0,
+        frozen_epochs: int | None = None,
         unfreeze: int = 0,
         refreshes: int = 1,
         prefix: str = "",
@@ -52,7 +57,8 @@ class LearningTexts(nn.Module):
         super().__init__()
         self.bare, self.prefix, self.words_prefix, self.vary = list(texts), prefix, words_prefix, vary
         self.texts, self.fresh, self.batch = behind(prefix, texts), fresh, batch
-        self.frozen_epochs, self.unfreeze, self.refreshes = frozen_epochs, unfreeze, refreshes
+        self.unfreeze, self.refreshes = unfreeze, refreshes
+        self.frozen_epochs = frozen_epochs
         self.beside = how.tuning != "full" and how.top is None
         """Whether what learns was put in beside the pretrained weights, and not these themselves."""
         learns = adapt(model, how)
@@ -126,10 +132,14 @@ class LearningTexts(nn.Module):
             found.setdefault(depth, []).append(parameter)
         return [found[depth] for depth in sorted(found)]
 
+    def wait(self, epochs: int) -> None:
+        """Of a training of so many; one that is gone through again for the epochs that were best waits as the first did."""
+        self.frozen_epochs = frozen_of(self.frozen_epochs, epochs)
+
     def begin(self, epoch: int) -> None:
         """Nothing learns in the first ``frozen_epochs`` (Kumar et al. 2022, arXiv 2202.10054); then, with ``unfreeze``, one layer more each so many
         epochs, from the top (Howard and Ruder 2018). ``epoch`` from 0."""
-        layers, since = self.layers(), epoch - self.frozen_epochs
+        layers, since = self.layers(), epoch - (self.frozen_epochs or 0)
         lowest = len(layers) - 1 - since // self.unfreeze if self.unfreeze else 0
         for place, layer in enumerate(layers):
             for parameter in layer:

@@ -69,9 +69,9 @@ class PretrainedTextOptions(Options):
     options, such as ``["Synonyms", {use = "TokenDropout", share = 0.2}]``. Absent: they are learnt from as they are."""
     refreshes: int = Field(default=1, ge=1)
     """How often an epoch all texts are encoded anew: more, where the language model moves far in one; each is a pass over the catalogue."""
-    frozen_epochs: int = Field(default=0, ge=0)
+    frozen_epochs: int | None = Field(default=None, ge=0)
     """Epochs in which the language model does not learn yet, and which take no longer than frozen ones: what begins at random finds its place first,
-    and pulls nothing out of place."""
+    and pulls nothing out of place. Absent: half of them. `[training] patience` counts from the last of them."""
     unfreeze: int = Field(default=0, ge=0)
     """Gradual unfreezing: epochs between a layer's beginning to learn and that of the one below it. 0: all that may learn does so together."""
 
@@ -232,9 +232,11 @@ class PretrainedText(Encoder):
         o = self.options
         vary = TextAugmentation(augment=o.augment) if o.augment else None
         prefix, words = self.family.item_prefix, self.family.words_prefix
-        sizes = {"fresh": o.fresh, "batch": o.batch, "refreshes": o.refreshes, "frozen_epochs": o.frozen_epochs, "unfreeze": o.unfreeze}
-        room = o.states_memory * 1e9
-        return LearningTexts(self._base(), self._adaptation, texts, room=room, prefix=prefix, words_prefix=words, vary=vary, **sizes)
+        sizes = {"fresh": o.fresh, "batch": o.batch, "refreshes": o.refreshes, "unfreeze": o.unfreeze}
+        wait, room = o.frozen_epochs, o.states_memory * 1e9
+        return LearningTexts(
+            self._base(), self._adaptation, texts, frozen_epochs=wait, room=room, prefix=prefix, words_prefix=words, vary=vary, **sizes
+        )
 
     def anew(self) -> PretrainedText:
         return PretrainedText(**self.settings())

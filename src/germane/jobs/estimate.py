@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..config import Config
 from ..data import Dataset, Split
 from ..data.conversions import closed
-from ..encoders import Encoder, HashedText, LearningTexts, NoText, PretrainedText, VectorCache, prompts
+from ..encoders import Encoder, HashedText, LearningTexts, NoText, PretrainedText, VectorCache, frozen_of, prompts
 from ..errors import FetchError, TrainingError
 from ..evaluation import VARIANTS, cases_of, judge_cases, judge_pairs, teach_ranker
 from ..evaluation.pairs import SAID, pair_metrics
@@ -97,8 +97,9 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     text = recommender.text
     texts, encode = _encoding(text, dataset)
     sample = replace(split, validation=_cases(dataset, split, config.training.metric))
-    asleep, refreshes = (text.options.frozen_epochs, text.options.refreshes) if isinstance(text, PretrainedText) and text.learns else (0, 1)
-    asleep = min(asleep, config.training.epochs)
+    asleep, refreshes = 0, 1
+    if isinstance(text, PretrainedText) and text.learns:
+        asleep, refreshes = frozen_of(text.options.frozen_epochs, config.training.epochs), text.options.refreshes
     quick = _timed(config.recommender(dataset), dataset, sample, config, frozen=True)[0] if asleep else None
     steps, prepare = _timed(recommender, dataset, sample, config)
     open_cases, case, asked = _judging(recommender, dataset, sample, config)

@@ -48,6 +48,8 @@ class Fitting:
     """Trainings of one model that come after this one."""
     start: Mapping[str, Tensor] | None = None
     """Weights to begin with; None: at random."""
+    chosen: int | None = None
+    """Epochs that validation chose, and that are gone through now; None: it has yet to choose among those of ``options``."""
 
     def anew(self, split: Split, folder: str, epochs: list[int] | None = None, later: int = 0) -> list[Trained]:
         """Fit on another division, with checkpoints in a ``folder`` of its own; ``epochs``: of each part, where they are known."""
@@ -57,6 +59,11 @@ class Fitting:
         self.recommender.prepare(self.dataset.take(split.train), features=features)
         checkpoint = self.checkpoint / folder if self.checkpoint else None
         return replace(self, split=split, checkpoint=checkpoint, part=folder, later=later).parts(epochs)
+
+    @property
+    def epochs(self) -> int:
+        """At most so many are gone through."""
+        return self.options.epochs if self.chosen is None else self.chosen
 
     def validation(self) -> Cases:
         return cases_of(self.recommender, self.dataset, self.split, "validation", self.judged_by)
@@ -79,17 +86,16 @@ class Fitting:
 
     def _member(self, place: int, epochs: int | None) -> Fitting:
         """The member at ``place`` of a blend, with a seed of its own; else the model."""
-        options = self.options if epochs is None else self.options.model_copy(update={"epochs": epochs, "refit": False})
         whole = self.recommender.model
         if not isinstance(whole, Blend):
-            return replace(self, options=options, still=self.later)
+            return replace(self, chosen=epochs, still=self.later)
         part = copy.copy(self.recommender)
         part.model, part.seed = whole.members[place], self.recommender.seed + place
         checkpoint = self.checkpoint / f"member-{place}" if self.checkpoint else None
         learn = [isinstance(member, Learned) for member in whole.members]
         still = sum(learn[place + 1 :]) + self.later * sum(learn)
         named = f"{self.part} member {place + 1}".strip()
-        return replace(self, recommender=part, options=options, checkpoint=checkpoint, part=named, still=still)
+        return replace(self, recommender=part, chosen=epochs, checkpoint=checkpoint, part=named, still=still)
 
     def one(self) -> Trained:
         model = self.recommender.model
@@ -134,8 +140,10 @@ class Fitting:
         return feed, train
 
     def _learned(self, model: Learned) -> Trained:
-        recommender, options = self.recommender, self.options
+        recommender, options = self.recommender, self.options.model_copy(update={"epochs": self.epochs})
         feed, train = self.lesson(model)
+        if (learning := model.texts_that_learn()) is not None:
+            learning.wait(self.options.epochs)
         if self.start is not None:
             model.load_state(dict(self.start))
         cases = self.validation() if len(self.split.validation) else None
@@ -159,7 +167,7 @@ class Fitting:
             return None
 
         def tell(told: Told) -> None:
-            told = replace(told, part=self.part, ahead=self.options.epochs * (1 + self.still) - told.epoch)
+            told = replace(told, part=self.part, ahead=self.epochs * (1 + self.still) - told.epoch)
             if self.progress is not None:
                 self.progress(told)
             if self.shown is not None and told.ended and cases is not None:

@@ -21,6 +21,7 @@ from .epoch_mean import EpochMean
 from .optimisers import optimisers_of
 from .options import TrainingOptions
 from .recompute import recompute
+from .refreshing import Refreshing
 from .running_mean import RunningMean
 from .schedules import factor_at
 from .sharding import shard, shard_frozen, whole
@@ -104,10 +105,10 @@ def _run(
     model.to(device)
     if options.sharded:
         shard(model, processes)
-        if (texts := model.texts_that_learn()) is not None:
-            shard_frozen(texts.model.body, texts.learned, processes)
+        if (learning := model.texts_that_learn()) is not None:
+            shard_frozen(learning.model.body, learning.learned, processes)
             if processes.count > 1:  # layers in parts are gone through as often on all, and each would keep other texts
-                texts.lower.below = 0
+                learning.lower.below = 0
         checkpoint = checkpoint / f"process-{processes.number}" if checkpoint is not None and processes.count > 1 else checkpoint
     dataset = feed.table.dataset
     optimisers = optimisers_of(model, options, dataset.n_items, dataset.n_users)
@@ -123,17 +124,15 @@ def _run(
         raise TrainingError(f"not all processes find the same checkpoint in {checkpoint}: put the run where all of them can read it, or begin anew.")
     processes.alike(part for part in (*model.parameters(), *model.buffers()) if not is_sharded(part))
     steps = math.ceil(len(feed) / options.accumulate)
-    texts = model.texts_that_learn()
-    if refresh is not None and texts is not None and begin > texts.frozen_epochs:
-        refresh()
+    texts = Refreshing(model.texts_that_learn(), refresh)
+    texts.resume(begin)
     for epoch in range(begin, options.epochs):
-        if epoch - max(trained.best_epoch, averaged_from) >= options.patience and validate is not None and trained.best_epoch:
+        if epoch - max(trained.best_epoch, averaged_from, texts.waiting) >= options.patience and validate is not None and trained.best_epoch:
             break
         torch.manual_seed(seed * 100_003 + epoch + APART * processes.number)
         rng = np.random.default_rng([seed, epoch])
         model.train()
-        if texts is not None:
-            texts.begin(epoch)
+        texts.begin(epoch)
         if adversary is not None:
             adversary.begin(epoch + 1)
         total, of, done, factor = 0.0, 0.0, 0, 1.0
@@ -145,8 +144,7 @@ def _run(
             if mean is not None:
                 mean.update(epoch * steps + done)
             total, of, done = total + loss, of + weight, done + 1
-            if refresh is not None and texts is not None and texts.due(done, steps):
-                refresh()
+            texts.stepped(done, steps)
             heads = {head: heads.get(head, 0.0) + value for head, value in by_head.items()}
             if progress is not None and processes.first:  # random cuts may make a few more batches
                 progress(Told(epoch + 1, done, max(steps, done), loss, by_head, options.rate * factor, weight))
@@ -154,8 +152,7 @@ def _run(
             mean.ended(epoch)
         figure = None
         with mean.worn() if mean is not None else nullcontext():
-            if refresh is not None and texts is not None and texts.awake:
-                refresh()
+            texts.ended()
             if validate is not None:
                 model.eval()
                 with whole(model):
@@ -165,8 +162,8 @@ def _run(
                 trained.best_epoch, trained.best = epoch + 1, figure
                 if validate is not None or (mean is not None and epoch + 1 == options.epochs):
                     best_state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-        if refresh is not None and mean is not None and texts is not None and texts.awake:  # learned on from are the weights' own vectors
-            refresh()
+        if mean is not None:
+            texts.ended()  # learned on from are the weights' own vectors
         if progress is not None and processes.first:
             means = {head: value / max(done, 1) for head, value in heads.items()}
             progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, options.rate * factor, of, figure, ended=True))
