@@ -59,6 +59,8 @@ class LearningTexts(nn.Module):
         self.texts, self.fresh, self.batch = behind(prefix, texts), fresh, batch
         self.unfreeze, self.refreshes = unfreeze, refreshes
         self.frozen_epochs = frozen_epochs
+        self.ahead = True
+        """Lower states of all texts are worked out before the first is learnt from, so that a resumed training has the very same."""
         self.beside = how.tuning != "full" and how.top is None
         """Whether what learns was put in beside the pretrained weights, and not these themselves."""
         learns = adapt(model, how)
@@ -144,6 +146,8 @@ class LearningTexts(nn.Module):
         for place, layer in enumerate(layers):
             for parameter in layer:
                 parameter.requires_grad_(since >= 0 and place >= lowest)
+        if self.awake and self.ahead:
+            self.lower.fill(self.texts, self.batch)
 
     @property
     def awake(self) -> bool:

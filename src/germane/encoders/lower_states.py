@@ -51,6 +51,13 @@ class LowerStates:
             parts.append(self._whole([texts[row] for row in others]))
         return torch.cat(parts)[torch.tensor([*known, *others]).argsort()]
 
+    def fill(self, texts: Sequence[str], batch: int) -> None:
+        """Keep those of ``texts`` that find room, ``batch`` at a time, always in the same order: rounding, and who finds room, rest on nothing that is
+        read in between."""
+        missing = sorted({text for text in texts if text.strip() and text not in self._kept}, key=lambda text: (len(text), text))
+        for start in range(0, len(missing) if self.below else 0, batch):
+            self._read(missing[start : start + batch])
+
     def _whole(self, texts: Sequence[str]) -> Tensor:
         vectors: Tensor = self.model(self.model.tokens(texts))
         return vectors

@@ -200,7 +200,8 @@ class _LearningStandIn(HashedText):
     def learning(self, texts: Sequence[str]) -> LearningTexts | None:
         learning = self.text.learning(texts)
         if learning is not None:
-            learning.frozen_epochs, learning.refreshes = int(self.frozen), 1  # some steps of one epoch are timed, and the passes apart
+            # Some steps of one epoch are timed, and the passes over all texts apart.
+            learning.frozen_epochs, learning.refreshes, learning.ahead = int(self.frozen), 1, False
         return learning
 
 

@@ -24,6 +24,7 @@ class Refreshing:
     def resume(self, epochs: int) -> None:
         """A training goes on behind so many: its checkpoint holds what was learnt and no vectors."""
         if self.texts is not None and epochs > self.waiting:
+            self.texts.begin(epochs - 1)
             self.refresh()
 
     def begin(self, epoch: int) -> None:
