@@ -54,6 +54,8 @@ negatives = 8
 baselines = ["Popular"]
 variants = []
 """
+TORCHRUN = ["torch.distributed.run", "--nproc-per-node", "2", "--master-port"]
+ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port"]
 ALONE = ["TORCHELASTIC_RUN_ID", "LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"]
 
 
@@ -85,15 +87,16 @@ def free_port() -> str:
 
 
 @pytest.mark.parametrize(
-    ("sharded", "more"), [("false", []), ("true", []), ("true", ["text.layers=1"])], ids=["whole", "in parts", "in parts, top layer alone"]
+    ("launcher", "sharded", "more"),
+    [(TORCHRUN, "false", []), (ACCELERATE, "false", []), (TORCHRUN, "true", []), (TORCHRUN, "true", ["text.layers=1"])],
+    ids=["whole", "whole, by accelerate launch", "in parts", "in parts, top layer alone"],
 )
-def test_two_processes_equal_one(shop: Path, sharded: str, more: list[str]) -> None:
-    """Negatives, dropped identities, a language model that learns, baselines and all, as torchrun starts them; the terminal hears one of them."""
+def test_two_processes_equal_one(shop: Path, launcher: list[str], sharded: str, more: list[str]) -> None:
+    """Negatives, dropped identities, a language model that learns, baselines and all; the terminal hears one of them."""
     rows = train_run(shop / "shop.toml", shop / "one", sets=more)[1].rows
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port(), "-m", "germane"]
     told = subprocess.run(
         [
-            *torchrun,
+            *(sys.executable, "-m", *launcher, free_port(), "-m", "germane"),
             "train",
             "shop.toml",
             "-o",

@@ -52,8 +52,8 @@ class LowerStates:
         return torch.cat(parts)[torch.tensor([*known, *others]).argsort()]
 
     def fill(self, texts: Sequence[str], batch: int) -> None:
-        """Keep those of ``texts`` that find room, ``batch`` at a time, always in the same order: rounding, and who finds room, rest on nothing that is
-        read in between."""
+        """Keep those of ``texts`` that find room, ``batch`` at a time and always in the same order: rounding, and who finds room, do not rest on
+        which of them is read first."""
         missing = sorted({text for text in texts if text.strip() and text not in self._kept}, key=lambda text: (len(text), text))
         for start in range(0, len(missing) if self.below else 0, batch):
             self._read(missing[start : start + batch])
