@@ -32,7 +32,7 @@ from germane.models.rankers import Ranker
 from germane.models.two_stage import RankerOptions
 from germane.policies import Policy
 from germane.search_space import Searched, SearchOptions
-from germane.training import AdversarialOptions, ContrastOptions, TrainingOptions
+from germane.training import AdversarialOptions, ContrastOptions, MaskedOptions, TrainingOptions
 from germane.training.pretraining import PretrainingOptions
 from germane.training.tracking import TrackingOptions
 
@@ -65,6 +65,7 @@ SECTIONS: list[tuple[str, ModuleType | type[Options], type | None]] = [
     ("[training] augment", AugmentOptions, None),
     ("[training] adversarial", AdversarialOptions, None),
     ("[training] contrast", ContrastOptions, None),
+    ("[training] masked", MaskedOptions, None),
     ("[evaluation]", EvaluationOptions, None),
     ("[tracking]", TrackingOptions, None),
     ("[search]", SearchOptions, None),

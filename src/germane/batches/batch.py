@@ -120,6 +120,12 @@ class Batch:
         """Of all its targets, or of all its events where it has none: what it counts beside others whose gradients are added up."""
         return float(self.weights[self.targets >= 0].sum()) or float(self.weights.sum())
 
+    def histories(self) -> QueryBatch:
+        """Each stretch but its last target as the history of a query, asked at that one's time, in no moment and without words."""
+        asked, times = self.queries, self.target_times[:, -1]
+        ages = (times[:, None] - self.history_times).clamp(min=0).float().masked_fill(asked.history < 0, 0)
+        return replace(asked, times=times, ages=ages, moment=asked.moment[:, -1], words=asked.words[:, -1]).without_moment().without_words()
+
     def share(self, number: int, of: int) -> Batch:
         """Every ``of``-th stretch from ``number`` on, as wide as the whole: what one of so many processes takes."""
         parts = {name: part[number::of] for name, part in vars(self).items() if part is not None and name != "shown"}

@@ -209,3 +209,8 @@ class TwoSided(Learned):
 
     n_items: int
     """Size of the catalogue, added items included."""
+
+    @property
+    @abstractmethod
+    def known_items(self) -> Tensor:
+        """[items] bool: those that training knows. The others are nobody's negatives."""

@@ -5,6 +5,7 @@ from .checkpoints import Trained
 from .contrast import ContrastOptions
 from .distributed import Processes
 from .loop import choose_device, train_model
+from .masked import MaskedOptions
 from .options import TrainingOptions
 from .precision import chosen_precision
 from .range_test import RangeTest, range_test
@@ -15,6 +16,7 @@ __all__ = [
     "AdversarialOptions",
     "Adversary",
     "ContrastOptions",
+    "MaskedOptions",
     "Processes",
     "Progress",
     "RangeTest",

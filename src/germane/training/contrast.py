@@ -46,8 +46,7 @@ def contrast(model: TwoSided, batch: Batch, options: ContrastOptions) -> Tensor:
     told = (batch.queries.history >= 0).sum(1) >= FEWEST
     if int(told.sum()) < 2:
         return torch.zeros((), device=told.device)
-    last = batch.queries
-    asked = replace(last, moment=last.moment[:, -1], words=last.words[:, -1], times=batch.target_times[:, -1])[told].without_moment().without_words()
+    asked = batch.histories()[told]
     one, other = (functional.normalize(model.query_vectors(view_of(asked, options)).float(), dim=1) for _ in range(2))
     user = batch.queries.users[told]
     alike = (user[:, None] == user) & ~torch.eye(len(user), dtype=torch.bool, device=user.device)  # another stretch of the same timeline

@@ -18,6 +18,7 @@ from ..models import Learned, Model, TwoSided
 from ..search_space import Searched
 from .adversarial import AdversarialOptions
 from .contrast import ContrastOptions
+from .masked import MaskedOptions
 from .precision import PrecisionName
 
 __all__ = ["TrainingOptions"]
@@ -108,6 +109,8 @@ class TrainingOptions(Options):
     """Learn also from weights disturbed where it hurts most, against overfitting: ``{kind = "fgm", size = 0.5}``. Absent: not."""
     contrast: ContrastOptions | None = None
     """Learn also to tell whose history it is from two views of it, where targets alone are too few: ``{weight = 0.1}``. Absent: not."""
+    masked: MaskedOptions | None = None
+    """Learn also to find items that are hidden from a history by what stands before and after: ``{weight = 0.1, share = 0.2}``. Absent: not."""
     device: str = "auto"
     """``auto``: a GPU where there is one."""
     threads: int | None = Field(default=None, ge=1)
@@ -200,15 +203,16 @@ class TrainingOptions(Options):
             )
         if self.adversarial is not None and not _learns(model, "timelines", "rows"):
             raise ConfigError(f"[training] adversarial disturbs gradient steps, and {type(model).__name__} takes none: leave it out.")
-        if self.contrast is not None and not (isinstance(model, TwoSided) and _learns(model, "timelines")):
+        alone = [name for name in ("contrast", "masked") if getattr(self, name) is not None]
+        if alone and not (isinstance(model, TwoSided) and _learns(model, "timelines")):
             raise ConfigError(
-                f"[training] contrast compares what histories say, and {type(model).__name__} makes no vector of one: take a model that does, "
-                "such as ContextTransformer, SASRec or GRU, or leave contrast out."
+                f"[training] {alone[0]} compares what histories say, and {type(model).__name__} makes no vector of one: take a model that does, "
+                f"such as ContextTransformer, SASRec or GRU, or leave {alone[0]} out."
             )
         if self.sharded and not getattr(model, "by_rows", ()):
             raise ConfigError(f"[training] sharded = true: {type(model).__name__} has no table that may lie in parts; ContextTransformer has.")
-        if self.sharded and (self.adversarial is not None or self.contrast is not None):
-            other = "contrast" if self.adversarial is None else "adversarial"
+        if self.sharded and (self.adversarial is not None or alone):
+            other = alone[0] if self.adversarial is None else "adversarial"
             raise ConfigError(
                 f"[training] sharded and {other}: processes that hold a table in parts have to read it as often as each other; say one."
             )
@@ -241,7 +245,8 @@ class TrainingOptions(Options):
         apart: dict[str, object] = {"calibrate": None, "label_smoothing": 0.0, "sparse": False, "sharded": False, "checkpointing": False}
         apart["augment"] = self.augment if _learns(model, "timelines") else None
         apart["adversarial"] = self.adversarial if _learns(model, "timelines", "rows") else None
-        apart["contrast"] = self.contrast if isinstance(model, TwoSided) and _learns(model, "timelines") else None
+        if not (isinstance(model, TwoSided) and _learns(model, "timelines")):
+            apart |= {"contrast": None, "masked": None}
         other = self.model_copy(update={"heads": heads, "loss": loss, **apart})
         learnt = other.objective(model).heads
         kept = {"calibrate": self.calibrate if "click" in learnt else None, "label_smoothing": self.label_smoothing if "ranking" in learnt else 0.0}

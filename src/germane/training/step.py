@@ -15,6 +15,7 @@ from ..models import Learned, TwoSided
 from .adversarial import Adversary
 from .contrast import contrast
 from .distributed import Processes
+from .masked import masked
 from .optimisers import set_rates
 from .options import TrainingOptions
 from .precision import Precision
@@ -101,9 +102,12 @@ class Stepper:
 
     def _measured(self, batch: Batch | RowBatch, draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
         with step_draws(draws, self.device), self.precision.autocast():
-            batch, contrasted = batch.to(self.device), self.options.contrast
+            batch = batch.to(self.device)
             told = self.model.loss(batch, self.model.objective)
             total = sum((self.weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=self.device))
-            if contrasted is not None and isinstance(self.model, TwoSided) and isinstance(batch, Batch):
-                total = total + contrasted.weight * contrast(self.model, batch, contrasted)
+            if isinstance(self.model, TwoSided) and isinstance(batch, Batch):
+                if (views := self.options.contrast) is not None:
+                    total = total + views.weight * contrast(self.model, batch, views)
+                if (hidden := self.options.masked) is not None:
+                    total = total + hidden.weight * masked(self.model, batch, hidden)
         return total, told

@@ -72,6 +72,10 @@ class SequenceModel(TwoSided):
         vectors: Tensor = self.items(items)
         return vectors
 
+    @property
+    def known_items(self) -> Tensor:
+        return self.known
+
     def _read(self, history: Tensor) -> Tensor:
         """[B, T] codes -> [B, T, width]"""
         return self.states(self.item_vectors(history.clamp(min=0)), history < 0)

@@ -189,6 +189,10 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         alike = self.items.fixed[items] * self._trusted(items)[:, None]
         return torch.cat([self.items(items), alike, (prior if self.new is None else prior + self.new.of(self.items.known, items))[:, None]], dim=-1)
 
+    @property
+    def known_items(self) -> Tensor:
+        return self.items.known
+
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         asked = self._encode(queries)
         if self.look is not None and "ranking" not in self.objective.heads:
