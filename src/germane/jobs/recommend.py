@@ -12,12 +12,12 @@ import numpy as np
 from ..bundle import load
 from ..component import build
 from ..config import apply
-from ..data.readers import read_files
 from ..errors import ConfigError, QueryError
 from ..policies import Policy
 from ..recommender import Recommender
 from ..types import Query, Slate
 from ..wire import query_from_line
+from .brought import read_brought
 
 __all__ = ["answer_all", "answer_file", "answer_one", "check_length", "context_of", "open_run"]
 
@@ -34,7 +34,7 @@ def open_run(run: str | Path, *, items: str | Path | None = None, sets: Sequence
     if sets:
         recommender.policy = _changed(recommender.policy, sets)
     if items is not None:
-        recommender.add_items(read_files(str(items), Path()).frame)
+        recommender.add_items(read_brought(run, items))
     return recommender
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from ..bundle import load
-from ..data.readers import read_files
 from ..errors import DataError
+from .brought import read_brought
 from .output import form_of, write_frame
 
 __all__ = ["score_file"]
@@ -20,10 +20,10 @@ def score_file(run: str | Path, pairs: str | Path, out: str | Path, *, head: str
     A row has no score where its item is not in the catalogue.
     """
     form_of(out)
-    table = read_files(str(pairs), Path())
+    recommender = load(run, trust=trust)
+    table = read_brought(run, pairs)
     if "score" in table.frame.columns:
         raise DataError(f"{table.name} has a column 'score' already, which is what is appended: rename it.")
-    recommender = load(run, trust=trust)
-    scores = pl.Series("score", recommender.score(table.frame, head)).fill_nan(None)
+    scores = pl.Series("score", recommender.score(table, head)).fill_nan(None)
     write_frame(table.frame.with_columns(scores), out)
     return table.frame.height, scores.null_count()
