@@ -179,6 +179,11 @@ class Recommender:
                 slates += self._answer(queries[begin : begin + 64], n, rng or self._rng, explore, explain, now)
             return slates
 
+    def check(self, query: Query) -> None:
+        """Refuse a query that cannot be answered, before anything is: its context and its filter."""
+        self._dataset()
+        self._reader.check(query)
+
     def _answer(self, queries: Sequence[Query], n: int, rng: np.random.Generator, explore: bool, explain: bool, now: float | None) -> list[Slate]:
         notes: list[list[Note]] = [[] for _ in queries]
         batch = self.batch(queries, now, notes)

@@ -54,6 +54,21 @@ def test_a_bad_line_is_named_before_anything_is_answered(trained: Recommender, t
         next(answer_file(trained, tmp_path / "ghost.jsonl"))
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"context": {"wether": "rain"}}', r"Did you mean weather\?"),
+        ('{"context": {"degrees": "warm"}}', r"context degrees = 'warm' is not a number"),
+        ('{"history": [{"item": "i1", "context": {"degrees": "warm"}}]}', r"history\[0\]\.context degrees = 'warm' is not a number"),
+        ('{"filter": {"eq": ["titel", "x"]}}', r"Did you mean title\?"),
+        ('{"filter": {"range": ["title", 1, 2]}}', "needs a column of numbers"),
+    ],
+)
+def test_a_line_that_cannot_be_answered_is_named_before_anything_is_answered(trained: Recommender, tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(QueryError, match=rf"q\.jsonl, line 2: .*{said}"):
+        next(answer_file(trained, lines(tmp_path, "{}", line), 3))
+
+
 def test_everyone_is_answered_once(trained: Recommender) -> None:
     slates = list(answer_all(trained, 2))
     assert [slate.user for slate in slates] == list(trained.people.codes) and all(len(slate.items) == 2 for slate in slates)

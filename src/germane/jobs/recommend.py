@@ -43,10 +43,10 @@ def answer_file(
 ) -> Iterator[Slate]:
     """A slate for each line of JSON, in order, each with a fresh draw. A line's own ``n``, ``explain`` and ``explore`` go before those said here.
 
-    The whole file is checked first: a line that is no query is named by its number, and nothing is answered.
+    The whole file is checked first: a line that is no query, or none that this run can answer, is named by its number, and nothing is answered.
     """
     check_length(n)
-    asked = _read(Path(queries))
+    asked = _read(Path(queries), recommender)
     rng = _rng(recommender, seed)
     wishes = {"n": n, "explain": True, "explore": explore}
     done = 0
@@ -98,7 +98,7 @@ def context_of(given: Iterable[str]) -> dict[str, Any]:
     return context
 
 
-def _read(path: Path) -> list[tuple[Query, dict[str, Any]]]:
+def _read(path: Path, recommender: Recommender) -> list[tuple[Query, dict[str, Any]]]:
     if not path.is_file():
         raise ConfigError(f'{path} is not there: --queries takes a file of JSON lines, such as {{"user": "u1"}}.')
     asked: list[tuple[Query, dict[str, Any]]] = []
@@ -107,6 +107,7 @@ def _read(path: Path) -> list[tuple[Query, dict[str, Any]]]:
             if line.strip():
                 try:
                     asked.append(query_from_line(line))
+                    recommender.check(asked[-1][0])
                 except QueryError as error:
                     raise QueryError(f"{path}, line {number}: {error}", error.field) from None
     return asked
