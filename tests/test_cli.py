@@ -9,6 +9,7 @@ import pytest
 
 from germane import __version__, cli
 from germane.errors import GermaneError
+from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 
 
@@ -110,6 +111,22 @@ def test_lines_for_machines(run: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert pl.read_csv(tmp_path / "one.csv").height == 2
 
 
+def test_what_a_run_is_asked_with_can_be_changed(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    sets = ("--set", "policy.use=EpsilonGreedy", "--set", "policy.epsilon=0.5", "--set", "evaluation.exclude_seen=false")
+    served: list[Recommender] = []
+    monkeypatch.setattr("germane.serving.serve", lambda recommender, *given: served.append(recommender))
+    assert call(monkeypatch, "serve", run, *sets) == 0
+    assert repr(served[0].policy) == "EpsilonGreedy(epsilon=0.5)" and served[0].exclude_seen is False
+    assert call(monkeypatch, "serve", run) == 0
+    assert repr(served[1].policy) == "Greedy()" and served[1].exclude_seen is True
+    assert call(monkeypatch, "describe", run, "--json", *sets) == 0
+    assert json.loads(capsys.readouterr().out)["policy"] == "EpsilonGreedy(epsilon=0.5)"
+    for more, items in (((), 12), (("--set", "evaluation.exclude_seen=false"), 24)):
+        assert call(monkeypatch, "recommend", run, "--user", "u1", "-k", 24, "--json", *more) == 0
+        shown = len(json.loads(capsys.readouterr().out)["items"])
+        assert shown == items if more else shown < 24
+
+
 def test_the_chance_is_shown_where_the_policy_explores(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "recommend", run, "--user", "ghost", "--context", "weather=hail", "-k", 2, "--set", "policy.use=PlackettLuce") == 0
     said = capsys.readouterr().out
@@ -164,6 +181,15 @@ def test_describe_check_and_evaluate(run: Path, shop: Path, monkeypatch: pytest.
         (("recommend", "RUN", "--user", "u1", "--context", "rain"), "name=value"),
         (("recommend", "RUN", "--user", "u1", "--seed", "-1"), "--seed"),
         (("recommend", "RUN", "--user", "u1", "--set", "policy.epsilon=0.1"), "no option 'epsilon'"),
+        (("recommend", "RUN", "--user", "u1", "--set", "evaluation.exclude_sen=false"), "Did you mean exclude_seen?"),
+        (("recommend", "RUN", "--user", "u1", "--set", "evaluation.exclude_seen=3"), "exclude_seen"),
+        (("serve", "RUN", "--set", "policy.use=Greddy"), "Did you mean Greedy?"),
+        (("serve", "RUN", "--set", "training.epochs=3"), "only policy and evaluation"),
+        (("score", "RUN", "--pairs", "p.csv", "-o", "s.csv", "--set", "model.width=3"), "only policy and evaluation"),
+        (("describe", "RUN", "--set", "policy=Greedy"), "write policy.key=value"),
+        (("demo", "--no-serve", "-o", "new", "--set", "model.use=Popular"), "not model.use"),
+        (("demo", "--no-serve", "-o", "new", "--set", "evaluation.k=[5]"), "seed, text, model, policy, training"),
+        (("demo", "--no-serve", "-o", "new", "--set", "model.widht=3"), "Did you mean width?"),
         (("score", "RUN", "--pairs", "ghost.csv", "-o", "s.csv"), "no file matches"),
         (("check", "SHOP", "--set", "training.epochs=0", "--set", "policy.use=Greddy"), "Did you mean Greedy?"),
         (("evaluate", "RUN", "--split", "train"), "choose test or validation"),
@@ -214,7 +240,7 @@ def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: 
     def broken(*given: object, **named: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("germane.jobs.describe.load", broken)
+    monkeypatch.setattr("germane.jobs.describe.open_run", broken)
     assert call(monkeypatch, "describe", run) == 3
     report = Path(capsys.readouterr().err.split("lies in ")[1].strip().rstrip("."))
     said = report.read_text()

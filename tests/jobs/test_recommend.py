@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from germane.errors import ConfigError, QueryError
-from germane.jobs.recommend import answer_all, answer_file, answer_one, context_of, open_run
+from germane.jobs.opening import open_run
+from germane.jobs.recommend import answer_all, answer_file, answer_one, context_of
 from germane.policies import EpsilonGreedy, Greedy, PlackettLuce
 from germane.recommender import Recommender
 from germane.types import Query, Slate
@@ -86,7 +87,7 @@ def test_the_policy_of_a_run_can_be_changed(run: Path) -> None:
     other = open_run(run, sets=["policy.use=PlackettLuce", "policy.temperature=2.0"]).policy
     assert isinstance(other, PlackettLuce) and other.options.temperature == 2.0
     assert isinstance(open_run(run, sets=["policy.use=Greedy"]).policy, Greedy)
-    with pytest.raises(ConfigError, match="only the policy"):
+    with pytest.raises(ConfigError, match="only policy and evaluation"):
         open_run(run, sets=["model.width=3"])
     with pytest.raises(ConfigError, match=r"\[policy\].*Did you mean epsilon"):
         open_run(run, sets=["policy.epsilom=0.3"])

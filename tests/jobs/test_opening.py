@@ -10,7 +10,7 @@ import pytest
 from germane.bundle import load
 from germane.config import Config
 from germane.errors import DataError, QueryError
-from germane.jobs.recommend import open_run
+from germane.jobs.opening import open_run
 from germane.jobs.run import train_run
 from germane.jobs.score import score_file
 from germane.recommender import Recommender
