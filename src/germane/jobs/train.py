@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..batches import EventTable
-from ..config import check_tuning
+from ..config import Config, check_tuning
 from ..data import Dataset, LeaveLastOut, Split, Splitter
-from ..errors import TrainingError
+from ..errors import ConfigError, DataError, TrainingError
 from ..evaluation import (
     READ_OTHERWISE,
     VARIANTS,
@@ -31,7 +32,7 @@ from ..evaluation import (
     rows_of,
     teach_ranker,
 )
-from ..models import TwoStage
+from ..models import Model, TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Processes, Progress, TrainingOptions, choose_device, chosen_precision
@@ -75,20 +76,32 @@ class Judged:
 
 
 def train(
-    recommender: Recommender,
+    config_or_recommender: str | os.PathLike[str] | Config | Recommender,
     dataset: Dataset,
     *,
     split: Splitter | None = None,
     training: TrainingOptions | None = None,
     progress: Progress | None = None,
 ) -> Recommender:
-    """Fit ``recommender`` on ``dataset`` and give it back. Absent: leave-last-out and the default training options.
+    """Fit a recommender on ``dataset`` and give it back: the one that is given, or the one that a config (a TOML file, or a ``Config``) describes.
 
-    Afterwards it remembers all events, also those held out, as what users did.
+    ``split``, ``training``: absent, those of the config; of a recommender, leave-last-out and the default training options. The ``[data]`` of a
+    config is not read, since the data are given. Afterwards it remembers all events, also those held out, as what users did.
     """
-    options = training or TrainingOptions()
-    parts = (split or LeaveLastOut()).divide(dataset)
-    fit(recommender, dataset, parts, options, progress=progress)
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"germane.train got a {type(dataset).__name__} as its dataset: give a germane.Dataset, such as Dataset.read('shop.toml').")
+    given = Config.read(Path(config_or_recommender)) if isinstance(config_or_recommender, str | os.PathLike) else config_or_recommender
+    if isinstance(given, Config):
+        recommender, options, evaluation = given.recommender(dataset), training or given.training, given.evaluation
+        splitter = split or given.split
+    elif isinstance(given, Recommender):
+        recommender, options, evaluation = given, training or TrainingOptions(), None
+        splitter = split or LeaveLastOut()
+    else:
+        wrapped = f" Put the model into one: germane.Recommender({type(given).__name__}(…))." if isinstance(given, Model) else ""
+        raise ConfigError(f"germane.train got a {type(given).__name__}: give the path of a config, a Config, or a germane.Recommender.{wrapped}")
+    parts = splitter.divide(dataset)
+    fit(recommender, dataset, parts, options, evaluation=evaluation, progress=progress)
     recommender.split = parts
     recommender.remember(dataset)
     return recommender
