@@ -25,6 +25,7 @@ from ..evaluation import (
     cases_of,
     check_calibration,
     choose_calibration,
+    how_listed,
     judge_cases,
     judge_pairs,
     left_out,
@@ -53,6 +54,8 @@ class Judged:
     """Of lists."""
     pairs: pl.DataFrame = field(repr=False, default_factory=pl.DataFrame)
     """Of clicks, ratings and conversions."""
+    listed: str = ""
+    """What lists leave out, and what decides where scores or times are equal; empty where none are judged."""
     notes: tuple[str, ...] = ()
     """What training has to say."""
     segments: Mapping[str, tuple[pl.Series, pl.Series]] = field(repr=False, default_factory=dict)
@@ -72,7 +75,8 @@ class Judged:
             figures = "  ".join(f"{told[m]['value']:>{wide}.4f}" if m in told else " " * wide for m, wide in shown.items())
             lines.append(f"{row['name']:<22}{row['variant']:<18}{row['segment']:<14}{row['n']:>6}  {figures}")
         against = self.rows[0]["p_against"]
-        return "\n".join([*lines, *(f"p against {name}: {p:.4f}" for name, p in against.items()), *self.notes])
+        listed = [self.listed] if self.listed else []
+        return "\n".join([*lines, *listed, *(f"p against {name}: {p:.4f}" for name, p in against.items()), *self.notes])
 
 
 def train(
@@ -237,4 +241,5 @@ def judge(
     of_lists, of_pairs = masks_of(lists, cases), masks_of(pairs, cases) if pairs.height else {}
     nothing = pl.Series([], dtype=pl.Boolean)
     segments = {name: (pl.Series(mask), pl.Series(of_pairs[name]) if name in of_pairs else nothing) for name, mask in of_lists.items()}
-    return Judged(rows_of(lists, pairs, cases, options.segments, shelf, **about), lists, pairs, segments=segments)
+    rows, listed = rows_of(lists, pairs, cases, options.segments, shelf, **about), how_listed(cases, options) if options.k else ""
+    return Judged(rows, lists, pairs, listed, segments=segments)
