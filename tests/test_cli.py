@@ -160,9 +160,55 @@ def test_describe_check_and_evaluate(run: Path, shop: Path, monkeypatch: pytest.
     assert {row["split"] for row in json.loads((run / "metrics.json").read_text())["rows"]} == {"validation"}
 
 
+BROUGHT = {
+    "doubled.csv": "user,item,time,weather,degrees,item\nu1,i1,1,rain,2,i1\n",
+    "lacking.csv": "user,item,time,wether,degrees\nu1,i1,1,rain,2\n",
+    "empty.csv": "",
+    "header.csv": "user,item,time,weather,degrees\n",
+    "one.csv": "user,item,time,weather,degrees\nu1,i1,1,rain,2\nu1,i2,2,sun,3\n",
+    "cell.csv": "user,item,time,weather,degrees\nu1,i1,1,rain,2\nu2,i2,2,sun,warm\n",
+    "key.jsonl": '{}\n{"usr": "u1"}\n',
+    "broken.jsonl": '{"user": "u1"}\n\n{"user": \n',
+    "filter.jsonl": '{}\n{"filter": {"eq": ["titel", "x"]}}\n',
+    "context.jsonl": '{}\n{"context": {"degrees": "warm"}}\n',
+    "new.csv": "itm,title\nn1,boots\n",
+}
+"""Files of a user in which something is wrong."""
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        *(
+            (("train", "SHOP", "-o", "new", "--set", f"data.events=HERE/{name}"), said)
+            for name, said in (
+                ("doubled.csv", "has the column 'item' twice"),
+                ("lacking.csv", "no column 'weather'"),
+                ("empty.csv", "empty.csv is empty"),
+                ("header.csv", "header.csv holds no events"),
+                ("one.csv", "one single user ('u1')"),
+            )
+        ),
+        (
+            ("train", "SHOP", "-o", "new", "--set", "data.events=HERE/cell.csv", "--set", "data.types.degrees=number"),
+            "cell.csv, line 3: column 'degrees' holds 'warm' where a number belongs",
+        ),
+        (("check", "SHOP", "--set", "data.events=HERE/lacking.csv"), "Did you mean wether?"),
+        (("init", "HERE/empty.csv"), "empty.csv is empty"),
+        (("init", "HERE/header.csv"), "header.csv holds no events"),
+        (("init", "HERE/one.csv", "--items", "HERE/empty.csv"), "empty.csv is empty"),
+        (("init", "HERE/doubled.csv"), "has the column 'item' twice"),
+        (("auto", "HERE/header.csv", "-o", "new"), "header.csv holds no events"),
+        (("recommend", "RUN", "--queries", "key.jsonl"), "key.jsonl, line 2: 'usr' is no key of a query"),
+        (("recommend", "RUN", "--queries", "broken.jsonl"), "broken.jsonl, line 3: this is not JSON"),
+        (("recommend", "RUN", "--queries", "filter.jsonl"), "filter.jsonl, line 2: filter column 'titel' is not in the catalogue"),
+        (("recommend", "RUN", "--queries", "filter.jsonl", "-o", "s.jsonl"), "Did you mean title?"),
+        (("recommend", "RUN", "--queries", "context.jsonl"), "context.jsonl, line 2: context degrees = 'warm' is not a number"),
+        (("recommend", "RUN", "--user", "u1", "--items", "new.csv"), "new.csv has no column 'item'"),
+        (("score", "RUN", "--pairs", "lacking.csv", "-o", "s.csv", "--head", "rating"), "no rating head"),
+        (("score", "RUN", "--pairs", "cell.csv", "-o", "s.csv"), "cell.csv, line 3: column 'degrees' holds 'warm'"),
+        (("score", "RUN", "--pairs", "new.csv", "-o", "s.csv"), "new.csv has no column 'user'"),
+        (("score", "RUN", "--pairs", "doubled.csv", "-o", "s.csv"), "has the column 'item' twice"),
         (("train", "ghost.toml", "-o", "x"), "not a config"),
         (("describe", "ghost"), "not a run folder"),
         (("recommend", "RUN", "--user", "u1", "--context", "wether=rain"), "Did you mean weather?"),
@@ -205,11 +251,15 @@ def test_what_a_user_can_mend(
     words: tuple[str, ...], said: str, run: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for name, text in BROUGHT.items():
+        (tmp_path / name).write_text(text)
     named = {"RUN": run, "SHOP": shop / "shop.toml"}
-    assert call(monkeypatch, *(named.get(word, word) for word in words)) == 2
+    assert call(monkeypatch, *(named.get(word, word.replace("HERE", str(tmp_path))) for word in words)) == 2
     out = capsys.readouterr()
-    assert said in out.err and "Traceback" not in out.err
-    assert not (tmp_path / "new").exists()
+    assert said in out.err and "Traceback" not in out.err and not out.out
+    if any(name in word for name in BROUGHT for word in words):
+        assert len(out.err.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == BROUGHT.keys()
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def demo(
             apply(out, change)
         return out
 
+    Config.of(changed(films("by-time")), target.parent)  # faults come before anything is said
     say("MovieLens 100K: who rated which film when. 68 % of its people rate within one day, so it holds little context.")
     rows = _trained(changed(films("by-time")), target, "by time", quiet, say)
     rows += _trained(changed(films("leave-last-out")), target / "leave-last-out", "leave-last-out", quiet, say)
