@@ -9,6 +9,7 @@ import pytest
 
 from germane import __version__, cli
 from germane.errors import GermaneError
+from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 
 
@@ -110,6 +111,22 @@ def test_lines_for_machines(run: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert pl.read_csv(tmp_path / "one.csv").height == 2
 
 
+def test_what_a_run_is_asked_with_can_be_changed(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    sets = ("--set", "policy.use=EpsilonGreedy", "--set", "policy.epsilon=0.5", "--set", "evaluation.exclude_seen=false")
+    served: list[Recommender] = []
+    monkeypatch.setattr("germane.serving.serve", lambda recommender, *given: served.append(recommender))
+    assert call(monkeypatch, "serve", run, *sets) == 0
+    assert repr(served[0].policy) == "EpsilonGreedy(epsilon=0.5)" and served[0].exclude_seen is False
+    assert call(monkeypatch, "serve", run) == 0
+    assert repr(served[1].policy) == "Greedy()" and served[1].exclude_seen is True
+    assert call(monkeypatch, "describe", run, "--json", *sets) == 0
+    assert json.loads(capsys.readouterr().out)["policy"] == "EpsilonGreedy(epsilon=0.5)"
+    for more, items in (((), 12), (("--set", "evaluation.exclude_seen=false"), 24)):
+        assert call(monkeypatch, "recommend", run, "--user", "u1", "-k", 24, "--json", *more) == 0
+        shown = len(json.loads(capsys.readouterr().out)["items"])
+        assert shown == items if more else shown < 24
+
+
 def test_the_chance_is_shown_where_the_policy_explores(run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "recommend", run, "--user", "ghost", "--context", "weather=hail", "-k", 2, "--set", "policy.use=PlackettLuce") == 0
     said = capsys.readouterr().out
@@ -143,9 +160,55 @@ def test_describe_check_and_evaluate(run: Path, shop: Path, monkeypatch: pytest.
     assert {row["split"] for row in json.loads((run / "metrics.json").read_text())["rows"]} == {"validation"}
 
 
+BROUGHT = {
+    "doubled.csv": "user,item,time,weather,degrees,item\nu1,i1,1,rain,2,i1\n",
+    "lacking.csv": "user,item,time,wether,degrees\nu1,i1,1,rain,2\n",
+    "empty.csv": "",
+    "header.csv": "user,item,time,weather,degrees\n",
+    "one.csv": "user,item,time,weather,degrees\nu1,i1,1,rain,2\nu1,i2,2,sun,3\n",
+    "cell.csv": "user,item,time,weather,degrees\nu1,i1,1,rain,2\nu2,i2,2,sun,warm\n",
+    "key.jsonl": '{}\n{"usr": "u1"}\n',
+    "broken.jsonl": '{"user": "u1"}\n\n{"user": \n',
+    "filter.jsonl": '{}\n{"filter": {"eq": ["titel", "x"]}}\n',
+    "context.jsonl": '{}\n{"context": {"degrees": "warm"}}\n',
+    "new.csv": "itm,title\nn1,boots\n",
+}
+"""Files of a user in which something is wrong."""
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        *(
+            (("train", "SHOP", "-o", "new", "--set", f"data.events=HERE/{name}"), said)
+            for name, said in (
+                ("doubled.csv", "has the column 'item' twice"),
+                ("lacking.csv", "no column 'weather'"),
+                ("empty.csv", "empty.csv is empty"),
+                ("header.csv", "header.csv holds no events"),
+                ("one.csv", "one single user ('u1')"),
+            )
+        ),
+        (
+            ("train", "SHOP", "-o", "new", "--set", "data.events=HERE/cell.csv", "--set", "data.types.degrees=number"),
+            "cell.csv, line 3: column 'degrees' holds 'warm' where a number belongs",
+        ),
+        (("check", "SHOP", "--set", "data.events=HERE/lacking.csv"), "Did you mean wether?"),
+        (("init", "HERE/empty.csv"), "empty.csv is empty"),
+        (("init", "HERE/header.csv"), "header.csv holds no events"),
+        (("init", "HERE/one.csv", "--items", "HERE/empty.csv"), "empty.csv is empty"),
+        (("init", "HERE/doubled.csv"), "has the column 'item' twice"),
+        (("auto", "HERE/header.csv", "-o", "new"), "header.csv holds no events"),
+        (("recommend", "RUN", "--queries", "key.jsonl"), "key.jsonl, line 2: 'usr' is no key of a query"),
+        (("recommend", "RUN", "--queries", "broken.jsonl"), "broken.jsonl, line 3: this is not JSON"),
+        (("recommend", "RUN", "--queries", "filter.jsonl"), "filter.jsonl, line 2: filter column 'titel' is not in the catalogue"),
+        (("recommend", "RUN", "--queries", "filter.jsonl", "-o", "s.jsonl"), "Did you mean title?"),
+        (("recommend", "RUN", "--queries", "context.jsonl"), "context.jsonl, line 2: context degrees = 'warm' is not a number"),
+        (("recommend", "RUN", "--user", "u1", "--items", "new.csv"), "new.csv has no column 'item'"),
+        (("score", "RUN", "--pairs", "lacking.csv", "-o", "s.csv", "--head", "rating"), "no rating head"),
+        (("score", "RUN", "--pairs", "cell.csv", "-o", "s.csv"), "cell.csv, line 3: column 'degrees' holds 'warm'"),
+        (("score", "RUN", "--pairs", "new.csv", "-o", "s.csv"), "new.csv has no column 'user'"),
+        (("score", "RUN", "--pairs", "doubled.csv", "-o", "s.csv"), "has the column 'item' twice"),
         (("train", "ghost.toml", "-o", "x"), "not a config"),
         (("describe", "ghost"), "not a run folder"),
         (("recommend", "RUN", "--user", "u1", "--context", "wether=rain"), "Did you mean weather?"),
@@ -164,6 +227,15 @@ def test_describe_check_and_evaluate(run: Path, shop: Path, monkeypatch: pytest.
         (("recommend", "RUN", "--user", "u1", "--context", "rain"), "name=value"),
         (("recommend", "RUN", "--user", "u1", "--seed", "-1"), "--seed"),
         (("recommend", "RUN", "--user", "u1", "--set", "policy.epsilon=0.1"), "no option 'epsilon'"),
+        (("recommend", "RUN", "--user", "u1", "--set", "evaluation.exclude_sen=false"), "Did you mean exclude_seen?"),
+        (("recommend", "RUN", "--user", "u1", "--set", "evaluation.exclude_seen=3"), "exclude_seen"),
+        (("serve", "RUN", "--set", "policy.use=Greddy"), "Did you mean Greedy?"),
+        (("serve", "RUN", "--set", "training.epochs=3"), "only policy and evaluation"),
+        (("score", "RUN", "--pairs", "p.csv", "-o", "s.csv", "--set", "model.width=3"), "only policy and evaluation"),
+        (("describe", "RUN", "--set", "policy=Greedy"), "write policy.key=value"),
+        (("demo", "--no-serve", "-o", "new", "--set", "model.use=Popular"), "not model.use"),
+        (("demo", "--no-serve", "-o", "new", "--set", "evaluation.k=[5]"), "seed, text, model, policy, training"),
+        (("demo", "--no-serve", "-o", "new", "--set", "model.widht=3"), "Did you mean width?"),
         (("score", "RUN", "--pairs", "ghost.csv", "-o", "s.csv"), "no file matches"),
         (("check", "SHOP", "--set", "training.epochs=0", "--set", "policy.use=Greddy"), "Did you mean Greedy?"),
         (("evaluate", "RUN", "--split", "train"), "choose test or validation"),
@@ -179,11 +251,15 @@ def test_what_a_user_can_mend(
     words: tuple[str, ...], said: str, run: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for name, text in BROUGHT.items():
+        (tmp_path / name).write_text(text)
     named = {"RUN": run, "SHOP": shop / "shop.toml"}
-    assert call(monkeypatch, *(named.get(word, word) for word in words)) == 2
+    assert call(monkeypatch, *(named.get(word, word.replace("HERE", str(tmp_path))) for word in words)) == 2
     out = capsys.readouterr()
-    assert said in out.err and "Traceback" not in out.err
-    assert not (tmp_path / "new").exists()
+    assert said in out.err and "Traceback" not in out.err and not out.out
+    if any(name in word for name in BROUGHT for word in words):
+        assert len(out.err.splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == BROUGHT.keys()
 
 
 @pytest.mark.parametrize(
@@ -214,7 +290,7 @@ def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: 
     def broken(*given: object, **named: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("germane.jobs.describe.load", broken)
+    monkeypatch.setattr("germane.jobs.describe.open_run", broken)
     assert call(monkeypatch, "describe", run) == 3
     report = Path(capsys.readouterr().err.split("lies in ")[1].strip().rstrip("."))
     said = report.read_text()

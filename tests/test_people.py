@@ -62,3 +62,10 @@ def test_a_number_is_a_number_and_nothing_is_half_taken(people: People, age: obj
     with pytest.raises(QueryError, match="is not a number"):
         people.put({"a": {"town": "York"}, "b": {"age": age}})
     assert people.users.equals(USERS)
+
+
+def test_several_values_are_parted_as_the_config_says() -> None:
+    users = pl.DataFrame({"id": ["a"], "likes": [["tea", "jam"]]})
+    several = People(users, FeatureSet.fit([Categories()], users.select("likes"), {"likes": "categories"}), {"likes": ";"})
+    several.put({"b": {"likes": "tea; jam"}})
+    assert several.users["likes"].to_list()[1] == ["tea", "jam"] and row(several, 1) == row(several, 0)

@@ -137,6 +137,8 @@ def _write(
         "columns": recommender.columns.model_dump(mode="json", exclude_defaults=True),
         "types": dict(recommender.types),
         "separators": dict(dataset.separators),
+        "forms": dict(dataset.forms),
+        "timezone": dataset.timezone,
         "rules": dataset.rules.model_dump(mode="json", exclude_defaults=True),
         "prompt": dataset.prompt,
         "has_times": dataset.has_times,
@@ -260,6 +262,8 @@ def _read(folder: Path) -> Recommender:
         items,
         pl.read_parquet(folder / "users.parquet"),
         said["separators"],
+        said.get("forms", {}),
+        said.get("timezone"),
         Rules(**said["rules"]),
         said["prompt"],
     )

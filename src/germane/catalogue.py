@@ -56,6 +56,7 @@ class Catalogue:
         """``fresh`` rows go behind the others; ``changed`` rows hold ``id`` and the columns that known ids take. All are in from now on."""
         for item in fresh["id"]:
             self.codes[item] = len(self.codes)
+        self.items = self.items.cast({name: dtype for name, dtype in fresh.schema.items() if dtype.is_float()})  # whole numbers so far
         self.items = pl.concat([self.items, fresh])
         more = np.zeros(fresh.height)
         self.taken, self.taken_lately = np.concatenate([self.taken, more]), np.concatenate([self.taken_lately, more])

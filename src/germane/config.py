@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from . import data, encoders, features, models, policies
 from .component import build, exported, faults, find
 from .data import Columns, Dataset, Splitter, sources
-from .data.options import DataOptions, open_dataset
+from .data.options import DataOptions, open_dataset, read_toml
 from .data.sources import Source
 from .encoders import Encoder, HashedText, NoText, PretrainedText
 from .errors import ConfigError, nearest
@@ -173,27 +173,6 @@ class Config:
     def sha256(self) -> str:
         """Of what it says, whatever the order of its keys."""
         return hashlib.sha256(json.dumps(self.sections, sort_keys=True).encode()).hexdigest()
-
-
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """The sections of a file, not looked at yet."""
-    file = Path(path)
-    try:
-        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except IsADirectoryError:
-        hint = f" It is a run; its config is {file / 'config.toml'}." if (file / "about.json").exists() else ""
-        raise ConfigError(f"{file} is a folder and not a config: give a TOML file.{hint}") from None
-    except FileNotFoundError:
-        there = [found.name for found in sorted(file.parent.glob("*.toml"))] if file.parent.is_dir() else []
-        raise ConfigError(
-            f"{file} is not there and so not a config: give a TOML file; germane init EVENTS writes one.{nearest(file.name, there)}"
-        ) from None
-    except OSError as error:
-        raise ConfigError(f"{file} is not a config that can be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not TOML: it is not written in UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not TOML: {error}.") from None
 
 
 def apply(sections: dict[str, Any], change: str) -> None:

@@ -20,10 +20,12 @@ __all__ = ["People"]
 class People:
     """Users in the order of their codes, with the columns that say something of them (``user_side``). Grows at the end."""
 
-    def __init__(self, users: pl.DataFrame, profile: FeatureSet) -> None:
+    def __init__(self, users: pl.DataFrame, profile: FeatureSet, separators: Mapping[str, str] | None = None) -> None:
         self.users = users
         """``id`` and the columns that the data brought."""
         self.profile = profile
+        self.separators = separators or {}
+        """Inside each several-valued column."""
         self.codes: dict[str, int] = {user: code for code, user in enumerate(users["id"]) if user}
         self.moments = profiles(profile, users)
         """A row a user, and a last, empty one that code -1 (unknown) finds."""
@@ -42,7 +44,7 @@ class People:
                 whole.append({**held, **columns, "id": user})
         if not whole:
             return
-        frame = as_rows(whole, self.users.schema)
+        frame = as_rows(whole, self.users.schema, self.separators)
         new = pl.Series([user not in self.codes for user in frame["id"]])
         self.codes.update((user, self.users.height + place) for place, user in enumerate(frame["id"].filter(new)))
         self.users = pl.concat([self.users.update(frame.filter(~new), on="id", how="left", include_nulls=True), frame.filter(new)])

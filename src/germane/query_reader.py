@@ -13,6 +13,7 @@ from . import times
 from .batches import QueryBatch, columns_of, query_batch, words_of
 from .catalogue import Catalogue
 from .data import Dataset
+from .data.filters import parse as parse_filter
 from .encoders import Encoder, Words
 from .errors import QueryError, nearest
 from .features import FeatureSet
@@ -43,6 +44,7 @@ class QueryReader:
         users, moments, contexts, taken, event_contexts = [], [], [], [], []
         for query, told in zip(queries, notes, strict=True):
             users.append(self.people.codes.get(query.user, -1) if query.user is not None else -1)
+            self._check_history(query)
             history = self._history(query, histories, told)
             moments.append(times.parse(query.time if query.time is not None else now) if self.has_times else float(len(history)))
             contexts.append({TIME: moments[-1], **self.context(query.context, told)})
@@ -88,12 +90,28 @@ class QueryReader:
                 raise QueryError(
                     f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}"
                 )
-            if (value is not None and self.kinds.get(name) == "number") or (name in self.columns.place and len(self.columns.place) == 2):
-                if value is not None and (isinstance(value, bool) or not _is_number(value)):
-                    raise QueryError(f"context {name} = {value!r} is not a number.", f"context.{name}")
+            if self._holds_numbers(name):
+                _check_number(name, value, "context")
             elif self.features.unknown(name, value):
                 notes.append(Note("unknown_context_value", f"context {name} = {value!r} was never seen in training; left out."))
         return dict(given)
+
+    def check(self, query: Query) -> None:
+        """Refuse what no answer can be given to."""
+        self.context(query.context, [])
+        self._check_history(query)
+        if query.filter is not None:
+            parse_filter(query.filter, self.catalogue.items)
+
+    def _check_history(self, query: Query) -> None:
+        """Of what the query tells; names that the model does not know are passed over there."""
+        for place, event in enumerate(query.history or ()):
+            for name, value in event.context.items():
+                if name in self.features.names and self._holds_numbers(name):
+                    _check_number(name, value, f"history[{place}].context")
+
+    def _holds_numbers(self, name: str) -> bool:
+        return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)
 
     def _words(self, queries: Sequence[Query]) -> Words:
         texts = [query.words or "" for query in queries]
@@ -110,8 +128,10 @@ def moment_types(dataset: Dataset) -> dict[str, str]:
     return found | (dict.fromkeys(place, "place") if len(place) == 2 else dict.fromkeys(place, "category"))
 
 
-def _is_number(value: object) -> bool:
+def _check_number(name: str, value: Any, at: str) -> None:
     try:
-        return bool(np.isfinite(float(value)))  # type: ignore[arg-type]
+        number = value is None or (not isinstance(value, bool) and np.isfinite(float(value)))
     except (TypeError, ValueError):
-        return False
+        number = False
+    if not number:
+        raise QueryError(f"{at} {name} = {value!r} is not a number.", f"{at}.{name}")

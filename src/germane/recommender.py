@@ -18,9 +18,10 @@ from . import times
 from .batches import Encode, QueryBatch, event_frame, profiles, typed_words
 from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
-from .data.tables import fitted
+from .data.brought import items_of, pairs_of
+from .data.tables import as_table
 from .encoders import Encoder, ItemContent, NoText, VectorCache, Words, prompts
-from .errors import AbilityError, DataError, QueryError, nearest
+from .errors import AbilityError, QueryError
 from .features import Categories, Feature, FeatureSet, Moments, Numbers, Place, Time
 from .features.base import TIME
 from .histories import Histories
@@ -110,7 +111,7 @@ class Recommender:
         self.schema = dataset.take(np.zeros(0, dtype=np.int64))
         self.content = content
         self.catalogue = Catalogue(dataset.items)
-        self.people = People(dataset.users, self.features.profile or FeatureSet([]))
+        self.people = People(dataset.users, self.features.profile or FeatureSet([]), dataset.separators)
         self.columns, self.types = dataset.columns, dict(dataset.types)
         self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text.for_words)
         self.model.prepare(dataset, content, self.features)
@@ -178,6 +179,11 @@ class Recommender:
                 slates += self._answer(queries[begin : begin + 64], n, rng or self._rng, explore, explain, now)
             return slates
 
+    def check(self, query: Query) -> None:
+        """Refuse a query that cannot be answered, before anything is: its context and its filter."""
+        self._dataset()
+        self._reader.check(query)
+
     def _answer(self, queries: Sequence[Query], n: int, rng: np.random.Generator, explore: bool, explain: bool, now: float | None) -> list[Slate]:
         notes: list[list[Note]] = [[] for _ in queries]
         batch = self.batch(queries, now, notes)
@@ -229,8 +235,8 @@ class Recommender:
             mask[[codes[item] for item in seen if item in codes]] = False
         return np.flatnonzero(mask)
 
-    def score(self, pairs: pl.DataFrame, head: str | None = None) -> NDArray[np.float64]:
-        """What a head says of (user, item) rows, under the config's column names; context columns and the time are read where present.
+    def score(self, pairs: Any, head: str | None = None) -> NDArray[np.float64]:
+        """What a head says of (user, item) rows of any table, under the config's column names; context columns and the time are read where present.
 
         ``head``: ``click`` (a probability), ``rating``, ``conversion`` (of a click) or ``ranking`` (a score); absent, the first of these it has.
         """
@@ -238,21 +244,15 @@ class Recommender:
         head = head or self.model.objective.first()
         if head != "ranking" and head not in trained:
             raise AbilityError(f"this {type(self.model).__name__} has no {head} head; it was trained for {' and '.join(trained)}.")
-        user, item = self.columns.in_events("user"), self.columns.in_events("item")
-        for column in (user, item):
-            if column not in pairs.columns:
-                raise DataError(f"the pairs have no column {column!r}; they have {', '.join(pairs.columns)}.{nearest(column, pairs.columns)}")
-        names = [name for name in self.features.names if name in pairs.columns]
-        timed = self.columns.time if self.columns.time in pairs.columns else None
-        out = np.zeros(pairs.height)
+        frame = pairs_of(as_table(pairs, "the pairs table"), self._dataset(), self.features.names)
+        contexts = {column: column.removeprefix("context:") for column in frame.columns if column.startswith("context:")}
+        out = np.zeros(frame.height)
         self._eval()
         with self._lock, torch.inference_mode():
-            for begin in range(0, pairs.height, 256):
-                rows = pairs[begin : begin + 256].to_dicts()
-                codes = [self.catalogue.codes.get(str(row[item])) for row in rows]
-                queries = [
-                    Query(user=str(row[user]), time=row[timed] if timed is not None else None, context={n: row[n] for n in names}) for row in rows
-                ]
+            for begin in range(0, frame.height, 256):
+                rows = frame[begin : begin + 256].to_dicts()
+                codes = [self.catalogue.codes.get(row["item"]) for row in rows]
+                queries = [Query(row["user"], time=row.get("time"), context={n: row[c] for c, n in contexts.items()}) for row in rows]
                 asked = torch.tensor([[c if c is not None else 0] for c in codes])
                 scores = self.model.predict(self.batch(queries), asked, head)[:, 0].double().numpy()
                 out[begin : begin + len(rows)] = np.where([c is not None for c in codes], scores, np.nan)
@@ -297,15 +297,12 @@ class Recommender:
 
     # -- taking in -----------------------------------------------------------------------------------------------
 
-    def add_items(self, frame: pl.DataFrame) -> int:
-        """New ids are scored from their content from now on, known ids take the new columns. Returns how many are new."""
-        name = self.columns.in_items() if self.columns.in_items() in frame.columns else "id"
-        if name not in frame.columns:
-            raise DataError(f"the items have no column {self.columns.in_items()!r} (or 'id'); they have {', '.join(frame.columns)}.")
-        frame = frame.with_columns(pl.col(name).cast(pl.String).alias("id")).unique("id", keep="last", maintain_order=True)
+    def add_items(self, frame: Any) -> int:
+        """New ids of any table are scored from their content from now on, known ids take the new columns. Returns how many are new."""
+        table = as_table(frame, "the table of new items")
         with self._lock:
             held = self.catalogue
-            rows = pl.DataFrame([fitted(frame, column, dtype) for column, dtype in held.items.schema.items()])
+            rows = items_of(table, self._dataset(), held.items.schema)
             known = rows["id"].is_in(list(held.codes))
             fresh, changed = rows.filter(~known), rows.filter(known)
             if fresh.height:
@@ -313,7 +310,7 @@ class Recommender:
                 grown = self.content.extended(content.text, content.side_codes, content.side_dense)
                 self.model.add_items(grown)
                 self.content = grown
-            held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in frame.columns and c != "id")))
+            held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in table.names and c != "id")))
             if fresh.height and self.model.wants_balance and len(self.histories):
                 self.model.balance(*sampled_lists(self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length))
             return fresh.height

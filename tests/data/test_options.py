@@ -25,6 +25,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_byte_order_mark_is_passed_over(folder: Path) -> None:
+    file = folder / "config.toml"
+    before = Dataset.read(file).fingerprint
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert Dataset.read(file).fingerprint == before
+
+
 def test_a_config_is_a_dataset(folder: Path) -> None:
     data = Dataset.read(folder / "config.toml")
     assert (len(data), data.n_users, data.n_items) == (3, 2, 2) and data.prompt == "{title}." and data.rules.hold_out_items == 9
@@ -134,8 +141,8 @@ def test_wrong_options(given: dict[str, object], said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "cannot be read"),
-        ("data = [", "is no TOML"),
+        (None, "is not there"),
+        ("data = [", "is not TOML"),
         ("[dat]\nevents = 'x'\n", "no section .data.*Did you mean dat"),
         ("[data]\nevnts = 'x'\n", "Did you mean events"),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import polars as pl
@@ -106,3 +107,34 @@ def test_paired_compares_users_that_both_judged() -> None:
     theirs = pl.DataFrame({"user": list(range(20, 60)), "ndcg@10": [0.0] * 20 + [5.0] * 20})
     assert paired(ours, theirs) < 0.001
     assert paired(ours, ours) == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "said"),
+    [
+        ({"time": [1, 2, 3, 1, 3, 3, 4]}, EvaluationOptions(), "what a user took before is left out; equal scores count against the model; 50.0% of"),
+        (
+            {"time": [1, 2, 3, 1, 2, 3, 4]},
+            EvaluationOptions(exclude_seen=False),
+            "stays in them; equal scores count against the model; none of these",
+        ),
+        (
+            {"kind": ["buy"] * 7},
+            EvaluationOptions(exclude_seen=("buy", "see")),
+            "left out where its kind is buy or see; .*; without times, the order of the",
+        ),
+        ({}, EvaluationOptions(exclude_seen=("buy",)), "what a user took before is left out; "),
+    ],
+)
+def test_the_table_says_what_is_left_out_and_how_ties_are_broken(columns: dict[str, list[object]], options: EvaluationOptions, said: str) -> None:
+    dataset = Dataset.from_frames({**EVENTS, "time": [0] * 7} | columns, columns={name: name for name in columns})
+    codes = list(zip(dataset.user_codes, dataset.item_codes, strict=True))
+    x, z = ((dataset.user_index[user], dataset.item_index[item]) for user, item in (("b", "v"), ("c", "z")))
+    test = np.array([len(codes) - 1 - codes[::-1].index(x), codes.index(z)])
+    split = Split(np.setdiff1d(np.arange(7), test), np.zeros(0, dtype=np.int64), np.sort(test), "given")
+    recommender = Recommender(Alphabet(), features=())
+    recommender.prepare(dataset.take(split.train))
+    lines = str(judge(recommender, dataset, split, options)).splitlines()
+    assert len([line for line in lines if line.startswith("lists of the whole catalogue: ")]) == 1
+    assert re.search(said, lines[-1])
+    assert "lists of" not in str(judge(recommender, dataset, split, options.model_copy(update={"k": ()})))

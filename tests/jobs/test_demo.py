@@ -11,7 +11,7 @@ from germane import Query, load
 from germane.bundle import read_json
 from germane.data import Dataset
 from germane.data.sources import MovieLens100K
-from germane.errors import RunError
+from germane.errors import ConfigError, RunError
 from germane.jobs import demo as job
 from germane.jobs.run import evaluate_run
 from germane.testing.model_contract import small_shop
@@ -71,6 +71,15 @@ def test_the_table_shows_each_rival_and_its_p(tmp_path: Path) -> None:
     own = next(row for row in rows if row["p_against"])
     rival = next(line for line in lines if "PopularLately" in line)
     assert rival.endswith(f"{own['p_against']['PopularLately']:.4f}")
+
+
+@pytest.mark.usefixtures("small")
+def test_all_its_configs_can_be_changed(tmp_path: Path) -> None:
+    job.demo(tmp_path / "demo", text=HASHED, sets=["model.width=8", "policy.use=PlackettLuce"], quiet=True, say=lambda text: None)
+    for run in (tmp_path / "demo", tmp_path / "demo" / "leave-last-out", tmp_path / "demo" / "world"):
+        assert load(run).model.settings()["width"] == 8 and repr(load(run).policy) == "PlackettLuce()"
+    with pytest.raises(ConfigError, match="what can be changed is seed"):
+        job.demo(tmp_path / "other", sets=["data.events=mine.csv"])
 
 
 def test_a_folder_that_is_no_run_is_kept(tmp_path: Path) -> None:

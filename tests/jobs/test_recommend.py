@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from germane.errors import ConfigError, QueryError
-from germane.jobs.recommend import answer_all, answer_file, answer_one, context_of, open_run
+from germane.jobs.opening import open_run
+from germane.jobs.recommend import answer_all, answer_file, answer_one, context_of
 from germane.policies import EpsilonGreedy, Greedy, PlackettLuce
 from germane.recommender import Recommender
 from germane.types import Query, Slate
@@ -54,6 +55,21 @@ def test_a_bad_line_is_named_before_anything_is_answered(trained: Recommender, t
         next(answer_file(trained, tmp_path / "ghost.jsonl"))
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"context": {"wether": "rain"}}', r"Did you mean weather\?"),
+        ('{"context": {"degrees": "warm"}}', r"context degrees = 'warm' is not a number"),
+        ('{"history": [{"item": "i1", "context": {"degrees": "warm"}}]}', r"history\[0\]\.context degrees = 'warm' is not a number"),
+        ('{"filter": {"eq": ["titel", "x"]}}', r"Did you mean title\?"),
+        ('{"filter": {"range": ["title", 1, 2]}}', "needs a column of numbers"),
+    ],
+)
+def test_a_line_that_cannot_be_answered_is_named_before_anything_is_answered(trained: Recommender, tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(QueryError, match=rf"q\.jsonl, line 2: .*{said}"):
+        next(answer_file(trained, lines(tmp_path, "{}", line), 3))
+
+
 def test_everyone_is_answered_once(trained: Recommender) -> None:
     slates = list(answer_all(trained, 2))
     assert [slate.user for slate in slates] == list(trained.people.codes) and all(len(slate.items) == 2 for slate in slates)
@@ -71,7 +87,7 @@ def test_the_policy_of_a_run_can_be_changed(run: Path) -> None:
     other = open_run(run, sets=["policy.use=PlackettLuce", "policy.temperature=2.0"]).policy
     assert isinstance(other, PlackettLuce) and other.options.temperature == 2.0
     assert isinstance(open_run(run, sets=["policy.use=Greedy"]).policy, Greedy)
-    with pytest.raises(ConfigError, match="only the policy"):
+    with pytest.raises(ConfigError, match="only policy and evaluation"):
         open_run(run, sets=["model.width=3"])
     with pytest.raises(ConfigError, match=r"\[policy\].*Did you mean epsilon"):
         open_run(run, sets=["policy.epsilom=0.3"])

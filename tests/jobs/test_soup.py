@@ -65,6 +65,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [train_run(folder / "shop.toml", folder / name, sets=sets)[0] for name, sets in made.items()]
 
 
+def test_policy_and_evaluation_can_be_changed(runs: list[Path], tmp_path: Path) -> None:
+    folder, judged = soup(runs[:2], tmp_path / "soup", sets=["evaluation.k=[3]", "policy.use=PlackettLuce", "evaluation.exclude_seen=true"])
+    assert "ndcg@3" in judged.rows[0]["metrics"]
+    assert load(folder).exclude_seen is True and repr(load(folder).policy) == "PlackettLuce()"
+
+
 def test_the_soup_is_the_mean_of_its_runs_and_a_whole_run(runs: list[Path], tmp_path: Path) -> None:
     folder, judged = soup(runs[:2], tmp_path / "soup")
     states = [load(run).model.state() for run in (*runs[:2], folder)]

@@ -45,6 +45,12 @@ def test_bodies_that_cannot_be(client, content, headers, status):
     check(client.post("/v1/recommendations", content=content, headers=headers), status)
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/recommendations?x=1"), ("PUT", "/v1/items/%FF"), ("PUT", "/v1/users/%FF?x=1")])
+def test_a_fault_of_form_comes_before_one_of_the_address(client, method, path):
+    for content, headers, status in ((BIG, {}, 413), (b"{}", {}, 415), (b'{"title"', JSON, 400), (b"{}", JSON, 422)):
+        check(client.request(method, path, content=content, headers=headers), status)
+
+
 def test_a_fault_names_its_field_and_the_nearest(client):
     problem = check(client.post("/v1/recommendations", json={"context": {"wether": "rain"}}), 422)
     assert problem["errors"] == [{"field": "context.wether", "detail": problem["detail"]}] and "Did you mean weather" in problem["detail"]

@@ -37,12 +37,13 @@ def soup(
     out: Out,
     greedy: Annotated[bool, typer.Option("--greedy", help="Only those that do not make the validation figure worse.")] = False,
     replace: Replace = False,
+    sets: Sets = None,
     as_json: Json = False,
 ) -> None:
     """Average the weights of several runs into one, judged beside them."""
     from ..jobs.soup import soup as cook
 
-    folder, judged = cook(runs, out, greedy=greedy, replace=replace)
+    folder, judged = cook(runs, out, greedy=greedy, replace=replace, sets=sets or ())
     say(judged.rows if as_json else None, f"{judged}\n{folder}")
 
 
@@ -67,6 +68,7 @@ def recommend(
 ) -> None:
     """Answer the queries of a file, everyone, or one moment at the terminal."""
     from ..jobs import recommend as job
+    from ..jobs.opening import open_run
     from ..jobs.output import form_of, write_slates
     from ..jobs.show import bar, show_slate
     from ..types import Query
@@ -81,7 +83,7 @@ def recommend(
     if out is not None:
         form_of(out)
     query = None if queries or all_users else Query(user=user, time=time, context=job.context_of(context or ()), words=words)
-    recommender = job.open_run(run, items=items, sets=sets or (), trust=trust)
+    recommender = open_run(run, items=items, sets=sets or (), trust=trust)
     if query is not None:
         slates = iter([job.answer_one(recommender, query, n, seed=seed, explore=not no_explore)])
         if out is None and not as_json:
@@ -107,12 +109,13 @@ def score(
     out: Out,
     head: Annotated[str | None, typer.Option(help="click, rating, conversion or ranking; absent: the first of them that the model has.")] = None,
     trust: Trust = None,
+    sets: Sets = None,
     as_json: Json = False,
 ) -> None:
     """Append a score to every row of PAIRS."""
     from ..jobs.score import score_file
 
-    rows, missing = score_file(run, pairs, out, head=head, trust=trust)
+    rows, missing = score_file(run, pairs, out, head=head, sets=sets or (), trust=trust)
     lacking = f"; {missing:,} without a score, as their items are not in the catalogue" if missing else ""
     say({"rows": rows, "without_score": missing, "out": str(out)} if as_json else None, f"{rows:,} rows in {out}{lacking}")
 
@@ -140,6 +143,7 @@ def describe(
     run: Run,
     card: Annotated[bool, typer.Option("--card", help="The run's card, as Markdown.")] = False,
     trust: Trust = None,
+    sets: Sets = None,
     as_json: Json = False,
 ) -> None:
     """What RUN is, what moments it knows, and a query to try."""
@@ -147,7 +151,7 @@ def describe(
     from ..jobs.describe import describe as tell
     from ..jobs.show import show_moments
 
-    told = tell(run, trust=trust)
+    told = tell(run, sets=sets or (), trust=trust)
     if card:
         say({"card": card_of(run)} if as_json else None, card_of(run))
     elif as_json:
@@ -163,11 +167,13 @@ def serve(
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.")] = 8000,
     trust: Trust = None,
+    sets: Sets = None,
 ) -> None:
     """Answer over HTTP, with a page to try it, on this machine only."""
+    from ..jobs.opening import open_run
     from ..serving import serve as run_service
 
-    run_service(run, store, host, port, trust)
+    run_service(open_run(run, sets=sets or (), trust=trust), store, host, port)
 
 
 @app.command()
@@ -175,11 +181,17 @@ def demo(
     out: Out = Path("runs/demo"),
     no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the table.")] = False,
     port: Annotated[int, typer.Option(help="0: any free one.")] = 8000,
+    sets: Sets = None,
     quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Train on MovieLens 100K, print the table beside the baselines, serve the page."""
     from ..jobs.demo import demo as run_demo
 
-    run_demo(out, quiet=quiet)
+    if as_json:
+        rows = run_demo(out, sets=sets or (), quiet=True, say=lambda text: None)
+        print(json.dumps({"run": str(out), "rows": rows}, ensure_ascii=False), flush=True)
+    else:
+        run_demo(out, sets=sets or (), quiet=quiet)
     if not no_serve:
         serve(out, port=port)

@@ -20,8 +20,9 @@ def weights_list(as_json: Json = False) -> None:
 
 
 @weights_app.command("get")
-def weights_get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of weights list, or of the hub.")]) -> None:
+def weights_get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of weights list, or of the hub.")], as_json: Json = False) -> None:
     """Fetch the files of a language model into the cache."""
     from ..encoders.weights import get_weights
 
-    print(get_weights(name))
+    folder = str(get_weights(name))
+    say({"name": name, "folder": folder} if as_json else None, folder)

@@ -95,6 +95,8 @@ def assemble(
         items=item_table,
         users=user_table,
         separators=work.separators,
+        forms={name: work.forms.get(name) for name, kind in work.said.items() if kind == "time"},
+        timezone=timezone,
         rules=law,
         prompt=prompt,
         notes=(*work.notes, *notes),

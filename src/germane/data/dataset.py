@@ -59,6 +59,10 @@ class Dataset:
     """``id`` (String) and the file's own columns."""
     separators: Mapping[str, str] = field(default_factory=dict)
     """Separator inside each several-valued column."""
+    forms: Mapping[str, str | None] = field(default_factory=dict)
+    """How times are written in each column that was said to hold times; None: as ISO has it, or as epochs."""
+    timezone: str | None = None
+    """Of epoch numbers; absent: UTC."""
     rules: Rules = field(default_factory=Rules)
     prompt: str | None = None
     """Template of an item's text over its columns, such as ``"{title}. {genres}."``; absent: the text columns, joined."""

@@ -19,7 +19,7 @@ from .format import Format
 from .readers import read_files
 from .tables import Table
 
-__all__ = ["DataOptions", "open_dataset", "read_config"]
+__all__ = ["DataOptions", "open_dataset", "read_config", "read_toml"]
 
 
 class DataOptions(Options):
@@ -89,12 +89,7 @@ class DataOptions(Options):
 def read_config(config: str | os.PathLike[str]) -> Dataset:
     """The dataset that the ``[data]`` section of a TOML file describes; other sections are not looked at."""
     file = Path(config)
-    try:
-        sections = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is no TOML: {error}.") from None
+    sections = read_toml(file)
     if not isinstance(sections.get("data"), Mapping):
         raise ConfigError(f"{file} has no section [data]: say where the events are.{nearest('data', sections)}")
     try:
@@ -102,6 +97,27 @@ def read_config(config: str | os.PathLike[str]) -> Dataset:
     except ValidationError as error:
         raise ConfigError(faults(error, "[data]", DataOptions)) from None
     return open_dataset(options, file.resolve().parent)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The sections of a file, not looked at yet."""
+    file = Path(path)
+    try:
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except IsADirectoryError:
+        hint = f" It is a run; its config is {file / 'config.toml'}." if (file / "about.json").exists() else ""
+        raise ConfigError(f"{file} is a folder and not a config: give a TOML file.{hint}") from None
+    except FileNotFoundError:
+        there = [found.name for found in sorted(file.parent.glob("*.toml"))] if file.parent.is_dir() else []
+        raise ConfigError(
+            f"{file} is not there and so not a config: give a TOML file; germane init EVENTS writes one.{nearest(file.name, there)}"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{file} is not a config that can be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is not TOML: it is not written in UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}.") from None
 
 
 def open_dataset(options: DataOptions, base: Path) -> Dataset:

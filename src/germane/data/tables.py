@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import DataError
 
-__all__ = ["Table", "as_rows", "as_table", "fitted", "refuse_doubled", "spelled"]
+__all__ = ["Table", "as_rows", "as_table", "refuse_doubled", "spelled"]
 
 
 @dataclass(frozen=True)
@@ -96,23 +96,15 @@ def _built(make: Callable[[], pl.DataFrame], name: str) -> pl.DataFrame:
         raise DataError(f"{name} is no table: {str(error).splitlines()[0]}.") from None
 
 
-def as_rows(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+def as_rows(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, pl.DataType], separators: Mapping[str, str]) -> pl.DataFrame:
     """Mappings as rows of these columns. What a mapping does not name or what a column cannot hold is missing.
 
-    >>> as_rows([{"age": 30, "likes": "a|b", "zip": 12345.0}], {"age": pl.Float64(), "likes": pl.List(pl.String), "zip": pl.String()}).rows()
+    ``separators``: inside the text of each several-valued column; ``|`` where none is said.
+
+    >>> as_rows([{"age": 30, "likes": "a|b", "zip": 12345.0}], {"age": pl.Float64(), "likes": pl.List(pl.String), "zip": pl.String()}, {}).rows()
     [(30.0, ['a', 'b'], '12345')]
     """
-    return pl.DataFrame([_column(name, [row.get(name) for row in rows], dtype) for name, dtype in schema.items()])
-
-
-def fitted(frame: pl.DataFrame, column: str, dtype: pl.DataType) -> pl.Series:
-    """A column as another table holds it; missing where the frame has none."""
-    if column not in frame.columns:
-        return pl.Series(column, [None] * frame.height, dtype=dtype)
-    given = frame[column]
-    if isinstance(dtype, pl.List) and given.dtype == pl.String:
-        return given.str.split("|").alias(column)
-    return given.cast(dtype, strict=False)
+    return pl.DataFrame([_column(name, [row.get(name) for row in rows], dtype, separators.get(name, "|")) for name, dtype in schema.items()])
 
 
 def spelled(value: object) -> str:
@@ -124,9 +116,11 @@ def spelled(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _column(name: str, cells: list[Any], dtype: pl.DataType) -> pl.Series:
+def _column(name: str, cells: list[Any], dtype: pl.DataType, separator: str) -> pl.Series:
     if isinstance(dtype, pl.List):
-        return pl.Series(name, [[part.strip() for part in c.split("|") if part.strip()] if isinstance(c, str) else c for c in cells], dtype=dtype)
+        return pl.Series(
+            name, [[part.strip() for part in c.split(separator) if part.strip()] if isinstance(c, str) else c for c in cells], dtype=dtype
+        )
     if dtype.is_numeric() or dtype == pl.Boolean:
         return pl.Series(name, cells, dtype=dtype, strict=False)
     text = [None if cell is None else spelled(cell) for cell in cells]

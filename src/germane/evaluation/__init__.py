@@ -6,7 +6,7 @@ from .cases import Cases, cases_of
 from .options import SEGMENTS, EvaluationOptions
 from .pairs import judge_pairs
 from .protocol import judge_cases, left_out
-from .rows import masks_of, paired, rows_of
+from .rows import how_listed, masks_of, paired, rows_of
 from .second_stage import Taught, teach_ranker
 from .validation import Validation
 from .variants import READ_OTHERWISE, VARIANTS
@@ -22,6 +22,7 @@ __all__ = [
     "cases_of",
     "check_calibration",
     "choose_calibration",
+    "how_listed",
     "judge_cases",
     "judge_pairs",
     "left_out",

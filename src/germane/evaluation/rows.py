@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from ..metrics import bootstrap_interval, paired_test
 from .cases import Cases
+from .options import EvaluationOptions
 from .pairs import pair_figures
 
-__all__ = ["masks_of", "paired", "rows_of"]
+__all__ = ["how_listed", "masks_of", "paired", "rows_of"]
 
 
 def rows_of(
@@ -40,6 +41,33 @@ def rows_of(
         if figures:
             rows.append({**about, "segment": segment, "n": n, "metrics": figures, "p_against": {}})
     return rows
+
+
+def how_listed(cases: Cases, options: EvaluationOptions) -> str:
+    """What a table of lists has to say beside its figures: what they leave out, and what decides where scores or times are equal."""
+    dataset = cases.table.dataset
+    if options.exclude_seen is False:
+        seen = "what a user took before stays in them"
+    elif options.exclude_seen is True or "kind" not in dataset.events.columns:
+        seen = "what a user took before is left out"
+    else:
+        seen = f"what a user took before is left out where its kind is {' or '.join(options.exclude_seen) or 'none'}"
+    if not dataset.has_times:
+        order = "without times, the order of the file is the order"
+    elif tied := _tied(cases):
+        order = f"{tied:.1%} of these events share their time with another of their user, and the order of the file decides there"
+    else:
+        order = "none of these events shares its time with another of its user"
+    return f"lists of the whole catalogue: {seen}; equal scores count against the model; {order}"
+
+
+def _tied(cases: Cases) -> float:
+    """The share of cases at the very time of another event of their user."""
+    dataset = cases.table.dataset
+    order, place = dataset.timelines.order, dataset.timelines.place
+    same = (np.diff(dataset.times[order]) == 0) & (np.diff(dataset.user_codes[order]) == 0)
+    tied = np.concatenate([[False], same]) | np.concatenate([same, [False]])
+    return float(tied[place[cases.rows]].mean()) if len(cases.rows) else 0.0
 
 
 def _figure(values: pl.Series, seed: int) -> dict[str, float]:

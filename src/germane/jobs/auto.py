@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 import tempfile
 import time
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, apply
-from ..data.readers import read_files
 from ..errors import ConfigError, RunError
 from ..search_space import put
 from ..training import Progress
 from ..types import Note
 from .check import duration
 from .guess import Guess, guess
+from .init import read_tables
 from .recipe import recipe
 from .run import train_run
 from .search import Found, search
@@ -77,9 +76,7 @@ def auto(
         raise RunError(f"{partial} is left from an interrupted training: move it away, or go on with it by germane train --resume.")
     if trials is not None and trials < 1:
         raise ConfigError(f"--trials {trials}: one trial at least has to be made, the recipe as it stands.")
-    given = {"events": events, "items": items, "users": users}
-    files = {name: os.path.expanduser(path) for name, path in given.items() if path is not None}
-    tables = {name: read_files(path, Path()).frame for name, path in files.items()}
+    files, tables = read_tables(events, items, users)
     found = guess(tables["events"], tables.get("items"), tables.get("users"))
     if guessed is not None:
         guessed(found)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..bundle import load, read_json
+from ..bundle import read_json
+from .opening import open_run
 
 __all__ = ["describe"]
 
 
-def describe(run: str | Path, *, trust: str | Path | None = None) -> dict[str, Any]:
+def describe(run: str | Path, *, sets: Sequence[str] = (), trust: str | Path | None = None) -> dict[str, Any]:
     """Its parts, its size, when it was trained, and the answer of ``GET /v1/context``: columns, whether words are read, an example request."""
-    recommender = load(run, trust=trust)
+    recommender = open_run(run, sets=sets, trust=trust)
     about = read_json(Path(run), "about.json")
     return {
         "run": str(run),

@@ -11,11 +11,11 @@ from typing import Any
 import polars as pl
 
 from ..data.readers import read_files
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from .guess import Guess, guess
 from .output import write_text
 
-__all__ = ["OFTEN", "as_toml", "init", "taken_again"]
+__all__ = ["OFTEN", "as_toml", "init", "read_tables", "taken_again"]
 
 OFTEN = 0.1
 """Share of events that take something again, from which on it is the rule."""
@@ -45,13 +45,21 @@ def init(
         raise ConfigError(f"{target} is a folder: name the TOML file to write.")
     if target.exists() and not replace:
         raise ConfigError(f"{target} exists: choose another place with -o, or add --replace.")
-    given = {"events": events, "items": items, "users": users}
-    files = {name: os.path.expanduser(path) for name, path in given.items() if path is not None}
-    tables = {name: read_files(path, Path()).frame for name, path in files.items()}
+    files, tables = read_tables(events, items, users)
     found = guess(tables["events"], tables.get("items"), tables.get("users"))
     again = taken_again(found, tables["events"])
     write_text(as_toml(found, {name: _relative(path, target) for name, path in files.items()}, again), target)
     return target, found
+
+
+def read_tables(events: str, items: str | None, users: str | None) -> tuple[dict[str, str], dict[str, pl.DataFrame]]:
+    """The files that are given, and what they hold. Events that are none are refused: nothing could be guessed from them."""
+    given = {"events": events, "items": items, "users": users}
+    files = {name: os.path.expanduser(path) for name, path in given.items() if path is not None}
+    tables = {name: read_files(path, Path()) for name, path in files.items()}
+    if not tables["events"].frame.height:
+        raise DataError(f"{tables['events'].name} holds no events: at least two users with events are needed.")
+    return files, {name: table.frame for name, table in tables.items()}
 
 
 def as_toml(found: Guess, files: dict[str, str], again: float = 0.0) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import times
 from ..bundle import load, read_json, save, write_metrics
-from ..config import Config
+from ..config import Config, read_toml
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
 from ..evaluation import EvaluationOptions, labels_at, paired
@@ -26,6 +26,7 @@ from .fitting import first_alone
 from .following import check_projector, following
 from .memory import peak_gpu_mb, peak_mb
 from .notes import notes_of
+from .opening import apply_to_run
 from .output import write_frame, write_text
 from .reliability import check_labels, check_reliability, shown, write_reliability
 from .resuming import begin, changes
@@ -247,14 +248,8 @@ def evaluate_run(
     return judged
 
 
-def _sections(folder: Path, sets: Sequence[str]) -> dict[str, object]:
-    import tomllib
-
-    from ..config import apply
-
-    sections = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+def _sections(folder: Path, sets: Sequence[str]) -> dict[str, Any]:
+    sections = read_toml(folder / "config.toml")
     for change in sets:
-        if change.split(".")[0] not in ("policy", "evaluation"):
-            raise ConfigError(f"--set {change!r}: on a trained run only policy and evaluation can be changed.")
-        apply(sections, change)
+        apply_to_run(sections, change)
     return sections

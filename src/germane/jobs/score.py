@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from ..bundle import load
-from ..data.readers import read_files
 from ..errors import DataError
+from .opening import open_run, read_brought
 from .output import form_of, write_frame
 
 __all__ = ["score_file"]
 
 
-def score_file(run: str | Path, pairs: str | Path, out: str | Path, *, head: str | None = None, trust: str | Path | None = None) -> tuple[int, int]:
+def score_file(
+    run: str | Path, pairs: str | Path, out: str | Path, *, head: str | None = None, sets: Sequence[str] = (), trust: str | Path | None = None
+) -> tuple[int, int]:
     """Append ``score`` to a file of (user, item) rows, whose columns are called as in the config. Returns how many rows, and how many have no score.
 
-    A row has no score where its item is not in the catalogue.
+    A row has no score where its item is not in the catalogue. ``sets`` are read as in all commands, and no score depends on them.
     """
     form_of(out)
-    table = read_files(str(pairs), Path())
+    recommender = open_run(run, sets=sets, trust=trust)
+    table = read_brought(run, pairs)
     if "score" in table.frame.columns:
         raise DataError(f"{table.name} has a column 'score' already, which is what is appended: rename it.")
-    recommender = load(run, trust=trust)
-    scores = pl.Series("score", recommender.score(table.frame, head)).fill_nan(None)
+    scores = pl.Series("score", recommender.score(table, head)).fill_nan(None)
     write_frame(table.frame.with_columns(scores), out)
     return table.frame.height, scores.null_count()

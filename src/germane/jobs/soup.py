@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..bundle import load, read_json, save
+from ..bundle import read_json, save
 from ..config import Config
 from ..data import Dataset, Split
 from ..errors import RunError
@@ -19,6 +19,7 @@ from ..evaluation import Validation, cases_of, choose_calibration
 from ..models import Learned
 from ..recommender import Recommender
 from .beside import beside, per_user
+from .opening import open_run
 from .run import _about, _sections
 from .train import Judged, balance_lists, judge
 
@@ -38,20 +39,22 @@ class _Ingredient:
     text: Mapping[str, Tensor]
 
 
-def soup(runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, replace: bool = False) -> tuple[Path, Judged]:
+def soup(
+    runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, replace: bool = False, sets: Sequence[str] = ()
+) -> tuple[Path, Judged]:
     """Average the weights of ``runs`` and write a whole run: the cost of one model, some of the gain of several (Wortsman et al. 2022, Model soups).
 
     The runs are of one architecture, the same data and the same split, and differ in how they were trained. It works where they began from the
     same weights, so with one ``seed``, or tuned the same language model; averages of runs from different seeds are mostly worse than each.
     ``greedy``: the best run on validation, and of the others, best first, those that do not make the figure worse; else all of them alike.
-    The runs and the soup are judged on validation, the soup on the test part too.
+    The runs and the soup are judged on validation, the soup on the test part too. ``sets`` change the policy and the evaluation of all.
     """
     began, target = time.perf_counter(), Path(out)
     if target.exists() and not replace:
         raise RunError(f"{target} exists: choose another folder, or add --replace.")
     if len(runs) < 2:
         raise RunError("a soup is made of two runs at least: name them.")
-    parts = [_opened(Path(run)) for run in runs]
+    parts = [_opened(Path(run), sets) for run in runs]
     _check(parts)
     first = parts[0]
     config, recommender = first.config, first.recommender
@@ -117,9 +120,9 @@ def averaged(states: Sequence[Mapping[str, Tensor]], names: Sequence[str]) -> di
     return out
 
 
-def _opened(folder: Path) -> _Ingredient:
-    recommender, about = load(folder), read_json(folder, "about.json")
-    config = Config.of(_sections(folder, ()), Path(about.get("data", {}).get("folder") or "."))
+def _opened(folder: Path, sets: Sequence[str]) -> _Ingredient:
+    recommender, about = open_run(folder, sets=sets), read_json(folder, "about.json")
+    config = Config.of(_sections(folder, sets), Path(about.get("data", {}).get("folder") or "."))
     if not any(isinstance(part, Learned) for part in recommender.model.parts):
         raise RunError(f"{folder} holds {type(recommender.model).__name__}, which learns by no gradients: there are no weights to average.")
     return _Ingredient(folder, recommender, about, config, _copy(recommender.model.state()), _copy(recommender.text.state()))

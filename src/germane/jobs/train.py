@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..batches import EventTable
-from ..config import check_tuning
+from ..config import Config, check_tuning
 from ..data import Dataset, LeaveLastOut, Split, Splitter
-from ..errors import TrainingError
+from ..errors import ConfigError, DataError, TrainingError
 from ..evaluation import (
     READ_OTHERWISE,
     VARIANTS,
@@ -24,6 +25,7 @@ from ..evaluation import (
     cases_of,
     check_calibration,
     choose_calibration,
+    how_listed,
     judge_cases,
     judge_pairs,
     left_out,
@@ -31,7 +33,7 @@ from ..evaluation import (
     rows_of,
     teach_ranker,
 )
-from ..models import TwoStage
+from ..models import Model, TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Processes, Progress, TrainingOptions, choose_device, chosen_precision
@@ -52,6 +54,8 @@ class Judged:
     """Of lists."""
     pairs: pl.DataFrame = field(repr=False, default_factory=pl.DataFrame)
     """Of clicks, ratings and conversions."""
+    listed: str = ""
+    """What lists leave out, and what decides where scores or times are equal; empty where none are judged."""
     notes: tuple[str, ...] = ()
     """What training has to say."""
     segments: Mapping[str, tuple[pl.Series, pl.Series]] = field(repr=False, default_factory=dict)
@@ -71,24 +75,37 @@ class Judged:
             figures = "  ".join(f"{told[m]['value']:>{wide}.4f}" if m in told else " " * wide for m, wide in shown.items())
             lines.append(f"{row['name']:<22}{row['variant']:<18}{row['segment']:<14}{row['n']:>6}  {figures}")
         against = self.rows[0]["p_against"]
-        return "\n".join([*lines, *(f"p against {name}: {p:.4f}" for name, p in against.items()), *self.notes])
+        listed = [self.listed] if self.listed else []
+        return "\n".join([*lines, *listed, *(f"p against {name}: {p:.4f}" for name, p in against.items()), *self.notes])
 
 
 def train(
-    recommender: Recommender,
+    config_or_recommender: str | os.PathLike[str] | Config | Recommender,
     dataset: Dataset,
     *,
     split: Splitter | None = None,
     training: TrainingOptions | None = None,
     progress: Progress | None = None,
 ) -> Recommender:
-    """Fit ``recommender`` on ``dataset`` and give it back. Absent: leave-last-out and the default training options.
+    """Fit a recommender on ``dataset`` and give it back: the one that is given, or the one that a config (a TOML file, or a ``Config``) describes.
 
-    Afterwards it remembers all events, also those held out, as what users did.
+    ``split``, ``training``: absent, those of the config; of a recommender, leave-last-out and the default training options. The ``[data]`` of a
+    config is not read, since the data are given. Afterwards it remembers all events, also those held out, as what users did.
     """
-    options = training or TrainingOptions()
-    parts = (split or LeaveLastOut()).divide(dataset)
-    fit(recommender, dataset, parts, options, progress=progress)
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"germane.train got a {type(dataset).__name__} as its dataset: give a germane.Dataset, such as Dataset.read('shop.toml').")
+    given = Config.read(Path(config_or_recommender)) if isinstance(config_or_recommender, str | os.PathLike) else config_or_recommender
+    if isinstance(given, Config):
+        recommender, options, evaluation = given.recommender(dataset), training or given.training, given.evaluation
+        splitter = split or given.split
+    elif isinstance(given, Recommender):
+        recommender, options, evaluation = given, training or TrainingOptions(), None
+        splitter = split or LeaveLastOut()
+    else:
+        wrapped = f" Put the model into one: germane.Recommender({type(given).__name__}(…))." if isinstance(given, Model) else ""
+        raise ConfigError(f"germane.train got a {type(given).__name__}: give the path of a config, a Config, or a germane.Recommender.{wrapped}")
+    parts = splitter.divide(dataset)
+    fit(recommender, dataset, parts, options, evaluation=evaluation, progress=progress)
     recommender.split = parts
     recommender.remember(dataset)
     return recommender
@@ -224,4 +241,5 @@ def judge(
     of_lists, of_pairs = masks_of(lists, cases), masks_of(pairs, cases) if pairs.height else {}
     nothing = pl.Series([], dtype=pl.Boolean)
     segments = {name: (pl.Series(mask), pl.Series(of_pairs[name]) if name in of_pairs else nothing) for name, mask in of_lists.items()}
-    return Judged(rows_of(lists, pairs, cases, options.segments, shelf, **about), lists, pairs, segments=segments)
+    rows, listed = rows_of(lists, pairs, cases, options.segments, shelf, **about), how_listed(cases, options) if options.k else ""
+    return Judged(rows, lists, pairs, listed, segments=segments)

@@ -122,8 +122,8 @@ _PUT_ITEM = Call("Add an item, or change its columns", "catalogue", {200: forms.
 
 @put("/v1/items/{id:path}", opt=_documented(_PUT_ITEM))
 async def put_item(request: HTTP, service: Its) -> Response[bytes]:
-    item = _id(request, "/v1/items/")
     columns = await _body(request, wire.Flat)
+    item = _id(request, "/v1/items/")
     new = await _work(lambda: service.put_item(item, columns))
     return _json({"item": item}, 201 if new else 200)
 
@@ -152,8 +152,8 @@ _PUT_USER = Call("Set columns of a user", "users", {200: forms.KnownUser, 201: f
 
 @put("/v1/users/{id:path}", opt=_documented(_PUT_USER))
 async def put_user(request: HTTP, service: Its) -> Response[bytes]:
-    user = _id(request, "/v1/users/")
     columns = await _body(request, wire.Flat)
+    user = _id(request, "/v1/users/")
     new = await _work(lambda: service.put_user(user, columns))
     return _json({"user": user, "events": len(service.recommender.histories.of(user))}, 201 if new else 200)
 
@@ -239,8 +239,9 @@ async def _body(request: HTTP, form: type[T]) -> T:
         raise FormError(415, f"Content-Type is {request.headers.get('content-type', 'missing')!r}: send application/json in UTF-8.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise FormError(415, "compressed bodies are not read: send the JSON as it is.")
+    read = wire.decode(await request.body(), form)  # Litestar counts while it reads: 413 past the limit
     _parameters(request, {})
-    return wire.decode(await request.body(), form)  # Litestar counts while it reads: 413 past the limit
+    return read
 
 
 def _id(request: HTTP, prefix: str) -> str:

@@ -225,7 +225,7 @@ class Service:
         for name, value in cells.items():
             if name not in names:
                 raise QueryError(f"{name!r} is no column of the items; they have {', '.join(names)}.{nearest(name, names)}", name)
-            if value is not None and (wanted := _wanted(value, schema[name])):
+            if value is not None and (wanted := _wanted(value, schema[name], self._separators().get(name, "|"))):
                 raise QueryError(f"{name} = {value!r}, but this column holds {wanted}.", name)
         return cells
 
@@ -237,7 +237,12 @@ class Service:
     def _frame(self, rows: Sequence[tuple[str, Flat]]) -> pl.DataFrame:
         schema = self.recommender.catalogue.items.schema
         given = {name: dtype for name, dtype in schema.items() if name == "id" or any(name in cells for _, cells in rows)}
-        return as_rows([{**cells, "id": item} for item, cells in rows], given)
+        given |= {name: pl.Float64() for name, dtype in given.items() if dtype.is_integer()}  # a column of whole numbers may get others
+        return as_rows([{**cells, "id": item} for item, cells in rows], given, self._separators())
+
+    def _separators(self) -> Mapping[str, str]:
+        schema = self.recommender.schema
+        return schema.separators if schema is not None else {}
 
 
 def _at(query: Query, now: float) -> Query:
@@ -245,7 +250,7 @@ def _at(query: Query, now: float) -> Query:
     return query if query.time is not None else replace(query, time=now)
 
 
-def _wanted(value: Any, dtype: Any) -> str:
+def _wanted(value: Any, dtype: Any, separator: str = "|") -> str:
     """What a column of this type holds, where the value is not that."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if dtype.is_numeric():
@@ -256,7 +261,7 @@ def _wanted(value: Any, dtype: Any) -> str:
         inner = value if isinstance(value, list) else [value]
         if dtype.inner.is_numeric():
             return "" if isinstance(value, list) and all(not _wanted(one, dtype.inner) for one in inner) else "lists of numbers"
-        return "" if all(isinstance(one, str) for one in inner) else "texts: a list, or one text with | between them"
+        return "" if all(isinstance(one, str) for one in inner) else f"texts: a list, or one text with {separator} between them"
     return "" if isinstance(value, str) else "text"
 
 
