@@ -98,7 +98,7 @@ def test_language_models_that_learnt_are_averaged_with_the_rest(tiny_bert: Path,
     events, items, _ = MomentWorld(users=30, items=20, events=400, seed=1).frames()
     events.write_csv(tmp_path / "events.csv")
     items.write_csv(tmp_path / "items.csv")
-    tuned = f'[text]\nmodel = "{tiny_bert}"\ntuning = "lora"\nrank = 2\n'
+    tuned = f'[text]\nmodel = "{tiny_bert}"\ntuning = "lora"\nrank = 2\nfrozen_epochs = 0\n'
     (tmp_path / "shop.toml").write_text(CONFIG.replace('[text]\nuse = "HashedText"\nwidth = 32\n', tuned))
     rates = ("training.learning_rate={text = 1e-2, rest = 2e-3}", "training.learning_rate={text = 3e-2, rest = 3e-3}")
     both = [train_run(tmp_path / "shop.toml", tmp_path / name, sets=[said])[0] for name, said in zip("ab", rates, strict=True)]
