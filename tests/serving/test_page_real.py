@@ -76,6 +76,10 @@ def test_a_trained_model_follows_each_part_of_the_moment(browser, address, width
             assert page.locator(f".item .bar i[data-kind={kind}]").count() >= 1
         assert page.locator("#notes li").count() == 0
         settle(page, lambda field=field: field.fill(""))
+    with page.expect_request("**/v1/recommendations") as asked:
+        settle(page, lambda: degrees.fill("25"))
+    assert asked.value.post_data_json["context"] == {"degrees": 25}, "a number is sent as one"
+    settle(page, lambda: degrees.fill(""))
     settle(page, lambda: city.fill("nowhere"))
     assert "nowhere" in page.locator("#notes").inner_text()
 
