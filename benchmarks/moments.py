@@ -15,6 +15,7 @@ from _claims import Wanted
 from _harness import Benchmark
 from _plans import Plan, Row
 
+AS_TRAINED = {"variant": "as trained"}
 LABELS = {
     "as trained": "the model",
     "without context": "trained without context",
@@ -67,6 +68,8 @@ BENCHMARK = Benchmark(
             "NDCG@10 over that of the same model trained without context", "world", over={"variant": "without context"}, least=1.25, p_below=0.001
         ),
         Wanted("NDCG@10 over the best possible", "world", over={"name": "best possible"}, least=0.8),
+        Wanted("Of NDCG@10, what is left with one context value in ten missing", "world", variant="context missing", over=AS_TRAINED, least=0.8),
+        Wanted("Of NDCG@10, what is left with a typing error in each longer word", "world", variant="typos in words", over=AS_TRAINED, least=0.8),
     ],
     plot=plot,
     caption="What the model reaches in the generated world, and what is left of it where the moment is not known, not right or not complete.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -76,3 +78,60 @@ def test_from_files_to_answers(shape: str, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "p.csv").write_text("customer,sku\nc1,003\nc2,019\n")
     assert germane(monkeypatch, "score", "run", "--pairs", "p.csv", "-o", "scored.parquet") == 0
     assert pl.read_parquet(tmp_path / "scored.parquet")["score"].is_finite().all()
+
+
+def test_from_own_texts_to_a_decision(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands of docs/tuning.md, as they stand there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
+    draw = random.Random(3)
+    words = (["quiet", "film", "about", "rain"], ["new", "war", "in", "space"])
+    titles = [" ".join(draw.choices(words[n % 2], k=4)) for n in range(60)]
+    pl.DataFrame({"item": [f"i{n}" for n in range(60)], "title": titles}).write_csv("items.csv")
+    taken = [(f"u{u}", f"i{2 * draw.randrange(30) + u % 2}", 1_700_000_000 + 86_400 * step + u) for u in range(40) for step in range(8)]
+    pl.DataFrame(taken, schema=["user", "item", "time"], orient="row").write_csv("events.csv")
+    Path("shop.toml").write_text(f"""
+        [data]
+        events = "events.csv"
+        items = "items.csv"
+        columns = {{user = "user", item = "item", time = "time", text = ["title"]}}
+        rules = {{hold_out_items = 8}}
+        [text]
+        model = "{tiny_bert}"
+        frozen_epochs = 1
+        [model]
+        width = 8
+        blocks = 1
+        [training]
+        epochs = 4
+        batch = 8
+        learning_rate = 0.01
+        warmup = 1
+        [pretraining]
+        steps = 10
+        head_steps = 5
+    """)
+    page = (Path(__file__).parents[1] / "docs" / "tuning.md").read_text(encoding="utf-8")
+    block = re.search(r"## From your own texts to a decision\n.*?```sh\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    commands = [shlex.split(line)[1:] for line in block[1].splitlines()]
+    assert [command[0] for command in commands] == ["pretrain", "train", "train", "compare"]
+    for command in commands:
+        assert germane(monkeypatch, *command) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    report = json.loads(Path("report.json").read_text())
+    assert report["verdict"][0] in said and "frozen" in report["verdict"][0] and "lora" in report["verdict"][0]
+
+    pretrained = json.loads(Path("models/shop/pretraining.json").read_text())
+    assert pretrained["base"]["model"] == str(tiny_bert) and pretrained["steps"] == 10
+    frozen, lora = report["runs"]
+    assert frozen["text_trained_share"] == 0
+    assert lora["text_trained_share"] == lora["parameters"]["text_trainable"] / lora["parameters"]["text_total"]
+    assert 0 < lora["text_trained_share"] < 0.5
+    share = f"{lora['text_trained_share']:.2%}".replace("%", " %")
+    row = re.search(r"language model&#x27;s, trained</th>(.*?)</tr>", Path("report.html").read_text())
+    assert row is not None and row[1] == f"<td>0.00 %</td><td>{share}</td>"
+    assert {line["name"]: line["values"] for line in report["options"]} == {"text.tuning": ["frozen", "lora"]}
+    assert {"all", "new items"} <= {test["segment"] for test in report["tests"]}
+    assert (Path("runs/lora") / "text.safetensors").is_file() and not (Path("runs/frozen") / "text.safetensors").exists()
+    assert germane(monkeypatch, "recommend", "runs/lora", "--user", "u1", "-k", "3") == 0

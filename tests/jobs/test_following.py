@@ -16,6 +16,7 @@ import germane
 from germane.bundle import load
 from germane.config import Config
 from germane.errors import ConfigError
+from germane.jobs.pretrain import pretrain
 from germane.jobs.run import train_run
 from germane.models import Popular
 from germane.recommender import Recommender
@@ -136,6 +137,50 @@ def test_samples_are_the_same_users_at_each_validation(config: Callable[..., Con
         assert one["rank"] is None or (one["rank"] <= 10) == (one["took"] in one["shown"])
 
 
+@pytest.fixture
+def reading(config: Callable[..., Config], tiny_bert: Path) -> Callable[..., Config]:
+    """A pretraining on the shop's texts: a look each 4 of 10 steps, or as is said."""
+
+    def make(tracking: dict[str, Any], **said: Any) -> Config:
+        quick = {"steps": 10, "look": 4, "batch": 4, "head_steps": 3, "learning_rate": 1e-3, **said}
+        text = {"text": {"model": str(tiny_bert)}, "pretraining": quick, "tracking": tracking}
+        return Config.of({**config().sections, **text}, config().base)
+
+    return make
+
+
+@pytest.mark.parametrize("objective", ["masked_words", "contrastive"])
+def test_a_pretraining_is_followed_from_look_to_look(reading: Callable[..., Config], tmp_path: Path, objective: str) -> None:
+    heard: list[Told] = []
+    folder, said = pretrain(reading({"every": 2}, objective=objective), tmp_path / "model", progress=heard.append)
+    curve = lines(folder / "curve.jsonl")
+    points, ends = [line for line in curve if not line.get("ended")], [line for line in curve if line.get("ended")]
+    assert [line["step"] for line in points] == [2, 4, 6, 8, 10] and all(line["losses"] == {objective: line["loss"]} for line in points)
+    assert [{"step": line["step"], "loss": line["loss"], "held_out": line["validation"]} for line in ends] == said["curve"][1:]
+    assert [(line["epoch"], line["at"], line["part"]) for line in ends] == [(1, 1, ""), (2, 2, ""), (3, 3, "")]
+    assert all(line["rate"] >= 0 and line["peak_mb"] > 0 for line in curve) and not (tmp_path / "tracking").exists()
+    own = [told for told in heard if told.part == ""]
+    assert [(told.epoch, told.step, told.steps) for told in own if told.ended] == [(1, 4, 4), (2, 4, 4), (3, 2, 2)]
+    assert [told.ahead for told in own if told.ended] == [2, 1, 0] and len(own) == 10 + 3
+    assert [told.part for told in heard[:3]] == ["head" if objective == "masked_words" else ""] * 3
+
+
+def test_an_interrupted_pretraining_leaves_no_double_line_and_no_gap(reading: Callable[..., Config], tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    said = reading({"use": "tensorboard", "every": 1, "folder": str(tmp_path / "logs")})
+    whole, _ = pretrain(said, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(said, tmp_path / "model", progress=Stop(2, 3))
+    assert lines(tmp_path / "model.partial" / "curve.jsonl")[-1]["step"] == 7
+    folder, _ = pretrain(said, tmp_path / "model", resume=True)
+    assert untimed(folder / "curve.jsonl") == untimed(whole / "curve.jsonl")
+    found = accumulator.EventAccumulator(str(tmp_path / "logs" / "tensorboard" / "model")).Reload()
+    curve = lines(folder / "curve.jsonl")
+    assert [event.step for event in found.Scalars("loss")] == list(range(1, 11))
+    told = [(line["step"], pytest.approx(line["validation"], rel=1e-6)) for line in curve if line.get("ended")]
+    assert [(event.step, event.value) for event in found.Scalars("validation")] == told and len(told) == 3
+
+
 class FakeRun:
     def __init__(self, told: dict[str, Any]) -> None:
         self.told, self.logged, self.finished = told, [], 0
@@ -189,6 +234,16 @@ def test_weights_and_biases_gets_the_same_points(config: Callable[..., Config], 
         line["validation"] for line in kept if line.get("ended")
     ]
     assert next(table["columns"] for _, values in wandb[1].logged if (table := values.get("samples")))[0] == "user"
+
+
+def test_weights_and_biases_hears_of_a_pretraining(reading: Callable[..., Config], tmp_path: Path, wandb: list[FakeRun]) -> None:
+    folder, _ = pretrain(reading({"use": ["wandb"], "every": 1}), tmp_path / "model")
+    assert (wandb[0].told["name"], wandb[0].told["mode"], wandb[0].finished) == ("model", "offline", 1)
+    ends = [(line["step"], line["validation"]) for line in lines(folder / "curve.jsonl") if line.get("ended")]
+    assert [(step, values["validation"]) for step, values in wandb[0].logged if "validation" in values] == ends
+    with pytest.raises(ConfigError, match="there is no account"):
+        pretrain(reading({"use": "wandb", "offline": False}), tmp_path / "other")
+    assert not (tmp_path / "other.partial").exists() and len(wandb) == 1
 
 
 def test_weights_and_biases_itself_writes_offline_and_leaves_nobody_behind(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_each_objective_lowers_its_held_out_loss_and_leaves_a_folder(shop: Path,
         assert loss["after"] < 0.9 * loss["unigram"] and told["texts"] == len(set((shop / "corpus.txt").read_text().splitlines()))
         assert told["head_steps"] == (20 if "bert" in tiny_model.name else 0)
     assert told["base"] == {"model": str(tiny_model), "sha256": weights_hash(tiny_model / "model.safetensors")}
-    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".json", ".safetensors", ".txt"}
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".json", ".jsonl", ".safetensors", ".txt"}
     body, tokenizer = AutoModel.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert tokenizer("quiet rain")["input_ids"] == AutoTokenizer.from_pretrained(tiny_model)("quiet rain")["input_ids"]
     states = body.eval()(**tokenizer("quiet rain", return_tensors="pt")).last_hidden_state[0]

@@ -24,6 +24,14 @@ def page(browser, address) -> Iterator[object]:
     context.close()
 
 
+SCORE_AND_BAR = """items => items.map(item => {
+  const zero = parseFloat(item.querySelector(".zero").style.left);
+  const parts = [...item.querySelectorAll(".bar i[data-kind]")].map(part => [parseFloat(part.style.left), parseFloat(part.style.width)]);
+  const net = parts.reduce((sum, [left, width]) => sum + (left + 1e-6 < zero ? -width : width), 0);
+  return [Number(item.querySelector(".score").textContent), net];
+})"""
+
+
 def titles(page) -> list[str]:
     return page.locator(".item .title b").all_inner_texts()
 
@@ -86,6 +94,23 @@ def test_it_works_with_the_keyboard_alone(page) -> None:
     assert page.locator("#history .what").first.inner_text() == chosen
     assert page.evaluate("document.activeElement.className") == "item", "the focus stays in the list"
     assert page.evaluate("[...document.querySelectorAll('input, select')].every((field) => field.labels.length)"), "every field has a label"
+
+
+def test_every_kind_of_reason_is_drawn(page, recommender) -> None:
+    parts = {"history": 1.0, "taste": 2.0, "usual": -1.5, "new": 3.0, "ranker": 0.5, "weather": 0.25, "luck": 0.25}
+    recommender._parts = lambda row, query: {kind: weight * (2 if row["id"] == "i3" else 1) for kind, weight in parts.items()}
+    settle(page, lambda: page.get_by_label("weather").select_option(label="sun"))
+    assert page.locator("#legend li").all_inner_texts() == ["history", "taste", "new items", "second model", "the usual", "other"]
+    first = page.locator(".item").first
+    told = "history 2, taste 4, the usual -3, new items 6, second model 1, other 0.5, other 0.5"
+    assert first.get_attribute("aria-label") == f"1. Stalker. Score 11: {told}. Choose it."
+    scores, nets = zip(*page.locator(".item").evaluate_all(SCORE_AND_BAR), strict=True)
+    scale = nets[0] / scores[0]
+    assert list(nets) == pytest.approx([score * scale for score in scores], rel=1e-4), (
+        "what is drawn right of the line less what is left of it is the score"
+    )
+    tints = page.locator("#legend li").evaluate_all("items => items.map(item => getComputedStyle(item, '::before').backgroundColor)")
+    assert len(set(tints)) == len(tints) == 6 and "rgba(0, 0, 0, 0)" not in tints
 
 
 def test_what_is_unknown_is_said(page) -> None:

@@ -22,10 +22,12 @@ from ..encoders.language_model import LanguageModel
 from ..encoders.weights import weights_hash
 from ..encoders.word_head import WordHead, guesses
 from ..errors import AbilityError, ConfigError, RunError, TrainingError
-from ..training import Progress, choose_device
+from ..training import Progress, Told, choose_device
 from ..training.pretraining import Contrast, GuessWords, PairedTexts, PretrainingOptions, pretrain_model
 from ..training.pretraining.options import Objective
+from .following import following
 from .memory import peak_mb
+from .trackers import check_tracking
 from .unlabelled import paired_texts, texts_of
 
 __all__ = ["pretrain"]
@@ -82,7 +84,8 @@ def pretrain(
 ) -> tuple[Path, dict[str, Any]]:
     """Pretrain the language model of ``[text]`` as ``[pretraining]`` says; gives the folder and what its ``pretraining.json`` holds.
 
-    The folder loads with transformers and is what ``[text] model`` accepts. Works in ``OUT.partial``, which a later ``resume`` goes on from; where
+    The folder loads with transformers and is what ``[text] model`` accepts; its ``curve.jsonl`` and the trackers of ``[tracking]`` follow the loss
+    and the held-out loss. Works in ``OUT.partial``, which a later ``resume`` goes on from; where
     the loss stops being a number, the best weights until then lie in ``OUT.partial/last-good``.
     """
     target, work = Path(out), Path(f"{out}.partial")
@@ -91,7 +94,9 @@ def pretrain(
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted pretraining: add --resume to go on, or --replace to begin anew.")
     started = time.perf_counter()
-    job = _job(config if isinstance(config, Config) else Config.read(config, sets))
+    read = config if isinstance(config, Config) else Config.read(config, sets)
+    check_tracking(read.tracking)
+    job = _job(read)
     _begin(work, job.stamp(), resume)
     task, checkpoint = job.task(), work / "checkpoint"
     head_steps = None
@@ -99,7 +104,14 @@ def pretrain(
         began = (checkpoint / "progress.json").exists()  # the head was fitted then, and is among what was kept
         head_steps = (job.options.head_steps if task.model.own() else 0) if began else task.fit_head(progress)
     try:
-        trained = pretrain_model(task, job.objective, job.options, seed=job.seed, checkpoint=checkpoint, progress=progress)
+        with following(read, work, target) as follow:
+
+            def heard(told: Told) -> None:
+                follow(told)
+                if progress is not None:
+                    progress(told)
+
+            trained = pretrain_model(task, job.objective, job.options, seed=job.seed, checkpoint=checkpoint, progress=heard)
     except TrainingError as error:
         if not (checkpoint / "progress.json").exists():
             raise
@@ -126,6 +138,8 @@ def pretrain(
     task.save(made)
     write_family(job.encoder.family, made)
     (made / "pretraining.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    for name, content in follow.files().items():
+        (made / name).write_bytes(content)
     if target.exists():
         shutil.rmtree(target)
     os.replace(made, target)

@@ -13,7 +13,7 @@ class Told:
     """A step, or the end of an epoch, which repeats its last step with the mean loss and the validation figure."""
 
     epoch: int
-    """From 1."""
+    """From 1. Of a pretraining: the steps up to a look at the held-out loss; 0 while a head is fitted."""
     step: int
     """Of this epoch, from 1."""
     steps: int

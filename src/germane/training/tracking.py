@@ -15,8 +15,8 @@ Tracker = Literal["json", "tensorboard", "wandb"]
 
 class TrackingOptions(Options):
     use: tuple[Tracker, ...] = ("json",)
-    """Where points of the curves go. ``json``: ``curve.jsonl`` in the run folder, always written; ``tensorboard``; ``wandb``: Weights & Biases.
-    The last two need ``pip install 'germane[tracking]'``."""
+    """Where points of the curves go. ``json``: ``curve.jsonl`` in the run folder, or in that of a pretraining, always written; ``tensorboard``;
+    ``wandb``: Weights & Biases. The last two need ``pip install 'germane[tracking]'``."""
     project: str = Field(default="germane", min_length=1)
     """Under which name W&B gathers runs."""
     run: str | None = Field(default=None, pattern=r"^[^/\\]+$")
@@ -29,9 +29,10 @@ class TrackingOptions(Options):
     """Steps between two points; the end of an epoch is always one."""
     samples: int = Field(default=0, ge=0, le=100)
     """Users whose lists are shown at each validation, always the same ones: ``samples.jsonl`` in the run folder, texts in TensorBoard, a table
-    in W&B. They hold users' ids and what these took."""
+    in W&B. They hold users' ids and what these took. Of a training alone."""
     projector: bool = False
-    """Whether the item vectors go to TensorBoard's projector when training ends, with the items' names; the 10,000 most taken at most."""
+    """Whether the item vectors go to TensorBoard's projector when training ends, with the items' names; the 10,000 most taken at most.
+    Of a training alone."""
 
     @field_validator("use", mode="before")
     @classmethod

@@ -23,7 +23,7 @@ def pair(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
         },
         "text": {"use": "HashedText", "width": 32},
         "model": {"width": 8, "blocks": 1, "length": 8},
-        "evaluation": {"exclude_seen": False, "variants": ["context shuffled"]},
+        "evaluation": {"exclude_seen": False, "variants": ["context shuffled"], "baselines": ["Popular", "PopularLately"]},
     }
     before = Config.of({**sections, "text": {"use": "NoText"}, "training": {"epochs": 1, "learning_rate": 1e-5}}, shop)
     after = Config.of({**sections, "training": {"epochs": 12, "learning_rate": 0.02, "warmup": 1}}, shop)

@@ -29,7 +29,7 @@ def test_it_fits_and_asks_nobody(browser, address: str, width: int, scheme: str)
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing sticks out; wide tables scroll by themselves"
     red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert (red + green + blue > 380) == (scheme == "light")
-    assert page.locator("section").count() == 7 and page.locator("section .lists ol").count() >= 4
+    assert page.locator("section").count() == 8 and page.locator("section .lists ol").count() >= 4
     assert page.locator("svg[role=img]").count() == 3 and page.get_by_role("table").count() >= 5
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the figures"

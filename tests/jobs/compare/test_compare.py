@@ -61,6 +61,45 @@ def test_the_figures_are_the_runs_own(report: dict[str, Any], pair: Pair) -> Non
     }
 
 
+def test_baselines_stand_beside_each_run(pair: Pair, tmp_path: Path) -> None:
+    told = compare(pair, tmp_path / "r.html")
+    rows = json.loads((pair[1] / "metrics.json").read_text())["rows"]
+    popular = next(row for row in rows if row["name"] == "Popular" and row["segment"] == "all")
+    lines = {line["baseline"]: line for line in told["baselines"]}
+    assert list(lines) == ["Popular", "PopularLately"]
+    assert lines["Popular"]["runs"][1] == {"n": popular["n"], **popular["metrics"]["ndcg@10"]}
+    assert lines["Popular"]["p"][1] == rows[0]["p_against"]["Popular"] < 0.05 and lines["Popular"]["better"][1] == "run"
+    assert [run["p_metric"] for run in told["runs"]] == ["ndcg@10", "ndcg@10"]
+    page = (tmp_path / "r.html").read_text()
+    section = re.search(r'<section id="baselines".*?</section>', page, re.DOTALL)
+    assert section is not None and "Popular</th>" in section[0] and "run is better</span>" in section[0] and "the run itself</th>" in section[0]
+    assert "p: the run against the baseline<" in section[0]
+
+
+def test_a_baseline_that_is_better_is_called_so(pair: Pair, tmp_path: Path) -> None:
+    """Figures changed by hand; one that only one run was judged beside; a run of the baseline's own class; p of the figure it was made for."""
+    copies = [Path(shutil.copytree(run, tmp_path / run.name)) for run in pair]
+    metrics = json.loads((copies[0] / "metrics.json").read_text())
+    for row in metrics["rows"]:
+        if row["name"] == "Popular":
+            row["name"] = metrics["rows"][0]["name"]
+        if row["name"] == "PopularLately":
+            row["metrics"]["ndcg@10"]["value"] = 0.9
+    metrics["rows"][0]["p_against"] = {metrics["rows"][0]["name"]: 0.2, "PopularLately": 0.01}
+    (copies[0] / "metrics.json").write_text(json.dumps(metrics))
+    told = compare(copies, tmp_path / "r.html", metric="recall@10")
+    lines = {line["baseline"]: line for line in told["baselines"]}
+    assert lines["PopularLately"]["better"][0] == "baseline" and lines["ContextTransformer"]["better"] == [None, None]
+    assert lines["ContextTransformer"]["runs"][1] is None and lines["Popular"]["runs"][0] is None
+    page = (tmp_path / "r.html").read_text()
+    assert "baseline is better</span>" in page and "not shown to differ</span>" in page and "against the baseline, on ndcg@10<" in page
+
+
+def test_without_baselines_there_is_no_table_of_them(pair: Pair, another: Callable[..., Path], tmp_path: Path) -> None:
+    runs = [another(name, evaluation={"baselines": []}) for name in ("one", "two")]
+    assert compare(runs, tmp_path / "r.html")["baselines"] == [] and "Beside baselines" not in (tmp_path / "r.html").read_text()
+
+
 def test_energy_that_was_not_counted_is_called_an_estimate(pair: Pair, tmp_path: Path) -> None:
     copies = [Path(shutil.copytree(run, tmp_path / run.name)) for run in pair]
     for run, change in zip(copies, ({"energy_wh": 1.5}, {"energy_wh": None, "cpu_seconds": 7200.0}), strict=True):

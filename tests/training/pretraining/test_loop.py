@@ -50,8 +50,16 @@ def test_it_learns_and_tells() -> None:
     trained = pretrain_model(task, "masked_words", PretrainingOptions(**FAST), seed=0, progress=heard.append)
     assert trained.curve[0] == {"step": 0, "held_out": 1.0} and [row["step"] for row in trained.curve] == list(range(0, 21, 2))
     assert trained.best is not None and trained.best < 0.1 and (task.model.weight.item() - 1) ** 2 == trained.best
-    assert len(heard) == 20 and [(told.epoch, told.step) for told in heard[4:6]] == [(1, 5), (2, 1)]
-    assert [told.figure is not None for told in heard[:4]] == [False, True, False, True] and heard[0].rate > heard[-1].rate > 0
+    assert [(told.epoch, told.step, told.steps, told.ended) for told in heard[:4]] == [
+        (1, 1, 2, False),
+        (1, 2, 2, False),
+        (1, 2, 2, True),
+        (2, 1, 2, False),
+    ]
+    ends = [told for told in heard if told.ended]
+    assert len(heard) == 30 and [told.ahead for told in ends] == list(range(9, -1, -1)) and heard[0].rate > heard[-1].rate > 0
+    assert [(told.loss, told.figure) for told in ends] == [(row["loss"], row["held_out"]) for row in trained.curve[1:]]
+    assert ends[0].loss == pytest.approx((heard[0].loss + heard[1].loss) / 2) and all(told.figure is None for told in heard if not told.ended)
 
 
 def test_the_best_weights_are_kept_and_patience_ends_it() -> None:
@@ -76,7 +84,7 @@ def test_killed_and_resumed_ends_as_if_it_never_had(tmp_path: Path, killed_at: i
     expected = pretrain_model(whole, "masked_words", options, seed=3)
 
     def kill(told: Told) -> None:
-        if (told.epoch - 1) * 5 + told.step == killed_at:
+        if (told.epoch - 1) * 2 + told.step == killed_at and told.ended == (killed_at % 2 == 0):  # a look after each second step
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -92,8 +100,10 @@ def test_a_loss_that_is_no_number_stops_with_the_step_and_the_best_weights() -> 
     task, halfway = Line(breaks_at=8), Line()
     with pytest.raises(TrainingError, match=r"not a number at step 8: lower pretraining\.learning_rate"):
         pretrain_model(task, "masked_words", PretrainingOptions(**FAST), seed=0)
-    seen: list[float] = []
-    pretrain_model(halfway, "masked_words", PretrainingOptions(**FAST), seed=0, progress=lambda told: seen.append(halfway.model.weight.item()))
-    assert task.model.weight.item() == seen[5]  # of the look after six steps
+    seen: dict[int, float] = {}
+    pretrain_model(
+        halfway, "masked_words", PretrainingOptions(**FAST), seed=0, progress=lambda told: seen.update({told.epoch: halfway.model.weight.item()})
+    )
+    assert task.model.weight.item() == seen[3]  # of the look after six steps
     with pytest.raises(TrainingError, match="weights are broken"):
         pretrain_model(Line(says=[float("nan")]), "masked_words", PretrainingOptions(**FAST), seed=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -57,9 +58,43 @@ def _quality(report: Mapping[str, Any]) -> str:
     plot = intervals(shown, f"{metric} of each run by segment, with 95 % intervals; the table below holds the figures")
     rows = [[_segment(line), *(_figure(figure, p) for figure, p in zip(line["runs"], line["p"], strict=True))] for line in report["quality"]]
     names = [run["name"] for run in report["runs"]]
-    caption = f"{metric}, {better}, with 95 % intervals and the number judged; p: as trained against the variant"
+    caption = f"{metric}, {better}, with 95 % intervals and the number judged; p: as trained against the variant{_tested(report)}"
     how = "Every held-out event is a case, the whole catalogue is ranked. " + _ground(report["runs"])
     return f'<p class="soft">{how}</p>{_legend(report)}<div class="beside"><figure>{plot}</figure>{_table(caption, ["", *names], rows)}</div>'
+
+
+def _tested(report: Mapping[str, Any]) -> str:
+    """On which figure p of variants and baselines is, where that is not the one shown."""
+    others = {run["p_metric"] for run in report["runs"]} - {report["metric"], None}
+    return f", on {' or '.join(sorted(others))}" if others else ""
+
+
+def _baselines(report: Mapping[str, Any]) -> str:
+    if not report["baselines"]:
+        return ""
+    own = next((line["runs"] for line in report["quality"] if (line["segment"], line["variant"]) == ("all", "as trained")), None)
+    rows: list[list[str]] = [["the run itself", *(_figure(figure, None) for figure in own)]] if own else []
+    for line in report["baselines"]:
+        told = zip(line["runs"], line["p"], line["better"], strict=True)
+        rows.append([_class(line["baseline"]), *(_rival(figure, p, better) for figure, p, better in told)])
+    caption = f"{report['metric']} of all cases, with 95 % intervals and the number judged; p: the run against the baseline{_tested(report)}"
+    how = (
+        "Each run beside the baselines that were judged on the same cases. Two-sided paired permutation tests over users, from when the run was "
+        "judged; p is of one test alone, and below .05 one of the two is called better."
+    )
+    return f'{_table(caption, ["", *(run["name"] for run in report["runs"])], rows)}<p class="soft">{how}</p>'
+
+
+def _class(name: str) -> _Html:
+    """Broken between its words where a phone has no room for it."""
+    return _Html(re.sub("(?<=[a-z])(?=[A-Z])", "<wbr>", escape(name)))
+
+
+def _rival(figure: Mapping[str, Any] | None, p: float | None, better: str | None) -> _Html:
+    if p is None:
+        return _figure(figure, p)
+    word = {"run": "run is better", "baseline": "baseline is better", None: "not shown to differ"}[better]
+    return _Html(f'{_figure(figure, p)}<span class="range{" sure" * (better is not None)}">{word}</span>')
 
 
 def _ground(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -231,6 +266,7 @@ def _about(report: Mapping[str, Any]) -> str:
 SECTIONS = (
     ("quality", "Quality", _quality),
     ("tests", "How sure", _tests),
+    ("baselines", "Beside baselines", _baselines),
     ("cost", "Time, memory, energy, size", _cost),
     ("curves", "Learning curves", _curves),
     ("lists", "Lists side by side", _lists),

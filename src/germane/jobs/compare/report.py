@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ... import __version__
+from ..beside import OF_ROWS
 from ..energy import estimated_wh
-from ..figures import smaller_is_better
+from ..figures import row_of, smaller_is_better
 from ..settings import flat
-from .paired import Paired
+from .paired import SURE, Paired
 from .runs import ReadRun
 
 __all__ = ["report_of"]
@@ -38,6 +39,7 @@ def report_of(
         "runs": [_run(run, watts) for run in runs],
         "watts": watts,
         "quality": _quality(runs, metric),
+        "baselines": _baselines(runs, metric),
         "tests": [test.as_json() for test in tests],
         "not_compared": list(refused),
         "curves": [_curve(run) for run in runs],
@@ -58,6 +60,7 @@ def _run(run: ReadRun, watts: float) -> dict[str, Any]:
         "model": run.rows[0]["name"] if run.rows else run.sections.get("model", {}).get("use"),
         "protocol": run.rows[0]["protocol"] if run.rows else None,
         "split": run.rows[0]["split"] if run.rows else None,
+        "p_metric": _tested(run),
         "created": about.get("created"),
         "seed": about.get("seed"),
         "germane": about.get("germane"),
@@ -92,9 +95,45 @@ def _quality(runs: Sequence[ReadRun], metric: str) -> list[dict[str, Any]]:
     return [line for line in lines if any(line["runs"])]
 
 
-def _against(runs: Sequence[ReadRun], variant: str) -> list[float | None]:
-    """p of the run as trained against its variant, from when it was judged."""
-    return [(run.rows[0].get("p_against") or {}).get(variant) if run.rows else None for run in runs]
+def _against(runs: Sequence[ReadRun], rival: str) -> list[float | None]:
+    """p of the run as trained against its variant or a baseline, from when it was judged."""
+    return [(run.rows[0].get("p_against") or {}).get(rival) if run.rows else None for run in runs]
+
+
+def _tested(run: ReadRun) -> str | None:
+    """The figure that p of variants and baselines is of: that of the first length of list; of rows alone, what single rows cost."""
+    told = run.rows[0]["metrics"] if run.rows else {}
+    return next((name for name in told if name.startswith("ndcg@") or name in OF_ROWS), None)
+
+
+def _baselines(runs: Sequence[ReadRun], metric: str) -> list[dict[str, Any]]:
+    """A line a baseline that was judged beside some run, with p of each run against it and which of the two is shown to be better."""
+    beside = [
+        {row["name"]: row for row in run.rows if (row["segment"], row["variant"]) == ("all", "as trained") and row is not row_of(run.rows)}
+        for run in runs
+    ]
+    lines = []
+    for name in dict.fromkeys(name for rows in beside for name in rows):
+        found = [rows.get(name) for rows in beside]
+        lines.append(
+            {
+                "baseline": name,
+                "runs": [{"n": row["n"], **row["metrics"][metric]} if row and metric in row["metrics"] else None for row in found],
+                "p": _against(runs, name),
+                "better": [_better(run, row) for run, row in zip(runs, found, strict=True)],
+            }
+        )
+    return lines
+
+
+def _better(run: ReadRun, rival: Mapping[str, Any] | None) -> str | None:
+    own, metric = row_of(run.rows), _tested(run)
+    if rival is None or own is None or metric is None or metric not in own["metrics"] or metric not in rival["metrics"]:
+        return None
+    gap, p = own["metrics"][metric]["value"] - rival["metrics"][metric]["value"], (own.get("p_against") or {}).get(rival["name"])
+    if p is None or p >= SURE or gap == 0:
+        return None
+    return "run" if (gap < 0) == smaller_is_better(metric) else "baseline"
 
 
 def _curve(run: ReadRun) -> dict[str, Any]:

@@ -1,6 +1,14 @@
 // The page: a form that says the moment, a list that answers it. No framework, no build, no outside address.
 
-const KINDS = ["history", "moment", "words", "content", "popularity", "rule"];
+// Kinds of reasons in the order of a bar, and their names; what is none of them is "other".
+const KINDS = new Map([
+  ...["history", "moment", "words", "content", "taste", "popularity"].map((kind) => [kind, kind]),
+  ["new", "new items"],
+  ["ranker", "second model"],
+  ["rule", "rule"],
+  ["usual", "the usual"],
+  ["other", "other"],
+]);
 const WAIT = 250; // milliseconds between the last key and the question
 const SHOWN = 12; // events of the history
 
@@ -172,17 +180,16 @@ async function lookUp(items, signal) {
 }
 
 function showList(slate) {
-  const kinds = KINDS.filter((name) => slate.items.some(({ reasons }) => reasons.some((r) => r.kind === name && r.weight !== 0)));
+  const drawn = new Set(slate.items.flatMap(({ reasons }) => reasons.filter(({ weight }) => weight !== 0).map(kindOf)));
   const sum = (reasons, sign) => reasons.reduce((total, { weight }) => total + Math.max(0, sign * weight), 0);
   const right = Math.max(0, ...slate.items.map(({ reasons }) => sum(reasons, 1)));
   const left = Math.max(0, ...slate.items.map(({ reasons }) => sum(reasons, -1)));
   const scale = { zero: left / (left + right || 1), width: left + right || 1, usual: new Map() };
-  for (const name of kinds) {
-    const total = slate.items.reduce((all, { reasons }) => all + reasons.filter((r) => r.kind === name).reduce((a, r) => a + r.weight, 0), 0);
-    scale.usual.set(name, total / slate.items.length);
+  for (const reason of slate.items.flatMap(({ reasons }) => reasons)) {
+    scale.usual.set(reason.kind, (scale.usual.get(reason.kind) ?? 0) + reason.weight / slate.items.length);
   }
 
-  $("legend").replaceChildren(...kinds.map((name) => make("li", { "data-kind": name }, name)));
+  $("legend").replaceChildren(...[...KINDS].filter(([kind]) => drawn.has(kind)).map(([kind, name]) => make("li", { "data-kind": kind }, name)));
   const focused = document.activeElement?.closest?.(".item")?.dataset.item;
   $("list").replaceChildren(...slate.items.map((shown) => row(shown, scale)));
   if (focused !== undefined) {
@@ -202,7 +209,7 @@ function row({ item, position, score, propensity, reasons }, scale) {
   const aside = Object.values(columns).filter((value) => String(value) !== title && String(value).length <= 40).slice(0, 2).join(" · ");
   const lead = (reason) => reason.weight - (scale.usual.get(reason.kind) ?? 0); // what speaks for this one more than for the others
   const because = reasons.filter(({ weight }) => weight > 0).sort((a, b) => lead(b) - lead(a))[0];
-  const said = reasons.filter(({ weight }) => weight !== 0).map((r) => `${r.kind} ${tidy(r.weight)}`).join(", ");
+  const said = reasons.filter(({ weight }) => weight !== 0).map((r) => `${KINDS.get(kindOf(r))} ${tidy(r.weight)}`).join(", ");
   const chance = propensity < 1 ? `, shown with chance ${tidy(propensity)}` : "";
   const line = make(
     "button",
@@ -216,15 +223,20 @@ function row({ item, position, score, propensity, reasons }, scale) {
   return make("li", {}, line);
 }
 
+function kindOf({ kind }) {
+  return KINDS.has(kind) ? kind : "other";
+}
+
 function bar(reasons, { zero, width }) {
   const parts = [];
   let [up, down] = [zero, zero];
-  for (const name of KINDS) {
-    for (const { weight, kind: of } of reasons) {
-      if (of !== name || weight === 0) continue;
+  for (const kind of KINDS.keys()) {
+    for (const reason of reasons) {
+      const { weight } = reason;
+      if (kindOf(reason) !== kind || weight === 0) continue;
       const size = Math.abs(weight) / width;
       if (weight < 0) down -= size;
-      parts.push(part({ "data-kind": name }, weight < 0 ? down : up, size));
+      parts.push(part({ "data-kind": kind }, weight < 0 ? down : up, size));
       if (weight > 0) up += size;
     }
   }

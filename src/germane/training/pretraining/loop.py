@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def pretrain_model(
 
     ``curve`` holds ``step``, ``loss`` (mean since the last look) and ``held_out``, first that of step 0; ``best_epoch`` is the look with the best.
     ``checkpoint``: a folder with the state after each look, from which an interrupted pretraining goes on and ends with the same weights, since each
-    step draws from a generator seeded with (seed, step).
+    step draws from a generator seeded with (seed, step). To ``progress`` the steps up to a look are an epoch, whose figure is the held-out loss.
     """
     learning = Learning(task.model)
     optimiser = _optimiser(learning, options)
@@ -46,9 +47,9 @@ def pretrain_model(
     for step in range(int(trained.curve[-1]["step"]), total):
         if looks - trained.best_epoch >= options.patience:
             break
-        epoch, place = divmod(step, len(task))
-        if epoch != drawn:
-            drawn, batches = epoch, task.epoch(np.random.default_rng([seed, epoch]))
+        passed, place = divmod(step, len(task))
+        if passed != drawn:
+            drawn, batches = passed, task.epoch(np.random.default_rng([seed, passed]))
         torch.manual_seed(seed * 1_000_003 + step)
         rate = rates.rate * factor_at(rates, step, total)
         try:
@@ -56,18 +57,29 @@ def pretrain_model(
         except TrainingError:
             learning.load_state_dict(best or {})
             raise
-        said = Told(epoch + 1, place + 1, len(task), losses[-1], {objective: losses[-1]}, rate, float(options.batch))
+        said = Told(
+            epoch=looks + 1,
+            step=len(losses),
+            steps=min(between, total - step - 1 + len(losses)),
+            loss=losses[-1],
+            losses={objective: losses[-1]},
+            rate=rate,
+            targets=float(options.batch),
+            ahead=-(-total // between) - looks - 1,
+        )
+        if progress is not None:
+            progress(said)
         if (step + 1) % between == 0 or step + 1 == total:
             looks += 1
-            figure = task.held_out()
-            trained.curve.append({"step": step + 1, "loss": float(np.mean(losses)), "held_out": figure})
+            figure, loss = task.held_out(), float(np.mean(losses))
+            trained.curve.append({"step": step + 1, "loss": loss, "held_out": figure})
             if math.isfinite(figure) and (trained.best is None or figure < trained.best):
                 trained.best_epoch, trained.best, best = looks, figure, _copied(learning)
             _keep(checkpoint, looks, learning, optimiser, trained, best)
+            if progress is not None:
+                of = float(options.batch * len(losses))
+                progress(replace(said, loss=loss, losses={objective: loss}, targets=of, figure=figure, ended=True))
             losses = []
-            said = Told(said.epoch, said.step, said.steps, trained.curve[-1]["loss"], said.losses, rate, said.targets, figure, ended=True)
-        if progress is not None:
-            progress(said)
     learning.load_state_dict(best or {})
     task.model.eval()
     return trained

@@ -103,7 +103,7 @@ class GuessWords(Task):
             loss.backward()
             optimiser.step()
             if progress is not None:
-                progress(Told(0, step + 1, steps, loss.item(), {"head": loss.item()}, rate, float(self.options.batch)))
+                progress(Told(0, step + 1, steps, loss.item(), {"head": loss.item()}, rate, float(self.options.batch), part="head"))
         for parameter in learns:
             parameter.requires_grad_(True)
         return steps
