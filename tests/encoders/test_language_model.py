@@ -58,23 +58,29 @@ def test_half_precision_is_near_and_gives_float32(tiny_bert: Path, tiny_llama: P
         assert ((a * b).sum(-1) > 0.999).all() and not torch.equal(a, b)
 
 
-def test_a_byte_a_weight_is_near_and_what_lora_learns_on_it_stays_beside(tiny_bert: Path, tiny_llama: Path) -> None:
+def test_a_byte_a_weight_is_near(tiny_bert: Path, tiny_llama: Path) -> None:
     for folder in (tiny_bert, tiny_llama):
         whole, little = LanguageModel(folder, "mean", 16), LanguageModel(folder, "mean", 16, precision="int8")
         tokens = whole.tokens(["rain", "a quiet film about rain"])
         assert ((whole(tokens) * little(tokens)).sum(-1) > 0.99).all()
         kinds = {type(part.weight).__name__ for part in little.modules() if isinstance(part, torch.nn.Linear)}
         assert kinds == {"Int8Tensor"}
-        adapt(little, Adaptation("lora", rank=2))
-        before = little(tokens)
-        with torch.no_grad():
-            for parameter in little.parameters():
-                if parameter.requires_grad:
-                    parameter.add_(0.2)
-        learnt = little(tokens).detach()
-        fold(little)
-        torch.testing.assert_close(little(tokens), learnt)
-        assert not torch.allclose(learnt, before, atol=1e-3) and not any(parameter.requires_grad for parameter in little.parameters())
+
+
+@pytest.mark.parametrize("precision", ["int8", "bf16", "fp16"])
+def test_what_lora_learns_on_few_bits_stays_beside(tiny_model: Path, precision: Precision) -> None:
+    little = LanguageModel(tiny_model, "mean", 16, precision=precision)
+    tokens = little.tokens(["rain", "a quiet film about rain"])
+    adapt(little, Adaptation("lora", rank=2))
+    before = little(tokens)
+    with torch.no_grad():
+        for parameter in little.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.2)
+    learnt = little(tokens).detach()
+    fold(little)
+    torch.testing.assert_close(little(tokens), learnt)
+    assert not torch.allclose(learnt, before, atol=1e-3) and not any(parameter.requires_grad for parameter in little.parameters())
 
 
 def test_without_its_library_int8_says_what_to_install(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
