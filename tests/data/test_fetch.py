@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import socket
 import subprocess
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +34,8 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     calls: list[list[str]] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        if "download" not in command:  # whether the index says anything
+            return subprocess.CompletedProcess(command, 0, "", "")
         calls.append(command)
         source = tmp_path / "pack-1-py3-none-any.whl"
         if not source.is_file():
@@ -72,6 +78,54 @@ def test_nothing_is_kept_of_what_is_wrong(
     with pytest.raises(FetchError, match=said):
         fetch.fetch_package("pack", "1", sha256, "pack/", "pack", "")
     assert list(cache.iterdir()) == [] and not (tmp_path / "a").exists()
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An address where connections are taken and never answered; all that pip is told besides is to look there."""
+    for name in [name for name in os.environ if name.startswith("PIP_") or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("PIP_INDEX_URL", address)
+        yield address
+
+
+def test_an_index_that_does_not_answer_is_given_up_within_five_seconds(
+    silent: str, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fetch.PATIENCE <= 4
+    monkeypatch.setattr(fetch, "PATIENCE", 0.1)
+    run, asked = subprocess.run, list[list[str]]()
+    monkeypatch.setattr(fetch.subprocess, "run", lambda command, **said: (asked.append(command), run(command, **said))[1])
+    with pytest.raises(FetchError, match=r"no answer of the package index within 0.1 s.*PIP_FIND_LINKS"):
+        fetch.fetch_package("pack", "1", None, "pack/", "pack", "")
+    assert [("index" in command, "--no-index" in command) for command in asked] == [(True, False), (False, True)]
+    assert list(cache.iterdir()) == []
+    about = {"METADATA": "Metadata-Version: 2.1\nName: pack\nVersion: 1\n", "WHEEL": "Wheel-Version: 1.0\n"}
+    wheel(tmp_path / "pack-1-py3-none-any.whl", {"pack/a": "A", **{f"pack-1.dist-info/{name}": text for name, text in about.items()}})
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))  # what was brought along is found without it
+    assert (fetch.fetch_package("pack", "1", None, "pack/", "pack", "") / "a").read_text() == "A"
+
+
+def test_an_archive_whose_server_does_not_answer_is_given_up(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "PATIENCE", 0.1)
+    with pytest.raises(FetchError, match=r"could not be fetched \(no answer within"):
+        fetch.fetch_archive(f"{silent}/set.zip", {"a": ""}, "set", "")
+
+
+def test_who_answers_may_take_long() -> None:
+    """Three times as long as the patience, while something comes all along."""
+    ended, come = threading.Event(), iter(range(100))
+
+    def asked() -> int:
+        count = next(come)
+        if count == 6:
+            ended.set()
+        return count
+
+    assert fetch.within(0.01, lambda: ended.wait(60), come=asked)
 
 
 def test_a_damaged_wheel(tmp_path: Path, pip: list[list[str]]) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,6 +75,61 @@ def test_a_hub_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch,
         from_hub("owner/model")
     silent.set()
     assert time.monotonic() - start < 2
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[socket.socket]:
+    """A hub that takes connections and says nothing by itself."""
+    from huggingface_hub import close_session, constants
+
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    close_session()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        yield server
+    close_session()
+
+
+def test_a_hub_that_takes_connections_and_never_answers(endpoint: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hub._PATIENCE <= 4
+    monkeypatch.setattr(hub, "_PATIENCE", 0.2)
+    with pytest.raises(FetchError, match="owner/model' could not be fetched from the hub"):
+        from_hub("owner/model")
+
+
+def test_a_hub_that_falls_silent_after_its_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from threading import Event
+
+    silent, asked = Event(), dict[str, Any]()
+
+    def download(name: str, **options: Any) -> str:
+        if options.get("local_files_only"):
+            raise LocalEntryNotFoundError(name)
+        asked.update(options)
+        silent.wait(5)
+        return ""
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    answer(monkeypatch, lambda self, name, **options: SimpleNamespace(sha="c" * 40, card_data=None))
+    monkeypatch.setattr(hub, "_STALLED", 0.1)
+    with pytest.raises(FetchError, match="no answer within"):
+        from_hub("owner/model")
+    silent.set()
+    assert asked["etag_timeout"] == hub._PATIENCE
+
+
+def test_what_has_come_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert hub._held("owner/model") == 0
+    (tmp_path / "models--owner--model" / "blobs").mkdir(parents=True)
+    (tmp_path / "models--owner--model" / "blobs" / "ab.incomplete").write_bytes(b"12345")
+    assert hub._held("owner/model") == 5
 
 
 def test_told_to_stay_offline(monkeypatch: pytest.MonkeyPatch, empty_cache: None) -> None:

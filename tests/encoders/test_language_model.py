@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from germane.encoders.adaptation import Adaptation, adapt, fold
 from germane.encoders.families import Pooling
 from germane.encoders.language_model import LanguageModel, Precision, pooled
+from germane.encoders.word_head import WordHead
 from germane.errors import ConfigError
 
 
@@ -52,23 +58,29 @@ def test_half_precision_is_near_and_gives_float32(tiny_bert: Path, tiny_llama: P
         assert ((a * b).sum(-1) > 0.999).all() and not torch.equal(a, b)
 
 
-def test_a_byte_a_weight_is_near_and_what_lora_learns_on_it_stays_beside(tiny_bert: Path, tiny_llama: Path) -> None:
+def test_a_byte_a_weight_is_near(tiny_bert: Path, tiny_llama: Path) -> None:
     for folder in (tiny_bert, tiny_llama):
         whole, little = LanguageModel(folder, "mean", 16), LanguageModel(folder, "mean", 16, precision="int8")
         tokens = whole.tokens(["rain", "a quiet film about rain"])
         assert ((whole(tokens) * little(tokens)).sum(-1) > 0.99).all()
         kinds = {type(part.weight).__name__ for part in little.modules() if isinstance(part, torch.nn.Linear)}
         assert kinds == {"Int8Tensor"}
-        adapt(little, Adaptation("lora", rank=2))
-        before = little(tokens)
-        with torch.no_grad():
-            for parameter in little.parameters():
-                if parameter.requires_grad:
-                    parameter.add_(0.2)
-        learnt = little(tokens).detach()
-        fold(little)
-        torch.testing.assert_close(little(tokens), learnt)
-        assert not torch.allclose(learnt, before, atol=1e-3) and not any(parameter.requires_grad for parameter in little.parameters())
+
+
+@pytest.mark.parametrize("precision", ["int8", "bf16", "fp16"])
+def test_what_lora_learns_on_few_bits_stays_beside(tiny_model: Path, precision: Precision) -> None:
+    little = LanguageModel(tiny_model, "mean", 16, precision=precision)
+    tokens = little.tokens(["rain", "a quiet film about rain"])
+    adapt(little, Adaptation("lora", rank=2))
+    before = little(tokens)
+    with torch.no_grad():
+        for parameter in little.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.2)
+    learnt = little(tokens).detach()
+    fold(little)
+    torch.testing.assert_close(little(tokens), learnt)
+    assert not torch.allclose(learnt, before, atol=1e-3) and not any(parameter.requires_grad for parameter in little.parameters())
 
 
 def test_without_its_library_int8_says_what_to_install(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +95,36 @@ def test_what_does_not_fit_is_read_from_disk_layer_by_layer(tiny_bert: Path, tin
         assert any(parameter.is_meta for parameter in little.parameters())
         texts = ["rain", "a quiet film about rain"]
         torch.testing.assert_close(little(little.tokens(texts)), whole(whole.tokens(texts)), atol=1e-6, rtol=0)
+
+
+def changed(base: Path, folder: Path, change: Callable[[str, Tensor], Tensor | None]) -> Path:
+    """The same model with these weights; None: without them."""
+    shutil.copytree(base, folder)
+    weights = {name: change(name, tensor) for name, tensor in load_file(base / "model.safetensors").items()}
+    save_file({name: tensor for name, tensor in weights.items() if tensor is not None}, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize("how", [{}, {"precision": "bf16"}, {"precision": "int8"}, {"memory": 1e-6}])
+def test_weights_that_lack_a_layer_are_refused(tiny_model: Path, tmp_path: Path, how: dict[str, Any]) -> None:
+    folder = changed(tiny_model, tmp_path / "cut", lambda name, tensor: None if ".1." in name else tensor)
+    with pytest.raises(ConfigError, match=r"cut cannot be loaded: its weights lack \S+\.1\.\S+ and \d+ more\. Fetch or save it anew"):
+        LanguageModel(folder, "mean", 16, **how)
+
+
+def test_a_pooler_may_be_missing(tiny_bert: Path, tmp_path: Path) -> None:
+    whole = LanguageModel(tiny_bert, "cls", 16)
+    bare = LanguageModel(changed(tiny_bert, tmp_path / "bare", lambda name, tensor: None if "pooler" in name else tensor), "cls", 16)
+    tokens = whole.tokens(["rain", "a quiet film"])
+    assert torch.equal(bare(tokens), whole(tokens))
+
+
+def test_weights_of_another_size_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = changed(tiny_model, tmp_path / "narrow", lambda name, tensor: tensor[:, :8].contiguous() if tensor.ndim == 2 else tensor)
+    with pytest.raises(ConfigError, match=r"narrow cannot be loaded: its weights hold \S+ in the size \[\d+, 8\], and its config.json asks for"):
+        LanguageModel(folder, "mean", 16)
+    with pytest.raises(ConfigError, match="in the size"):
+        WordHead(folder, 16, seed=0)
 
 
 def test_it_is_frozen_until_something_may_learn_and_then_gives_gradients(tiny_bert: Path) -> None:

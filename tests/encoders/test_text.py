@@ -239,6 +239,21 @@ def test_while_it_learns_items_and_words_keep_their_prefixes(tiny_bert: Path) ->
     torch.testing.assert_close(learning.encode_words(["rain", " "]), marked.for_words.encode(["rain", " "]), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("tuning", ["top:1", "full", "lora", "adapter", "prefix"])
+def test_untuned_gives_frozen_vectors_back(tiny_model: Path, tuning: str) -> None:
+    texts, frozen = ["rain", "war in space"], PretrainedText(model=str(tiny_model))
+    encoder = PretrainedText(model=str(tiny_model), tuning=tuning, rank=2)
+    learning = encoder.learning(texts)
+    assert learning is not None
+    with torch.no_grad():
+        for parameter in learning.learned:
+            parameter.add_(torch.randn_like(parameter) * 0.5)
+    encoder.load_state(learning.learnt())
+    assert not torch.allclose(encoder.encode(texts), frozen.encode(texts), atol=1e-3)
+    untuned = encoder.untuned()
+    assert torch.equal(untuned.encode(texts), frozen.encode(texts)) and untuned.identity == frozen.identity != encoder.identity
+
+
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_lora_on_few_bits_begins_as_frozen_and_learns_in_float32(tiny_model: Path, precision: str) -> None:
     encoder = PretrainedText(model=str(tiny_model), precision=precision, tuning="lora")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from germane.encoders import Encoder, HashedText, NoText, VectorCache
 from germane.encoders import vectors as module
+from germane.errors import ConfigError
 
 
 class Counting(HashedText):
@@ -55,6 +56,25 @@ def test_only_what_is_missing(tmp_path: Path) -> None:
     encode(["fog", "sun"])
     assert encoder.asked == ["fog"]
     assert len(shards(tmp_path)) == 2
+
+
+class Broken(HashedText):
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        vectors = super().encode(texts)
+        vectors[[text == "snow" for text in texts], 1] = torch.inf
+        return vectors
+
+
+def test_what_is_no_number_is_refused_and_not_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    encode = VectorCache(tmp_path).cached(Broken(width=16))
+    with pytest.raises(ConfigError, match="gives 'snow' a vector that is not of finite numbers: its weights are broken"):
+        encode(TEXTS)
+    assert not shards(tmp_path)
+    encode(["rain"])
+    encode._write([b"0" * 32], torch.full((1, 16), torch.nan))  # as an earlier version would
+    again = VectorCache(tmp_path).cached(HashedText(width=16))
+    assert again.missing(TEXTS) == ["sun", "snow"] and "it holds what is no number" in caplog.text
+    assert len(shards(tmp_path)) == 1
 
 
 def test_other_options_other_vectors(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from germane.config import Config
 from germane.encoders import PretrainedText
 from germane.encoders.weights import weights_hash
 from germane.errors import AbilityError, ConfigError, GermaneError, RunError, TrainingError
-from germane.jobs.pretrain import pretrain
+from germane.jobs.pretrain import _job, pretrain
 from germane.training.told import Told
 
 QUICK: dict[str, Any] = {"learning_rate": 5e-3, "head_steps": 20, "steps": 120, "look": 40, "batch": 16, "warmup": 5}
@@ -67,6 +67,14 @@ def test_each_objective_lowers_its_held_out_loss_and_leaves_a_folder(shop: Path,
     assert not torch.allclose(was, now, atol=1e-3)
     torch.testing.assert_close(now[0], torch.nn.functional.normalize(states.mean(0), dim=0), atol=1e-5, rtol=0)
     assert Config.of({**said.sections, "text": {"model": str(folder)}}, shop).encoder is not None
+
+
+def test_pairs_are_read_behind_the_prefixes_of_the_config_and_words_are_not(shop: Path, tiny_bert: Path) -> None:
+    for objective, items, typed in ((None, "", ""), ("contrastive", "new ", "about ")):
+        said = config(shop, tiny_bert, **({"objective": objective} if objective else {})).sections
+        said = {**said, "text": {**said["text"], "item_prefix": "new ", "words_prefix": "about "}}
+        texts = _job(Config.of(said, shop)).paired.texts
+        assert texts[-2:] == [f"{typed}a film", f"{typed}the war"] and f"{items}{pl.read_csv(shop / 'items.csv')['title'][0]}" in texts
 
 
 def test_what_is_pretrained_can_be_pretrained_again(shop: Path, tiny_bert: Path, tmp_path: Path) -> None:

@@ -46,10 +46,10 @@ def made(tiny_bert: Path, tuning: str = "frozen", model: dict[str, object] | Non
     )
 
 
-def prepared(tiny_bert: Path, tuning: str, **said: object) -> tuple[Recommender, Timelines]:
+def prepared(tiny_bert: Path, tuning: str, text: dict[str, object] | None = None, **said: object) -> tuple[Recommender, Timelines]:
     """Before the first step."""
     dataset = small_shop()
-    recommender = made(tiny_bert, tuning, said)
+    recommender = made(tiny_bert, tuning, said, **(text or {}))
     torch.manual_seed(3)
     recommender.prepare(dataset)
     recommender.model.warm(dataset, recommender.content)
@@ -80,9 +80,10 @@ def test_at_the_start_the_loss_is_that_of_frozen_and_it_reaches_the_language_mod
     assert not [name for name in recommender.model.state_dict() if "learning" in name and "learned" not in name]  # what is frozen is in no checkpoint
 
 
-@pytest.mark.parametrize("tuning", ["lora", "adapter", "full"])
-def test_the_gradient_of_the_ranking_loss_is_that_of_finite_differences(tiny_bert: Path, tuning: str) -> None:
-    recommender, feed = prepared(tiny_bert, tuning, context=False, history_context=False, values=False, words=False)
+@pytest.mark.parametrize(("tuning", "layers"), [*((kind, None) for kind in KINDS), ("lora", 1), ("adapter", 1), ("prefix", 1)])
+def test_the_gradient_of_the_ranking_loss_is_that_of_finite_differences(tiny_bert: Path, tuning: str, layers: int | None) -> None:
+    """Also where it rests on kept states of the layer below: with ``top:1``, and with ``layers = 1`` of the kinds that are put in."""
+    recommender, feed = prepared(tiny_bert, tuning, {"layers": layers}, context=False, history_context=False, values=False, words=False)
     model = recommender.model.double().train()
     learning = model.texts_that_learn()
     learning.eval()
@@ -96,6 +97,7 @@ def test_the_gradient_of_the_ranking_loss_is_that_of_finite_differences(tiny_ber
     model.refresh(exactly)
     loss(recommender, feed).backward()
     model.carry()
+    assert (len(learning.lower) > 0) == (tuning == "top:1" or layers == 1)
     parameter = max((one for one in learning.learned if one.grad is not None), key=lambda one: float(one.grad.abs().max()))
     at, step, sides = int(parameter.grad.abs().argmax()), 1e-5, []
     for way in (step, -step):

@@ -48,6 +48,28 @@ def test_pairs_are_of_training_events_only() -> None:
     assert said(texts, found.pairs["views"]) == {(text, text) for text in texts}
 
 
+def test_pairs_stand_behind_the_prefix_of_their_role(tmp_path: Path) -> None:
+    given, roles = PretrainingOptions(pairs=("next_item", "words", "views")), ("passage: ", "query: ")
+    found = paired_texts(given, Path(), *shop(), *roles)
+    texts = list(found.texts)
+    assert texts == [*(f"passage: {word}" for word in ("zero", "one", "two", "three", "four")), "query: want 0", "query: want 2"]
+    assert [text[:length] for text, length in zip(texts, found.prefixed, strict=True)] == ["passage: "] * 5 + ["query: "] * 2
+    bare = paired_texts(given, Path(), *shop())
+    assert {kind: pairs.tolist() for kind, pairs in found.pairs.items()} == {kind: pairs.tolist() for kind, pairs in bare.pairs.items()}
+    assert texts_of(given, Path(), *shop()) == list(bare.texts)
+    (tmp_path / "c.txt").write_text("rain\n")
+    corpus = paired_texts(PretrainingOptions(corpus="c.txt"), tmp_path, None, None, *roles)
+    assert (list(corpus.texts), list(corpus.prefixed)) == (["passage: rain"], [9])
+
+
+def test_the_same_text_typed_and_of_an_item_is_two_texts_behind_prefixes() -> None:
+    events = pl.DataFrame({"user": ["a"] * 4 + ["b"] * 4, "item": ["i0", "i1"] * 4, "time": range(8), "typed": ["zero"] * 8})
+    items = pl.DataFrame({"item": ["i0", "i1"], "title": ["zero", "one"]})
+    dataset = Dataset.from_frames(events, items, columns={"time": "time", "words": "typed", "text": ["title"]})
+    found = paired_texts(PretrainingOptions(pairs=("words",)), Path(), dataset, LeaveLastOut().divide(dataset), "passage: ", "query: ")
+    assert ("query: zero", "passage: zero") in said(list(found.texts), found.pairs["words"])
+
+
 def test_absent_pairs_are_those_that_the_data_have() -> None:
     both, next_item = (paired_texts(PretrainingOptions(), Path(), *shop(words=words)) for words in (True, False))
     assert list(both.pairs) == ["next_item", "words"] and list(next_item.pairs) == ["next_item"]

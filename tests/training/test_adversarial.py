@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from germane.batches import EventTable, Timelines, profiles
 from germane.data import Dataset
-from germane.encoders import ItemContent
+from germane.encoders import ItemContent, PretrainedText
 from germane.errors import ConfigError, TrainingError
 from germane.features import FeatureSet
 from germane.losses import Objective
-from germane.models import EASE, SASRec
+from germane.models import EASE, ContextTransformer, SASRec
+from germane.recommender import Recommender
+from germane.testing.model_contract import small_shop
 from germane.training import AdversarialOptions, Adversary, TrainingOptions, train_model
 from germane.training.adversarial import vector_tables
 from germane.worlds import Checkerboard
@@ -195,12 +197,45 @@ def test_the_attack_begins_when_it_is_told_and_an_interrupted_training_goes_on_t
 
 def test_what_is_disturbed_is_what_learns_of_its_kind() -> None:
     dataset, model, _ = world()
-    assert [id(table) for table in vector_tables(model, {dataset.n_items}, words=True)] == [id(model.items.weight)]
+    assert [id(table) for table in vector_tables(model, {dataset.n_items})] == [id(model.items.weight)]
     every = Adversary.of(model, AdversarialOptions(kind="awp"), dataset.n_items, dataset.n_users)
     assert {id(weight) for weight in every.all} == {id(weight) for weight in model.parameters() if weight.ndim > 1}
     model.items.weight.requires_grad_(False)
     with pytest.raises(TrainingError, match="kind = 'awp'"):
         Adversary.of(model, AdversarialOptions(), dataset.n_items, dataset.n_users)
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_a_language_model_that_learns_is_left_where_it_is(tiny_bert: Path, tuning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No loss of a batch reaches it. Whatever is disturbed has a gradient of one; and where only it would be, that is refused."""
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path))
+    dataset = small_shop()
+
+    def ready(**said: object) -> tuple[ContextTransformer, Timelines]:
+        text = PretrainedText(model=str(tiny_bert), tuning=tuning, rank=2)
+        recommender = Recommender(ContextTransformer(width=8, blocks=1, length=8, text_width=8, **said), text=text, seed=0)
+        recommender.prepare(dataset)
+        recommender.model.warm(dataset, recommender.content)
+        table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+        return recommender.model, Timelines(table, 8, 64)
+
+    model, feed = ready()
+    learning = model.texts_that_learn()
+    assert learning is not None
+    own = {id(weight) for weight in learning.parameters()}
+    for kind in ("fgm", "pgd", "apr", "awp"):
+        adversary = Adversary.of(model, AdversarialOptions(kind=kind), dataset.n_items, dataset.n_users)  # type: ignore[arg-type]
+        assert adversary.all and not own & {id(weight) for weight in adversary.all}
+        batch = next(feed.draw(np.random.default_rng(0)))
+        with adversary.watched():
+            model.train().loss(batch, model.objective)["ranking"].backward()
+        disturbed = [gradient is not None and bool(gradient.any()) for gradient in adversary.gradients]
+        assert any(disturbed) if kind == "awp" else all(disturbed)
+        assert all(weight.grad is None for weight in learning.parameters())
+    bare, _ = ready(identity=False)
+    for kind in ("fgm", "pgd", "apr"):
+        with pytest.raises(TrainingError, match=r"kind = '\w+' disturbs tables of vectors that learn, and ContextTransformer as it is set has none"):
+            Adversary.of(bare, AdversarialOptions(kind=kind), dataset.n_items, dataset.n_users)  # type: ignore[arg-type]
 
 
 def test_a_model_without_gradient_steps_cannot_be_attacked() -> None:

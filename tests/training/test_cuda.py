@@ -64,6 +64,8 @@ def test_it_learns_what_a_cpu_learns_and_answers_on_the_cpu(loss: str) -> None:
         {"augment": {"crop": 0.5, "mask": 0.5, "reorder": 0.5, "insert": 0.5}},
         {"adversarial": {"kind": "pgd", "size": 0.5}},
         {"adversarial": {"kind": "awp", "size": 0.01}},
+        {"precision": "fp16", "contrast": {"weight": 0.5}},
+        {"precision": "bf16", "contrast": {"weight": 0.5}},
         {"precision": "fp16", "loss": "sampled_softmax", "negatives": 8, "sparse": True},
     ],
     ids=str,

@@ -13,10 +13,11 @@ from germane.data import LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import TrainingError
 from germane.jobs.train import fit
-from germane.models import ContextTransformer, Learned
+from germane.losses.pretraining import info_nce
+from germane.models import ContextTransformer, Learned, SASRec
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
-from germane.training import TrainingOptions, precision
+from germane.training import ContrastOptions, TrainingOptions, precision
 from germane.training.precision import Precision, chosen_precision
 
 CPU = torch.device("cpu")
@@ -86,6 +87,24 @@ def test_products_are_half_and_losses_are_not(monkeypatch: pytest.MonkeyPatch) -
         assert scores.dtype is torch.bfloat16
         loss = full_softmax(scores, torch.zeros(4, dtype=torch.int64), torch.ones(4))
     assert loss.dtype is torch.float32 and loss.item() == pytest.approx(2.995732, abs=1e-5)  # ln 20, which bf16 has as 3.0
+
+
+@pytest.mark.parametrize("model", [SASRec(width=8, dropout=0.0), ContextTransformer(width=8, dropout=0.0, identity_dropout=0.0, context_dropout=0.0)])
+def test_histories_are_told_apart_in_half_precision_too(model: Learned, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "cpu_units", lambda: {"amx_bf16"})
+    said = {"contrast": ContrastOptions(weight=1.0)}
+    plain, whole, half = (first_loss(type(model)(**model.settings()), **how) for how in ({}, said, {**said, "precision": "bf16"}))
+    assert half == pytest.approx(whole, rel=0.01) and whole > plain + 0.5
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_what_is_no_wrong_answer_is_none_in_half_precision(half: torch.dtype) -> None:
+    vectors, clash = torch.eye(3)[[0, 0, 2]].requires_grad_(), torch.zeros(3, 3, dtype=torch.bool)
+    clash[0, 1] = clash[1, 0] = True
+    with torch.autocast("cpu", dtype=half):
+        loss = info_nce(vectors, vectors, clash, 0.05)
+    loss.backward()
+    assert loss.dtype is torch.float32 and loss.item() < 1e-6 and vectors.grad is not None and vectors.grad.isfinite().all()
 
 
 def test_a_step_that_overflows_is_left_out_and_the_scale_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:

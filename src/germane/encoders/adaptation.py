@@ -19,6 +19,7 @@ from .transformers_folder import hushed
 __all__ = ["TUNINGS", "Adaptation", "adapt", "behind", "check_tuning", "depths", "fold", "in_bytes", "layers_of", "put", "trained"]
 
 TUNINGS = ("frozen", "top:N", "full", "lora", "adapter", "prefix")
+HALVES = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,12 @@ def adapt(model: LanguageModel, how: Adaptation) -> dict[str, nn.Parameter]:
 def fold(model: LanguageModel) -> None:
     """Add LoRA's products to the weights that they belong to: the same answers without a further multiplication. Nothing learns afterwards.
 
-    Weights of int8 would round them away: there they stay beside.
+    Weights of fewer bits would round much of them away: there they stay beside.
     """
     model.requires_grad_(False)
     for name, part in _products(model.body).items():
-        if not in_bytes(part.get_base_layer().weight):
+        weight = part.get_base_layer().weight
+        if not in_bytes(weight) and weight.dtype not in HALVES:
             part.merge()
             _bare(model.body, name, part)
 
@@ -160,7 +162,7 @@ def _lora(body: Any, how: Adaptation) -> None:
         reason, known = str(error).strip().split("\n")[0], ", ".join(linear)
         raise ConfigError(f"[text] targets = {how.targets!r}: {reason} Linear maps of this model are {known}; or say all-linear.") from None
     for parameter in body.parameters():
-        if parameter.requires_grad and parameter.dtype in (torch.float16, torch.bfloat16):  # small steps would be lost in half precision
+        if parameter.requires_grad and parameter.dtype in HALVES:  # small steps would be lost in half precision
             parameter.data = parameter.data.float()
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from ..data.fetch import within
 from ..errors import ConfigError, FetchError
 
 __all__ = ["from_hub"]
 
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # no pickles, no code
 _PATIENCE = 4.0  # seconds until a hub that does not answer counts as unreachable
+_STALLED = 60.0  # seconds without a byte until a download counts as broken off; the library's own retries have no end that is worth waiting for
 
 
 def from_hub(name: str) -> Path:
@@ -40,10 +40,14 @@ def _download(name: str) -> Path:
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
         raise FetchError(f"{name!r} is not in the hub's cache, and HF_HUB_OFFLINE is set. With a connection, run: germane weights get {name}")
     try:
-        about = _within(_PATIENCE, lambda: HfApi().model_info(name, timeout=_PATIENCE))
+        about = within(_PATIENCE, lambda: HfApi().model_info(name, timeout=_PATIENCE))
         licence = getattr(about.card_data, "license", None) or "not stated"
         print(f"Fetching {name} from the hub (licence: {licence}).", file=sys.stderr)
-        return Path(snapshot_download(name, revision=about.sha, allow_patterns=_FILES))
+
+        def fetch() -> str:
+            return snapshot_download(name, revision=about.sha, allow_patterns=_FILES, etag_timeout=_PATIENCE)
+
+        return Path(within(_STALLED, fetch, come=lambda: _held(name)))
     except RepositoryNotFoundError:
         raise ConfigError(f"{name!r} is neither a folder, nor a name of `germane weights list`, nor a public model of the hub.") from None
     except Exception as error:  # many libraries' errors mean the same here: no answer
@@ -53,22 +57,14 @@ def _download(name: str) -> Path:
         ) from None
 
 
-def _within(seconds: float, ask: Callable[[], Any]) -> Any:
-    """Ask, but no longer than this: looking up a name can outlast every time limit of a request."""
-    answer: list[Any] = []
-    failure: list[BaseException] = []
+def _held(name: str) -> int:
+    """Bytes of a model that have come."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
 
-    def work() -> None:
-        try:
-            answer.append(ask())
-        except BaseException as error:
-            failure.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure[0]
-    if not answer:
-        raise TimeoutError(f"no answer within {seconds:.0f} s")
-    return answer[0]
+    blobs = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="model") / "blobs"
+    total = 0
+    for path in blobs.glob("*"):
+        with suppress(FileNotFoundError):  # whole by now, under another name
+            total += path.stat().st_size
+    return total

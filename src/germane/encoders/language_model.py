@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ConfigError
 from .families import Pooling
-from .transformers_folder import hushed, quiet, read_tokenizer
+from .transformers_folder import hushed, read_folder
 
 __all__ = ["ONE_AT_A_TIME", "LanguageModel", "Precision", "pooled"]
 
@@ -146,14 +145,5 @@ def _load(folder: Path, tokens: Path, precision: Precision, placement: dict[str,
 
     if precision == "int8":
         placement = {**placement, **_of_bytes()}
-    try:
-        with quiet():
-            tokenizer = read_tokenizer(tokens)
-            body = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=TYPES[precision], **placement)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"The language model in {folder} cannot be loaded: {reason}") from None
-    tokenizer.padding_side = "right"  # places count from the first token, in decoders too
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer, body, _ = read_folder(AutoModel, folder, tokens, dtype=TYPES[precision], **placement)
     return tokenizer, body

@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["hushed", "quiet", "read_tokenizer", "write_folder"]
+from safetensors import SafetensorError
+
+from ..errors import ConfigError
+
+__all__ = ["hushed", "quiet", "read_folder", "read_tokenizer", "write_folder"]
 
 
 @contextmanager
@@ -44,6 +48,36 @@ def read_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def read_folder(kind: Any, folder: Path, tokens: Path, **said: Any) -> tuple[Any, Any, set[str]]:
+    """Tokenizer and model, by a class such as ``AutoModel``, and the names of what its head lacks.
+
+    An error where weights of the body are missing or of another size, which transformers would draw at random: all but a pooler, which nothing reads.
+    """
+    try:
+        with quiet():
+            tokenizer = read_tokenizer(tokens)
+            how = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
+            model, told = kind.from_pretrained(folder, **how, **said)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise _broken(folder, str(error).strip().split("\n")[0]) from None
+    if told["mismatched_keys"]:
+        name, found, wanted = min(told["mismatched_keys"])
+        raise _broken(folder, f"its weights hold {name} in the size {list(found)}, and its config.json asks for {list(wanted)}.")
+    before = "" if model.base_model is model else f"{model.base_model_prefix}."
+    missing = set(told["missing_keys"])
+    body = {before + name for name, _ in model.base_model.named_parameters() if "pooler" not in name.split(".")}
+    if lacking := sorted(body & missing):
+        raise _broken(folder, f"its weights lack {lacking[0]}{f' and {len(lacking) - 1} more' if len(lacking) > 1 else ''}.")
+    tokenizer.padding_side = "right"  # places count from the first token, in decoders too
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer, model, missing - body
+
+
+def _broken(folder: Path, reason: str) -> ConfigError:
+    return ConfigError(f"The language model in {folder} cannot be loaded: {reason.rstrip('.')}. Fetch or save it anew, or choose another model.")
 
 
 def write_folder(model: Any, folder: Path, base: Path) -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..data.fetch import cache_folder
+from ..errors import ConfigError
 from .base import Encoder
 
 __all__ = ["CachedTexts", "VectorCache"]
@@ -95,6 +96,12 @@ class CachedTexts:
         for start in range(0, len(todo), _BLOCK):
             block = todo[start : start + _BLOCK]
             vectors = self.encoder.encode([text for _, text in block])
+            if not (whole := vectors.isfinite().all(1)).all():
+                text = block[int(whole.int().argmin())][1]
+                raise ConfigError(
+                    f"[text] gives {text[:60]!r} a vector that is not of finite numbers: its weights are broken, or too large for its precision. "
+                    'Fetch or save them anew, say precision = "float32", or choose another model.'
+                )
             self.encoded += len(block)
             keys = [key for key, _ in block]
             self._hold(keys, vectors)
@@ -135,6 +142,8 @@ class CachedTexts:
             keys, vectors = held["keys"], held["vectors"]
             if keys.shape != (len(vectors), 32) or vectors.shape[1] != self.encoder.width or vectors.dtype != torch.float32:
                 raise ValueError("its shape differs")
+            if not vectors.isfinite().all():
+                raise ValueError("it holds what is no number")
         except FileNotFoundError:
             return None  # merged by another process
         except (OSError, ValueError, KeyError, IndexError, SafetensorError) as error:

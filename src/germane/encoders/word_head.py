@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .transformers_folder import quiet, read_tokenizer, write_folder
+from .transformers_folder import read_folder, write_folder
 
 __all__ = ["WordHead", "guesses"]
 
@@ -85,19 +84,5 @@ def _load(folder: Path, causal: bool) -> tuple[Any, Any, bool]:
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     kind: Any = AutoModelForCausalLM if causal else AutoModelForMaskedLM
-    try:
-        with quiet():
-            tokenizer = read_tokenizer(folder)
-            model, told = kind.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True, attn_implementation="sdpa"
-            )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(f"The language model in {folder} cannot be loaded: {reason}") from None
-    body = {f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()}
-    if lacking := sorted(body & set(told["missing_keys"])):
-        raise ConfigError(f"The language model in {folder} cannot be loaded: its weights lack {lacking[0]} and {len(lacking) - 1} more.")
-    tokenizer.padding_side = "right"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer, model, bool(told["missing_keys"])
+    tokenizer, model, lacks = read_folder(kind, folder, folder, dtype=torch.float32, attn_implementation="sdpa")
+    return tokenizer, model, bool(lacks)

@@ -167,7 +167,7 @@ def _job(config: Config) -> _Job:
     dataset: Dataset | None = None if options.corpus is not None else config.dataset()
     split = None if dataset is None else config.split.divide(dataset)
     if objective == "contrastive":
-        paired = paired_texts(options, config.base, dataset, split)
+        paired = paired_texts(options, config.base, dataset, split, encoder.family.item_prefix, encoder.family.words_prefix)
     else:
         paired = PairedTexts(texts_of(options, config.base, dataset, split), {})
     return _Job(options, objective, encoder, paired, config.seed)

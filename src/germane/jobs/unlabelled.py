@@ -14,6 +14,7 @@ from ..data.corpus import read_corpus
 from ..data.following import following
 from ..data.splits import held_out_items
 from ..encoders import prompts
+from ..encoders.learning import behind
 from ..errors import ConfigError
 from ..training.pretraining import PairedTexts, PretrainingOptions
 
@@ -23,28 +24,34 @@ __all__ = ["paired_texts", "texts_of"]
 def texts_of(options: PretrainingOptions, base: Path, dataset: Dataset | None, split: Split | None) -> list[str]:
     """Each different text once: those of the corpus, or of the items and of what was typed in training events.
 
-    Items that ``[data.rules] hold_out_items`` takes for later ones are left out.
+    Items that ``[data.rules] hold_out_items`` takes for later ones are left out. Without the prefixes of ``[text]``: what stands before every text
+    is guessed without reading any.
     """
-    if options.corpus is not None:
-        return _some(read_corpus(options.corpus, base, options.column), "the corpus holds no texts.")
-    assert dataset is not None and split is not None
-    items = [text for text, later in zip(item_texts(dataset), held_out_items(dataset)) if not later]
-    typed = [words for words in typed_in(dataset, split.train) if words]
-    return _some([*items, *typed], "there are no texts: name them in [data.columns] text, or give [pretraining] corpus.")
+    items, typed = _by_role(options, base, dataset, split)
+    return _some(options, [*items, *typed])
 
 
-def paired_texts(options: PretrainingOptions, base: Path, dataset: Dataset | None, split: Split | None) -> PairedTexts:
-    """Texts, and pairs of those that belong together, of training events only."""
-    texts = texts_of(options, base, dataset, split)
+def paired_texts(
+    options: PretrainingOptions, base: Path, dataset: Dataset | None, split: Split | None, item_prefix: str = "", words_prefix: str = ""
+) -> PairedTexts:
+    """Texts, and pairs of those that belong together, of training events only.
+
+    Each behind the prefix of its role, as training and serving read it, those of a corpus as items: vectors are to be near each other as they are
+    read later.
+    """
+    items, typed_words = _by_role(options, base, dataset, split)
+    prefixed = dict.fromkeys(behind(item_prefix, items), len(item_prefix)) | dict.fromkeys(behind(words_prefix, typed_words), len(words_prefix))
+    texts = _some(options, list(prefixed))
+    lengths = [prefixed[text] for text in texts]
     if dataset is None or split is None:
         if wrong := [kind for kind in options.pairs or () if kind != "views"]:
             raise ConfigError(
                 f'[pretraining] pairs asks for {" and ".join(wrong)}, which are of events, and a corpus has none: say ["views"], or leave corpus out.'
             )
-        return PairedTexts(texts, {"views": _twice(len(texts))})
+        return PairedTexts(texts, {"views": _twice(len(texts))}, lengths)
     place = {text: row for row, text in enumerate(texts)}
-    of_item = np.array([place.get(text, -1) for text in item_texts(dataset)], dtype=np.int64)  # -1: no text
-    typed = np.array([place.get(words, -1) for words in typed_in(dataset, split.train)], dtype=np.int64)
+    of_item = np.array([place.get(text, -1) for text in behind(item_prefix, item_texts(dataset))], dtype=np.int64)  # -1: no text
+    typed = np.array([place.get(words, -1) for words in behind(words_prefix, typed_in(dataset, split.train))], dtype=np.int64)
     found = {
         "next_item": of_item[following(dataset, split.train)].reshape(-1, 2),
         "words": np.stack([typed, of_item[dataset.item_codes[split.train]]], axis=1),
@@ -55,7 +62,15 @@ def paired_texts(options: PretrainingOptions, base: Path, dataset: Dataset | Non
     if lacking := [kind for kind in asked if not len(found[kind])]:
         there = [kind for kind in found if len(found[kind])]
         raise ConfigError(f"[pretraining] pairs asks for {' and '.join(lacking)}, and the training events have none; there are {', '.join(there)}.")
-    return PairedTexts(texts, {kind: found[kind] for kind in dict.fromkeys(asked)})
+    return PairedTexts(texts, {kind: found[kind] for kind in dict.fromkeys(asked)}, lengths)
+
+
+def _by_role(options: PretrainingOptions, base: Path, dataset: Dataset | None, split: Split | None) -> tuple[list[str], list[str]]:
+    """Texts of items or of a corpus, and what was typed; some more than once."""
+    if options.corpus is not None:
+        return read_corpus(options.corpus, base, options.column), []
+    assert dataset is not None and split is not None
+    return [text for text, later in zip(item_texts(dataset), held_out_items(dataset)) if not later], typed_in(dataset, split.train)
 
 
 def item_texts(dataset: Dataset) -> list[str]:
@@ -72,10 +87,12 @@ def typed_in(dataset: Dataset, rows: NDArray[np.int64]) -> list[str]:
     return dataset.events[rows].select(pl.when(taken).then(words).otherwise(pl.lit("")).alias("words"))["words"].to_list()
 
 
-def _some(texts: Sequence[str], otherwise: str) -> list[str]:
+def _some(options: PretrainingOptions, texts: Sequence[str]) -> list[str]:
+    """Each once, without blank ones; an error where there are no others."""
     found = [text for text in dict.fromkeys(texts) if text.strip()]
     if not found:
-        raise ConfigError(f"[pretraining] {otherwise}")
+        own = "there are no texts: name them in [data.columns] text, or give [pretraining] corpus."
+        raise ConfigError(f"[pretraining] {own if options.corpus is None else 'the corpus holds no texts.'}")
     return found
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .wide import wide
+
 __all__ = ["info_nce", "unigram_loss"]
 
 
@@ -22,7 +24,8 @@ def info_nce(anchors: Tensor, others: Tensor, false_negatives: Tensor, temperatu
 
     Source: van den Oord et al., Representation Learning with Contrastive Predictive Coding, 2018; in batches both ways, Radford et al., CLIP, 2021.
     """
-    scores = (anchors @ others.T / temperature).masked_fill(false_negatives, torch.finfo(anchors.dtype).min)
+    scores = wide(anchors @ others.T) / temperature  # [n, n]
+    scores = scores.masked_fill(false_negatives, torch.finfo(scores.dtype).min)
     right = torch.arange(len(scores), device=scores.device)
     return (functional.cross_entropy(scores, right) + functional.cross_entropy(scores.T, right)) / 2
 

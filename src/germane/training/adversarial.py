@@ -1,4 +1,4 @@
-"""Learning also from weights that are disturbed where it hurts most: FGM, PGD and APR on tables of vectors, AWP on all weights."""
+"""Learning also from weights that are disturbed where it hurts most: FGM, PGD and APR on tables of vectors, AWP on all matrices."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ REACH = 1.5
 
 class AdversarialOptions(Options):
     kind: Literal["fgm", "pgd", "apr", "awp"] = "fgm"
-    """What is disturbed, by its gradient: each table of item, user or word vectors as a whole in one step (``fgm``) or in several (``pgd``); each
-    row of the tables of items and users for itself (``apr``); every matrix of weights (``awp``)."""
+    """What is disturbed, by its gradient: each table of item or user vectors as a whole in one step (``fgm``) or in several (``pgd``); each row of
+    these for itself (``apr``); every matrix of weights (``awp``). Never a language model that learns: its gradients come once a step, from what
+    has gathered at the texts' vectors."""
     size: float | None = Field(default=None, gt=0)
     """Length of the disturbance: of a whole table, 0.5 unless said; of each row for ``apr``, 0.1; for ``awp`` as a share of a matrix's own
     length, 0.01."""
@@ -71,9 +72,11 @@ class Adversary:
     def of(cls, model: Learned, options: AdversarialOptions, n_items: int, n_users: int) -> Adversary:
         """One for what ``options.kind`` disturbs of ``model``; an error where there is nothing of the kind that learns."""
         if options.kind == "awp":
-            found: list[Tensor] = [weight for weight in model.parameters() if weight.requires_grad and weight.ndim > 1]
+            texts = model.texts_that_learn()
+            apart = {id(weight) for weight in texts.parameters()} if texts is not None else set()  # no loss of a batch reaches them
+            found: list[Tensor] = [weight for weight in model.parameters() if weight.requires_grad and weight.ndim > 1 and id(weight) not in apart]
         else:
-            found = vector_tables(model, {n_items, n_users, n_users + 1}, words=options.kind != "apr")
+            found = vector_tables(model, {n_items, n_users, n_users + 1})
         if not found:
             raise TrainingError(
                 f"[training] adversarial kind = {options.kind!r} disturbs tables of vectors that learn, and {type(model).__name__} as it is set has "
@@ -145,13 +148,9 @@ class Adversary:
                         weight.copy_(before + moved * (self.size / torch.linalg.vector_norm(moved).clamp(min=self.size)))
 
 
-def vector_tables(model: Learned, rows: set[int], words: bool) -> list[Tensor]:
-    """Tables of vectors that learn and have so many rows, and with ``words`` that of a language model that learns; each once."""
+def vector_tables(model: Learned, rows: set[int]) -> list[Tensor]:
+    """Tables of vectors that learn and have so many rows, each once."""
     found = {id(part.weight): part.weight for part in model.modules() if isinstance(part, nn.Embedding) and len(part.weight) in rows}
-    texts = model.texts_that_learn() if words else None
-    if texts is not None:
-        table = texts.model.body.get_input_embeddings().weight
-        found[id(table)] = table
     return [table for table in found.values() if table.requires_grad and table.shape[1] > 1]
 
 

@@ -14,7 +14,7 @@ from .options import TrainingOptions
 from .row_wise import RowWiseAdam
 from .sparse import LazyAdam, tables_of
 
-__all__ = ["optimisers_of", "set_rates"]
+__all__ = ["optimisers_of", "set_rates", "text_rate"]
 
 STRETCH = 2.0
 """Row-wise steps are so much longer than Adam's learning rate says: at the same length they learnt more slowly (docs/models.md)."""
@@ -55,11 +55,18 @@ def set_rates(optimisers: Sequence[torch.optim.Optimizer], factor: float) -> Non
             group["lr"] = group["initial_lr"] * factor
 
 
+def text_rate(texts: LearningTexts | None, options: TrainingOptions) -> float | None:
+    """Learning rate of a language model's topmost layer; None: there is none that learns, or it learns like the rest."""
+    if texts is None or (texts.beside and options.text_rate is None):
+        return None
+    return TEXT if options.text_rate is None else options.text_rate
+
+
 def _rates(texts: LearningTexts | None, options: TrainingOptions) -> dict[int, float]:
     """Of a language model's weights, by their id; where they learn like the rest, of none."""
-    if texts is None or (texts.beside and options.text_rate is None):
+    top = text_rate(texts, options)
+    if texts is None or top is None:
         return {}
-    top = TEXT if options.text_rate is None else options.text_rate
     return {id(p): top * options.layer_decay**below for below, layer in enumerate(reversed(texts.layers())) for p in layer}
 
 

@@ -67,7 +67,7 @@ class Stepper:
         self._carry(draws)
         loss_now, *by_head = self.processes.total([loss_now, *heads.values()])
         if not math.isfinite(loss_now):
-            raise NotANumber("loss", where, self.options)
+            raise NotANumber("loss", where, self.model, self.options)
         self._move(where)
         return loss_now, dict(zip(heads, by_head, strict=True)), total
 
@@ -87,7 +87,7 @@ class Stepper:
         self.precision.unscale(moved)
         finite = math.isfinite(clip_norm(self.model.parameters(), self.options.clip, self.processes.add).item())
         if self.precision.scaler is None and not finite:  # the weights would be lost
-            raise NotANumber("gradient", where, self.options)
+            raise NotANumber("gradient", where, self.model, self.options)
         self.precision.step(moved, finite)
 
     def _gradients(self, batch: Batch | RowBatch, share: float, draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:

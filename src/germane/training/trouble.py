@@ -8,6 +8,7 @@ import torch
 
 from ..errors import TrainingError
 from ..models import Learned
+from .optimisers import text_rate
 from .options import TrainingOptions
 
 __all__ = ["NotANumber", "OutOfMemory", "Stopped", "is_out_of_memory"]
@@ -24,10 +25,16 @@ class Stopped(TrainingError):
 class NotANumber(Stopped):
     """A loss or a gradient is infinite or no number: one more step, and the weights would be lost."""
 
-    def __init__(self, what: str, where: str, options: TrainingOptions) -> None:
-        key = "training.learning_rate.rest" if isinstance(options.learning_rate, Mapping) else "training.learning_rate"
-        said = f"The {what} is not a number at {where}: lower {key}, which is {options.rate:g}, or look for huge values in the data."
-        super().__init__(said, f"--set {key}={options.rate / 10:g}")
+    def __init__(self, what: str, where: str, model: Learned, options: TrainingOptions) -> None:
+        texts = model.texts_that_learn()
+        text, rest = text_rate(texts if texts is not None and texts.awake else None, options), options.rate
+        if text is None:
+            key = "training.learning_rate.rest" if isinstance(options.learning_rate, Mapping) else "training.learning_rate"
+            lower, change = f"{key}, which is {rest:g}", f"{key}={rest / 10:g}"
+        else:
+            lower = f"training.learning_rate.rest, which is {rest:g}, and .text, that of the language model, which is {text:g}"
+            change = f"'training.learning_rate={{rest = {rest / 10:g}, text = {text / 10:g}}}'"
+        super().__init__(f"The {what} is not a number at {where}: lower {lower}, or look for huge values in the data.", f"--set {change}")
 
 
 class OutOfMemory(Stopped):

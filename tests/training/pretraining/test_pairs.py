@@ -75,6 +75,18 @@ def test_a_view_keeps_special_tokens_and_one_word(tiny_bert: Path) -> None:
     assert len(lengths) > 1
 
 
+def test_a_view_keeps_its_prefix_and_a_word_behind_it(tiny_model: Path) -> None:
+    prefix, given = "new film ", PretrainingOptions(objective="contrastive", view="tokens", token_dropout=0.9)
+    paired = PairedTexts([prefix + text for text in TEXTS], {"views": np.repeat(np.arange(8)[:, None], 2, 1)}, [len(prefix)] * 8)
+    made = Contrast(LanguageModel(tiny_model, "mean", 30), paired, given, torch.device("cpu"), 0, tiny_model)
+    tokenizer = made.model.tokenizer
+    front = [code for code in tokenizer(prefix)["input_ids"] if code != tokenizer.sep_token_id]
+    torch.manual_seed(0)
+    for row in [0, 1, 2, 3] * 10:
+        ids = made._without_some(row)
+        assert ids[: len(front)] == front and len([code for code in ids if code != tokenizer.sep_token_id]) > len(front)
+
+
 def test_views_by_dropout_need_dropout(tiny_bert: Path) -> None:
     language = LanguageModel(tiny_bert, "mean", 30)
     for part in language.modules():

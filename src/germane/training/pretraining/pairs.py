@@ -31,6 +31,8 @@ class PairedTexts:
     texts: Sequence[str]
     pairs: Mapping[str, NDArray[np.int64]]
     """By kind, [n, 2] places in ``texts``, as often as they were seen; ``views`` pair a text with itself."""
+    prefixed: Sequence[int] = ()
+    """[texts] how many characters in front of each are its prefix; empty: none."""
 
 
 class Contrast(Task):
@@ -52,10 +54,13 @@ class Contrast(Task):
         if "views" in paired.pairs and options.view == "dropout" and not _drops(model):
             raise ConfigError('[pretraining] view = "dropout": this language model has no dropout, so both views are the same; say view = "tokens".')
         self.ids: list[list[int]] = []
-        self.kept: list[NDArray[np.bool_]] = []  # special tokens, which no view lacks
+        self.kept: list[NDArray[np.bool_]] = []  # special tokens and prefixes, which no view lacks
         if "views" in paired.pairs and options.view == "tokens":
-            read = model.tokenizer(list(paired.texts), truncation=True, max_length=model.limit, return_special_tokens_mask=True)
+            how = {"truncation": True, "max_length": model.limit, "return_special_tokens_mask": True, "return_offsets_mapping": any(paired.prefixed)}
+            read = model.tokenizer(list(paired.texts), **how)
             self.ids, self.kept = read["input_ids"], [np.array(mask) == 1 for mask in read["special_tokens_mask"]]
+            for kept, length, offsets in zip(self.kept, paired.prefixed, read.get("offset_mapping", ())):
+                kept |= np.array(offsets)[:, 1] <= length
         self.pairs, judged = {}, {}
         for kind, pairs in paired.pairs.items():
             keys = np.sort(pairs, axis=1) @ np.array([len(self.texts), 1])
