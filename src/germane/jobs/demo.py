@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..bundle import read_json, write_metrics
+from ..bundle import read_json
 from ..config import Config
 from ..errors import RunError
+from ..seal import metrics_file, rewrite
 from ..worlds import MomentWorld
 from .progress import training_bar
 from .run import train_run
@@ -58,7 +59,7 @@ def demo(
     with tempfile.TemporaryDirectory() as scratch:
         for row in _trained(films_kept_out() | said, Path(scratch) / "run", "films kept out of training", quiet, say):
             rows.append({**row, "variant": "films kept out"})
-    write_metrics(target, rows)
+    rewrite(target, {"metrics.json": metrics_file(rows)})
     say(table(rows))
     say("Seen films are left out of lists; where events are tied in time, the order of the file decides.\n")
     world = MomentWorld(**WORLD)

@@ -10,23 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from .. import times
-from ..bundle import load, read_json, save, write_metrics
+from ..bundle import load, read_json, save
 from ..config import Config
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
 from ..evaluation import EvaluationOptions, labels_at, paired
 from ..recommender import Recommender
+from ..seal import metrics_file, rewrite
 from ..signing import check_signing_key
 from ..training import Processes, Progress, Told, choose_device, chosen_precision
 from ..types import Note
-from .beside import OF_ROWS, PER_SEGMENT, beside, per_segment, per_user
-from .card import card_of
+from ..writing import GOES_ON, check_place, writing
+from .beside import OF_ROWS, as_parquet, beside, per_user
 from .energy import EnergyMeter
 from .fitting import first_alone
 from .following import check_projector, following
 from .memory import peak_gpu_mb, peak_mb
 from .notes import notes_of
-from .output import write_frame, write_text
 from .reliability import check_labels, check_reliability, shown, write_reliability
 from .resuming import begin, changes
 from .trackers import check_tracking
@@ -56,7 +56,8 @@ def train_run(
     read = config if isinstance(config, Config) else Config.read(config, sets)
     processes = Processes.joined(read.training.device)
     if processes.first:
-        _check_place(target, work, replace, resume)
+        check_place(target, replace)
+        _check_work(work, replace, resume)
     if sign is not None:
         check_signing_key(Path(sign))
     check_tracking(read.tracking)
@@ -67,7 +68,8 @@ def train_run(
         recommender = read.recommender(dataset)
         check_projector(read.tracking, recommender)
         if processes.first:
-            begin(work, dataset.fingerprint, read.dump(), resume)
+            with writing(work, GOES_ON):
+                begin(work, dataset.fingerprint, read.dump(), resume)
     notes = [*notes_of(dataset, split, read), *changes(work)]
     if noted is not None and processes.first:
         for note in notes:
@@ -106,7 +108,7 @@ def train_run(
         metrics=judged.rows,
         per_user=per_user(dataset, judged),
         about=about,
-        beside=lambda facts: {**beside(facts, dataset, judged, read), **follow.files()},
+        beside=lambda facts: {**beside(facts, dataset, judged, read.sections), **follow.files()},
         replace=replace,
         sign=sign,
     )
@@ -115,9 +117,7 @@ def train_run(
     return target, judged
 
 
-def _check_place(target: Path, work: Path, replace: bool, resume: bool) -> None:
-    if target.exists() and not replace:
-        raise RunError(f"{target} exists: choose another folder, or add --replace.")
+def _check_work(work: Path, replace: bool, resume: bool) -> None:
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted training: add --resume to go on, or --replace to begin anew.")
 
@@ -224,7 +224,7 @@ def evaluate_run(
     folder = Path(run)
     if split not in ("test", "validation"):
         raise ConfigError(f"--split {split!r}: choose test or validation.")
-    recommender = load(folder, trust=trust)
+    recommender = load(folder, trust=trust, figures=False)
     if reliability is not None:
         check_reliability(reliability, recommender)
     about = read_json(folder, "about.json")
@@ -236,10 +236,8 @@ def evaluate_run(
     if reliability is not None:
         check_labels(labels_at(dataset, getattr(parts, split)), split)
     judged = _judge(recommender, dataset, parts, read, split)
-    write_metrics(folder, judged.rows)
-    write_frame(per_user(dataset, judged), folder / "per_user.parquet")
-    write_frame(per_segment(dataset, judged), folder / PER_SEGMENT)
-    write_text(card_of(folder), folder / "card.md")
+    figures = {"metrics.json": metrics_file(judged.rows), "per_user.parquet": as_parquet(per_user(dataset, judged))}
+    rewrite(folder, {**figures, **beside(about, dataset, judged, _sections(folder, ()))})
     if reliability is not None:
         by = recommender.model.calibration
         name, kind = type(recommender.model).__name__, by.kind if by is not None else None

@@ -18,6 +18,7 @@ from ..errors import RunError
 from ..evaluation import Validation, cases_of, choose_calibration
 from ..models import Learned
 from ..recommender import Recommender
+from ..writing import check_place
 from .beside import beside, per_user
 from .run import _about, _sections
 from .train import Judged, balance_lists, judge
@@ -47,8 +48,7 @@ def soup(runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, r
     The runs and the soup are judged on validation, the soup on the test part too.
     """
     began, target = time.perf_counter(), Path(out)
-    if target.exists() and not replace:
-        raise RunError(f"{target} exists: choose another folder, or add --replace.")
+    check_place(target, replace)
     if len(runs) < 2:
         raise RunError("a soup is made of two runs at least: name them.")
     parts = [_opened(Path(run)) for run in runs]
@@ -91,7 +91,7 @@ def soup(runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, r
         metrics=judged.rows,
         per_user=per_user(dataset, judged),
         about=about,
-        beside=lambda told: beside(told, dataset, judged, config),
+        beside=lambda told: beside(told, dataset, judged, config.sections),
         replace=replace,
     )
     return target, judged
