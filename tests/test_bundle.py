@@ -73,6 +73,16 @@ def test_every_file_is_needed_and_checked(run: Path) -> None:
     germane.load(run)
 
 
+def test_what_is_known_of_the_training_is_kept(trained: Recommender, run: Path, tmp_path: Path) -> None:
+    about = json.loads((run / "about.json").read_text())
+    assert about["data"]["events"] == 480 and about["epochs"] in (1, 2) and len(about["curve"]) == 2 and about["device"] == "cpu"
+    assert about["seconds"]["total"] >= about["seconds"]["train"] > 0 and about["cpu_seconds"] > 0 and about["peak_mb"] > 0
+    assert about["seconds"]["evaluate"] is None is about["notes"] and about["data"]["folder"] is None
+    again = germane.save(germane.load(run), tmp_path / "again")
+    told = json.loads((again / "about.json").read_text())
+    assert list(told) == list(about) and {name for name in told if told[name] != about[name]} <= {"created", "files"}
+
+
 def test_a_file_that_is_not_listed_is_not_read(run: Path) -> None:
     about = json.loads((run / "about.json").read_text())
     del about["files"]["vocabulary.json"]

@@ -7,8 +7,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import germane
 from germane import __version__, cli
+from germane.config import Config
 from germane.errors import GermaneError
+from germane.jobs.card import card_of
+from germane.jobs.describe import describe
+from germane.models import Popular
+from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 
 
@@ -74,6 +80,22 @@ def test_a_run_is_a_readable_folder(run: Path) -> None:
     assert {row["name"] for row in rows} == {"ContextTransformer", "Popular"} and "Popular" in rows[0]["p_against"]
     assert {"context shuffled", "as trained"} == {row["variant"] for row in rows}
     assert not (run.parent / "run.partial").exists()
+
+
+def test_a_run_says_the_same_however_it_was_trained(run: Path, tmp_path: Path) -> None:
+    config = Config.read(run.parent / "shop.toml")
+    dataset = config.dataset()
+    python = germane.save(germane.train(config.recommender(dataset), dataset, training=config.training), tmp_path / "run")
+    ours, theirs = (json.loads((folder / "about.json").read_text()) for folder in (run, python))
+    assert list(ours) == list(theirs)
+    for name in ("data", "seconds", "parameters"):
+        assert list(ours[name]) == list(theirs[name])
+    assert ours["data"] == theirs["data"]
+    never = Recommender(Popular())
+    never.prepare(dataset)
+    unknown = json.loads((germane.save(never, tmp_path / "never") / "about.json").read_text())
+    assert list(unknown) == list(ours) and unknown["data"] is None is unknown["energy_wh"]
+    assert "was saved by a program" in card_of(tmp_path / "never") and describe(tmp_path / "never")["events"] is None
 
 
 def test_queries_of_a_file(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

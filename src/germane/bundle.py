@@ -30,12 +30,19 @@ from .losses import Objective
 from .models import Model
 from .policies import Policy
 from .recommender import Recommender
-from .seal import FORMAT, as_json, check, metrics_file, read_json, seal
+from .seal import FORMAT, as_json, check, known, metrics_file, read_json, seal
 from .types import Event
 from .writing import check_place, whole_folder
 
 __all__ = ["FORMAT", "load", "read_json", "save"]
 
+OWN = ("format", "germane", "created", "config_sha256", "seed", "parameters", "files", "versions")
+"""What ``about.json`` says of the run itself."""
+TOLD = (
+    *("data", "seconds", "peak_mb", "peak_mb_of_one", "epochs", "curve"),
+    *("processes", "device", "precision", "cpu_seconds", "energy_wh", "notes"),
+)
+"""What it says of the training, null where that is not known."""
 TUNED, TOKENIZER = "text.safetensors", "tokenizer"
 
 
@@ -46,14 +53,13 @@ def save(
     config: str | None = None,
     metrics: list[dict[str, Any]] | None = None,
     per_user: pl.DataFrame | None = None,
-    about: Mapping[str, Any] | None = None,
     beside: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None = None,
     replace: bool = False,
     sign: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write the run folder beside its place and put it there when whole; whatever fails leaves an older run as it was.
 
-    ``config``: the TOML text it was trained from; absent, one is written from the parts. ``about``: facts that go into ``about.json``.
+    ``config``: the TOML text it was trained from; absent, one is written from the parts.
     ``beside``: makes further files of the run, by name, from what ``about.json`` will say.
     ``sign``: a private Ed25519 key, with which ``about.json``, and by its hashes every file but the figures, is signed in ``about.sig``.
     """
@@ -62,7 +68,7 @@ def save(
         raise RunError("this recommender is not trained: there is nothing to save.")
     check_place(target, replace)
     with whole_folder(target) as work:
-        seal(work, _write(recommender, work, config, metrics or [], per_user, dict(about or {}), beside), sign)
+        seal(work, _write(recommender, work, config, metrics or [], per_user, beside), sign)
     return target
 
 
@@ -72,7 +78,6 @@ def _write(
     config: str | None,
     metrics: list[dict[str, Any]],
     per_user: pl.DataFrame | None,
-    about: dict[str, Any],
     beside: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None,
 ) -> dict[str, Any]:
     """All but ``about.json``; gives what that will say."""
@@ -130,11 +135,12 @@ def _write(
         "config_sha256": hashlib.sha256(text).hexdigest(),
         "seed": recommender.seed,
         "parameters": recommender.parameters(),
-        **about,
+        **dict.fromkeys(TOLD),
+        **recommender.facts,
         "files": {},
         "versions": {name: version(name) for name in ("torch", "polars", "safetensors", "pydantic")},
     }
-    for name, written in (beside(facts) if beside is not None else {}).items():
+    for name, written in (beside(known(facts)) if beside is not None else {}).items():
         (folder / name).write_bytes(written)
     return facts
 
@@ -146,13 +152,15 @@ def load(run: str | os.PathLike[str], *, trust: str | os.PathLike[str] | None = 
     too, which who judges anew need not.
     """
     folder = Path(run)
-    check(folder, trust, figures=figures)
+    about = check(folder, trust, figures=figures)
     try:
-        return _read(folder)
+        recommender = _read(folder)
     except GermaneError:
         raise
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}).") from None
+    recommender.facts = {name: said for name, said in about.items() if name not in OWN}
+    return recommender
 
 
 def _read(folder: Path) -> Recommender:

@@ -14,7 +14,7 @@ from . import signing
 from .errors import RunError
 from .writing import folder_of, whole_folder
 
-__all__ = ["FORMAT", "as_json", "check", "metrics_file", "read_json", "rewrite", "seal"]
+__all__ = ["FORMAT", "about_of", "as_json", "check", "known", "metrics_file", "read_json", "rewrite", "seal"]
 
 FORMAT = 1
 ABOUT, SIGNATURE = "about.json", "about.sig"
@@ -86,6 +86,11 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     return found
 
 
+def about_of(folder: Path) -> dict[str, Any]:
+    """What ``about.json`` says, without what is not known."""
+    return known(read_json(folder, ABOUT))
+
+
 def metrics_file(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """``metrics.json``."""
     return as_json({"format": FORMAT, "rows": list(rows)})
@@ -93,6 +98,11 @@ def metrics_file(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def as_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=1).encode()
+
+
+def known(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is null."""
+    return {name: known(value) if isinstance(value, Mapping) else value for name, value in said.items() if value is not None}
 
 
 def _check_signature(folder: Path, about: Mapping[str, Any], key: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..bundle import load, read_json
+from ..bundle import load
+from ..seal import about_of
 
 __all__ = ["describe"]
 
@@ -13,7 +14,7 @@ __all__ = ["describe"]
 def describe(run: str | Path, *, trust: str | Path | None = None) -> dict[str, Any]:
     """Its parts, its size, when it was trained, and the answer of ``GET /v1/context``: columns, whether words are read, an example request."""
     recommender = load(run, trust=trust)
-    about = read_json(Path(run), "about.json")
+    about = about_of(Path(run))
     return {
         "run": str(run),
         "version": recommender.version,

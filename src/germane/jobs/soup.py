@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,11 @@ from ..errors import RunError
 from ..evaluation import Validation, cases_of, choose_calibration
 from ..models import Learned
 from ..recommender import Recommender
+from ..seal import about_of
 from ..writing import check_place
 from .beside import beside, per_user
-from .run import _about, _sections
+from .facts import Took
+from .run import _sections
 from .train import Judged, balance_lists, judge
 
 __all__ = ["averaged", "soup"]
@@ -47,7 +48,7 @@ def soup(runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, r
     ``greedy``: the best run on validation, and of the others, best first, those that do not make the figure worse; else all of them alike.
     The runs and the soup are judged on validation, the soup on the test part too.
     """
-    began, target = time.perf_counter(), Path(out)
+    took, target = Took(), Path(out)
     check_place(target, replace)
     if len(runs) < 2:
         raise RunError("a soup is made of two runs at least: name them.")
@@ -81,16 +82,20 @@ def soup(runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, r
     judged.rows += rows
     judged.notes = _notes(parts, kept, label)
     recommender.version = f"{type(recommender.model).__name__}-{dataset.fingerprint[:8]}-soup-of-{len(kept)}"
-    facts = {"epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
-    about = _about(dataset, facts, {"total": time.perf_counter() - began}, config)
-    about["soup"] = {"runs": [label[id(part)] for part in parts], "kept": [label[id(part)] for part in kept], "greedy": greedy, "validation": figures}
+    told: dict[str, Any] = {"seconds": {}, "epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
+    recommender.facts = took.facts(dataset, told, config.training, folder=str(config.base.resolve()))
+    recommender.facts["soup"] = {
+        "runs": [label[id(part)] for part in parts],
+        "kept": [label[id(part)] for part in kept],
+        "greedy": greedy,
+        "validation": figures,
+    }
     save(
         recommender,
         target,
         config=config.dump(),
         metrics=judged.rows,
         per_user=per_user(dataset, judged),
-        about=about,
         beside=lambda told: beside(told, dataset, judged, config.sections),
         replace=replace,
     )
@@ -118,7 +123,7 @@ def averaged(states: Sequence[Mapping[str, Tensor]], names: Sequence[str]) -> di
 
 
 def _opened(folder: Path) -> _Ingredient:
-    recommender, about = load(folder), read_json(folder, "about.json")
+    recommender, about = load(folder), about_of(folder)
     config = Config.of(_sections(folder, ()), Path(about.get("data", {}).get("folder") or "."))
     if not any(isinstance(part, Learned) for part in recommender.model.parts):
         raise RunError(f"{folder} holds {type(recommender.model).__name__}, which learns by no gradients: there are no weights to average.")

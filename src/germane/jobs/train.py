@@ -35,6 +35,7 @@ from ..models import TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Processes, Progress, TrainingOptions, choose_device, chosen_precision
+from .facts import Took
 from .fitting import Fitting, Shown
 from .lessons import check_lessons
 
@@ -86,10 +87,10 @@ def train(
 
     Afterwards it remembers all events, also those held out, as what users did.
     """
-    options = training or TrainingOptions()
+    options, took = training or TrainingOptions(), Took()
     parts = (split or LeaveLastOut()).divide(dataset)
-    fit(recommender, dataset, parts, options, progress=progress)
-    recommender.split = parts
+    told = fit(recommender, dataset, parts, options, progress=took.watching(progress))
+    recommender.split, recommender.facts = parts, took.facts(dataset, told, options, folder=dataset.folder)
     recommender.remember(dataset)
     return recommender
 
