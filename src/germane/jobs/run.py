@@ -95,16 +95,19 @@ def train_run(
     if not processes.first:
         processes.wait()
         return target, judged
-    save(
-        recommender,
-        target,
-        config=read.dump(),
-        metrics=judged.rows,
-        per_user=per_user(dataset, judged),
-        beside=lambda facts: {**beside(facts, dataset, judged, read.sections), **follow.files()},
-        replace=replace,
-        sign=sign,
-    )
+    try:
+        save(
+            recommender,
+            target,
+            config=read.dump(),
+            metrics=judged.rows,
+            per_user=per_user(dataset, judged),
+            beside=lambda facts: {**beside(facts, dataset, judged, read.sections), **follow.files()},
+            replace=replace,
+            sign=sign,
+        )
+    except RunError as error:
+        raise RunError(f"{error} What was trained is kept in {work}: the same command with --resume goes on from there.") from None
     shutil.rmtree(work, ignore_errors=True)
     processes.wait()
     return target, judged
