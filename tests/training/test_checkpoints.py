@@ -62,3 +62,12 @@ def test_a_full_disk_leaves_the_epoch_before(tmp_path: Path, full_disk: Callable
     assert resume(tmp_path, again, [], None)[0] == 1 and again.weight.sum() == 0
     save(tmp_path, 2, line, [], None, Trained(2, 0.25, curve), None)
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["epoch-2.safetensors", "progress.json"]
+
+
+@pytest.mark.parametrize("name", ["progress.json", "epoch-1.safetensors"])
+def test_what_is_torn_is_said_in_a_sentence(tmp_path: Path, name: str) -> None:
+    line = Line()
+    save(tmp_path, 1, line, [], None, Trained(1, 0.5, []), None)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-2])
+    with pytest.raises(RunError, match=r"cannot be read .*: begin anew with --replace"):
+        resume(tmp_path, line, [], None)

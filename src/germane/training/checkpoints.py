@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..errors import RunError
 from ..writing import GOES_ON, synced, writing
 from .running_mean import RunningMean
 
@@ -75,8 +77,11 @@ def resume(
     """Epochs done, how they went and the best weights; the rest is put where it belongs. Nothing done where nothing was kept."""
     if not (folder / "progress.json").exists():
         return 0, Trained(), None
-    said = json.loads((folder / "progress.json").read_text())
-    tensors = load_file(folder / said["weights"])
+    try:
+        said = json.loads((folder / "progress.json").read_text())
+        tensors = load_file(folder / said["weights"])
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise RunError(f"what is kept in {folder} cannot be read ({type(error).__name__}): begin anew with --replace.") from None
     model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")})
     best = {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")}
     if mean is not None:
