@@ -112,7 +112,6 @@ def test_only_top_layers_learn(shop: Path, tiny_bert: Path, tmp_path: Path) -> N
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_weights(shop: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-
     honest = GuessWords.loss
     asked = [0]
 
