@@ -1,9 +1,10 @@
-"""Tiny language models with random weights, so that no test needs a download; a browser."""
+"""Tiny language models with random weights, so that no test needs a download; a full disk; a browser."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,23 @@ def tiny_model(request: pytest.FixtureRequest, tiny_bert: Path, tmp_path_factory
     if request.param == "bert":
         return tiny_bert
     return save_tiny_decoder(tmp_path_factory.mktemp(f"tiny-{request.param}"), tiny_bert, request.param)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """A block in which no file of this process grows beyond so many bytes: what writes meets the system's own refusal."""
+    resource = pytest.importorskip("resource")
+
+    @contextmanager
+    def full(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return full
 
 
 @pytest.fixture(scope="module")

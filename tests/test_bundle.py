@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import json
+import pickle
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import save as save_tensors
 
 import germane
 from germane.encoders import HashedText
 from germane.errors import RunError
-from germane.models import ContextTransformer
+from germane.models import ContextTransformer, Popular
 from germane.policies import EpsilonGreedy
 from germane.recommender import Recommender
+from germane.seal import _is_pickle, metrics_file, rewrite
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
 from germane.types import Query
@@ -54,18 +60,55 @@ def test_every_file_is_needed_and_checked(run: Path) -> None:
         path.unlink()
         with pytest.raises(RunError, match=path.name):
             germane.load(run)
-        path.write_bytes(whole)
-        if path.name not in ("about.json", "metrics.json", "per_user.parquet"):
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(RunError, match=path.name):
+            germane.load(run)
+        if path.name != "about.json":  # which holds the hashes: a signature covers it
             flipped = bytearray(whole)
             flipped[len(flipped) // 2] ^= 1
             path.write_bytes(bytes(flipped))
             with pytest.raises(RunError, match=path.name):
                 germane.load(run)
-            path.write_bytes(whole[: len(whole) // 2])
-            with pytest.raises(RunError, match=path.name):
-                germane.load(run)
-            path.write_bytes(whole)
+        path.write_bytes(whole)
     germane.load(run)
+
+
+def test_what_is_known_of_the_training_is_kept(trained: Recommender, run: Path, tmp_path: Path) -> None:
+    about = json.loads((run / "about.json").read_text())
+    assert about["data"]["events"] == 480 and about["epochs"] in (1, 2) and len(about["curve"]) == 2 and about["device"] == "cpu"
+    assert about["seconds"]["total"] >= about["seconds"]["train"] > 0 and about["cpu_seconds"] > 0 and about["peak_mb"] > 0
+    assert about["seconds"]["evaluate"] is None is about["notes"] and about["data"]["folder"] is None
+    again = germane.save(germane.load(run), tmp_path / "again")
+    told = json.loads((again / "about.json").read_text())
+    assert list(told) == list(about) and {name for name in told if told[name] != about[name]} <= {"created", "files"}
+
+
+def test_a_file_that_is_not_listed_is_not_read(run: Path) -> None:
+    about = json.loads((run / "about.json").read_text())
+    del about["files"]["vocabulary.json"]
+    (run / "about.json").write_text(json.dumps(about))
+    with pytest.raises(RunError, match="does not list the files of a run"):
+        germane.load(run)
+
+
+def test_figures_are_written_anew_with_their_hashes(run: Path) -> None:
+    before = json.loads((run / "about.json").read_text())
+    (run / "deep").mkdir()
+    (run / "deep" / "er").write_text("kept")
+    (run / "metrics.json").write_text("garbage")
+    with pytest.raises(RunError, match=r"metrics.json is not the file .*: the run is damaged; germane evaluate .*run writes its figures anew"):
+        germane.load(run)
+    germane.load(run, figures=False)
+    same = (run / "model.safetensors").stat().st_ino
+    rewrite(run, {"metrics.json": metrics_file([]), "card.md": b"# A card"})
+    germane.load(run)
+    about = json.loads((run / "about.json").read_text())
+    assert about["files"].pop("card.md") and about == before and (run / "deep" / "er").read_text() == "kept"
+    assert (run / "model.safetensors").stat().st_ino == same
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+    with pytest.raises(RunError, match="could not be written"):
+        rewrite(run, {"no such folder/metrics.json": b""})
+    assert json.loads((run / "about.json").read_text())["files"].keys() == {*about["files"], "card.md"}
 
 
 def test_a_newer_format_is_refused(run: Path) -> None:
@@ -75,10 +118,24 @@ def test_a_newer_format_is_refused(run: Path) -> None:
         germane.load(run)
 
 
-def test_a_pickle_is_refused(run: Path) -> None:
-    (run / "model.safetensors").write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(RunError, match="pickle"):
+@pytest.mark.parametrize("name", ["model.safetensors", "metrics.json", "hidden.dat", "deep/er"])
+def test_a_pickle_is_refused_whatever_its_name(run: Path, name: str) -> None:
+    (run / name).parent.mkdir(exist_ok=True)
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        (run / name).write_bytes(pickle.dumps({"a": [1, 2]}, protocol))
+        with pytest.raises(RunError, match=f"{name} is a pickle"):
+            germane.load(run)
+    torch.save({"a": torch.zeros(2)}, run / name)
+    with pytest.raises(RunError, match=f"{name} is a pickle"):
         germane.load(run)
+
+
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408])
+def test_weights_are_no_pickle_whatever_the_length_of_their_header(tmp_path: Path, length: int) -> None:
+    file = tmp_path / "model.safetensors"
+    short = len(save_tensors({"a": torch.zeros(2)}, {"said": ""})) - 16  # the length in front, and two numbers
+    file.write_bytes(save_tensors({"a": torch.zeros(2)}, {"said": "x" * (length - short)}))
+    assert file.read_bytes()[:1] == b"\x80" and not _is_pickle(file)
 
 
 def test_an_existing_run_is_not_overwritten(trained: Recommender, run: Path) -> None:
@@ -86,16 +143,22 @@ def test_an_existing_run_is_not_overwritten(trained: Recommender, run: Path) -> 
         germane.save(trained, run)
 
 
-def test_a_full_disk_leaves_the_old_run(trained: Recommender, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = (run / "about.json").read_bytes()
-
-    def full(*given: object, **options: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("germane.bundle.save_file", full)
-    with pytest.raises(RunError, match="No space left"):
-        germane.save(trained, run, replace=True)
-    assert (run / "about.json").read_bytes() == before
+@pytest.mark.parametrize(("counted", "size"), [(False, 100), (False, 2000), (True, 2000)])  # Python, safetensors and polars are refused
+def test_a_full_disk_leaves_the_old_run(
+    trained: Recommender, run: Path, full_disk: Callable[[int], AbstractContextManager[None]], counted: bool, size: int
+) -> None:
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    one = germane.train(Recommender(Popular()), small_shop()) if counted else trained
+    with full_disk(size), pytest.raises(RunError) as told:
+        germane.save(one, run, replace=True)
+    place = str(run)
+    assert str(told.value) == (
+        f"{place} could not be written (File too large); what stood at {place} is whole: make room or mend that, or choose another folder."
+    )
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    assert [p.name for p in run.parent.iterdir()] == [run.name]
+    with full_disk(size), pytest.raises(RunError, match="other could not be written"):
+        germane.save(one, run.parent / "other")
     assert [p.name for p in run.parent.iterdir()] == [run.name]
 
 

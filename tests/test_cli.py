@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import json
+import pickle
+import shutil
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+import germane
 from germane import __version__, cli
+from germane.config import Config
 from germane.errors import GermaneError
+from germane.jobs.card import card_of
+from germane.jobs.describe import describe
+from germane.models import Popular
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 
@@ -75,6 +84,22 @@ def test_a_run_is_a_readable_folder(run: Path) -> None:
     assert {row["name"] for row in rows} == {"ContextTransformer", "Popular"} and "Popular" in rows[0]["p_against"]
     assert {"context shuffled", "as trained"} == {row["variant"] for row in rows}
     assert not (run.parent / "run.partial").exists()
+
+
+def test_a_run_says_the_same_however_it_was_trained(run: Path, tmp_path: Path) -> None:
+    config = Config.read(run.parent / "shop.toml")
+    dataset = config.dataset()
+    python = germane.save(germane.train(config.recommender(dataset), dataset, training=config.training), tmp_path / "run")
+    ours, theirs = (json.loads((folder / "about.json").read_text()) for folder in (run, python))
+    assert list(ours) == list(theirs)
+    for name in ("data", "seconds", "parameters"):
+        assert list(ours[name]) == list(theirs[name])
+    assert ours["data"] == theirs["data"]
+    never = Recommender(Popular())
+    never.prepare(dataset)
+    unknown = json.loads((germane.save(never, tmp_path / "never") / "about.json").read_text())
+    assert list(unknown) == list(ours) and unknown["data"] is None is unknown["energy_wh"]
+    assert "was saved by a program" in card_of(tmp_path / "never") and describe(tmp_path / "never")["events"] is None
 
 
 def test_queries_of_a_file(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,6 +321,122 @@ def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: 
     said = report.read_text()
     assert "ZeroDivisionError" in said and "germane describe" in said and "Python 3" in said
     report.unlink()
+
+
+def _cut(run: Path) -> str:
+    file = run / "history.parquet"
+    file.write_bytes(file.read_bytes()[:-7])
+    return "history.parquet is not the file that was written (its hash differs)"
+
+
+def _flip(run: Path) -> str:
+    content = bytearray((run / "model.safetensors").read_bytes())
+    content[-5] ^= 4
+    (run / "model.safetensors").write_bytes(content)
+    return "model.safetensors is not the file that was written (its hash differs)"
+
+
+def _newer(run: Path) -> str:
+    about = json.loads((run / "about.json").read_text())
+    (run / "about.json").write_text(json.dumps(about | {"format": 2}))
+    return "about.json says format 2; this version reads up to 1: upgrade germane."
+
+
+def _pickled(run: Path) -> str:
+    (run / "notes.txt").write_bytes(pickle.dumps(["print"]))
+    return "notes.txt is a pickle: pickles can run code and are never read. Remove it."
+
+
+def _torn(run: Path) -> str:
+    (run / "about.json").write_text((run / "about.json").read_text()[:100])
+    return "about.json cannot be read (JSONDecodeError): the run is damaged."
+
+
+def _lost(run: Path) -> str:
+    (run / "users.parquet").unlink()
+    return "users.parquet is missing: the run is not whole"
+
+
+def _garbled(run: Path) -> str:
+    (run / "per_user.parquet").write_bytes(b"garbage")
+    return "germane evaluate"
+
+
+@pytest.mark.parametrize("damage", [_cut, _flip, _newer, _pickled, _torn, _lost, _garbled])
+def test_a_damaged_run_is_refused_in_one_sentence(
+    damage: Callable[[Path], str], run: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    said = damage(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    out = ("-o", tmp_path / "out.csv")
+    commands = [
+        ("describe", folder),
+        ("recommend", folder, "--user", "u1", *out),
+        ("score", folder, "--pairs", shop / "events.csv", *out),
+        ("compare", folder, run, "-o", tmp_path / "out.html"),
+        ("serve", folder, "--port", "0", "--store", f"sqlite:///{tmp_path / 'store.db'}"),
+    ]
+    for command in commands if damage is _garbled else (*commands, ("evaluate", folder)):
+        assert call(monkeypatch, *command) == 2
+        told = capsys.readouterr()
+        assert said in told.err and str(folder) in told.err and told.err.count("\n") == 1 and not told.out
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_judging_again_mends_figures(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    _garbled(folder)
+    assert call(monkeypatch, "describe", folder) == 2
+    assert call(monkeypatch, "evaluate", folder) == 0
+    assert call(monkeypatch, "describe", folder) == 0
+
+
+Full = Callable[[int], AbstractContextManager[None]]
+
+
+def test_a_disk_that_runs_full_in_training(
+    shop: Path, tmp_path: Path, full_disk: Full, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("train", shop / "shop.toml", "-o", tmp_path / "run", "--quiet")
+    with full_disk(2000):
+        assert call(monkeypatch, *command) == 2
+    told = capsys.readouterr().err
+    weights = tmp_path / "run.partial" / "checkpoint" / "epoch-1.safetensors"
+    assert told == (
+        f"{weights} could not be written (File too large); what was kept before, and any older run, is whole: make room, and the same command "
+        "with --resume goes on.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["run.partial"]
+    assert call(monkeypatch, *command, "--resume") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_disk_that_runs_full_in_saving(
+    shop: Path, run: Path, tmp_path: Path, full_disk: Full, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    counted = ("--set", "model={use='Popular'}", "--set", "evaluation.baselines=[]")
+    command = ("train", shop / "shop.toml", "-o", folder, "--quiet", "--replace", *counted)
+    with full_disk(2000):
+        assert call(monkeypatch, *command) == 2
+    told = capsys.readouterr().err
+    assert f"run could not be written (File too large); what stood at {folder} is whole: make room" in told
+    assert f"kept in {folder}.partial: the same command with --resume goes on" in told and told.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.partial"]
+    assert call(monkeypatch, *command, "--resume") == 0 and (folder / "model.safetensors").read_bytes() != before["model.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.jsonl"])
+def test_a_disk_that_runs_full_in_answering(
+    name: str, run: Path, tmp_path: Path, full_disk: Full, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with full_disk(100):
+        assert call(monkeypatch, "recommend", run, "--all-users", "-o", tmp_path / name) == 2
+    assert f"{name} cannot be written (File too large)" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_begin_from_the_data(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,9 +87,9 @@ def test_commands_sign_and_trust(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ["describe", run],
         ["recommend", run, "--user", "u1"],
         ["score", run, "--pairs", pairs, "-o", str(tmp_path / "s.csv")],
-        ["evaluate", run],
+        ["evaluate", run, "--split", "validation"],
     ]
-    for command in commands:
+    for command in (*commands, commands[0]):  # judged anew, it is still signed
         assert _run([*command, "--trust", str(public)]) == 0
     stranger = keys(tmp_path, "stranger")[1]
     capsys.readouterr()

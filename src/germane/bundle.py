@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from . import calibration, encoders, models, policies, signing
+from . import calibration, encoders, models, policies
 from .component import build
 from .data import Columns, Dataset, Rules
 from .encoders import Encoder, ItemContent
@@ -32,14 +30,20 @@ from .losses import Objective
 from .models import Model
 from .policies import Policy
 from .recommender import Recommender
+from .seal import FORMAT, as_json, check, known, metrics_file, read_json, seal
 from .types import Event
+from .writing import check_place, whole_folder
 
-__all__ = ["FORMAT", "load", "read_json", "save", "write_metrics"]
+__all__ = ["FORMAT", "load", "read_json", "save"]
 
-FORMAT = 1
-SIGNATURE, TUNED, TOKENIZER = "about.sig", "text.safetensors", "tokenizer"
-JUDGED = ("metrics.json", "per_user.parquet", "per_segment.parquet", "card.md")
-"""What is written anew when a run is judged again, and so no part of what is hashed."""
+OWN = ("format", "germane", "created", "config_sha256", "seed", "parameters", "files", "versions")
+"""What ``about.json`` says of the run itself."""
+TOLD = (
+    *("data", "seconds", "peak_mb", "peak_mb_of_one", "epochs", "curve"),
+    *("processes", "device", "precision", "cpu_seconds", "energy_wh", "notes"),
+)
+"""What it says of the training, null where that is not known."""
+TUNED, TOKENIZER = "text.safetensors", "tokenizer"
 
 
 def save(
@@ -49,52 +53,23 @@ def save(
     config: str | None = None,
     metrics: list[dict[str, Any]] | None = None,
     per_user: pl.DataFrame | None = None,
-    about: Mapping[str, Any] | None = None,
     beside: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None = None,
     replace: bool = False,
     sign: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Write the run folder beside its place and rename it when whole; whatever fails leaves an older run as it was.
+    """Write the run folder beside its place and put it there when whole; whatever fails leaves an older run as it was.
 
-    ``config``: the TOML text it was trained from; absent, one is written from the parts. ``about``: facts that go into ``about.json``.
+    ``config``: the TOML text it was trained from; absent, one is written from the parts.
     ``beside``: makes further files of the run, by name, from what ``about.json`` will say.
     ``sign``: a private Ed25519 key, with which ``about.json``, and by its hashes every file but the figures, is signed in ``about.sig``.
     """
     target = Path(run)
-    if target.exists() and not replace:
-        raise RunError(f"{target} exists: choose another folder, or say replace.")
     if recommender.schema is None:
         raise RunError("this recommender is not trained: there is nothing to save.")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise RunError(f"{target.parent} cannot be written ({error.strerror}).") from None
-    try:
-        _write(recommender, work, config, metrics or [], per_user, dict(about or {}), beside)
-        if sign is not None:
-            (work / SIGNATURE).write_text(signing.sign((work / "about.json").read_bytes(), Path(sign)) + "\n", encoding="ascii")
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            os.rename(target, old / "run")
-            os.rename(work, target)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.rename(work, target)
-    except OSError as error:
-        shutil.rmtree(work, ignore_errors=True)
-        raise RunError(f"{target} could not be written ({error.strerror or error}); what stood there before is untouched.") from None
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
+    check_place(target, replace)
+    with whole_folder(target) as work:
+        seal(work, _write(recommender, work, config, metrics or [], per_user, beside), sign)
     return target
-
-
-def write_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """``metrics.json`` of a run, whole or not at all. It is no part of what is hashed, since a run may be judged again."""
-    new = folder / ".metrics.json.new"
-    _json(new, {"format": FORMAT, "rows": rows})
-    os.replace(new, folder / "metrics.json")
 
 
 def _write(
@@ -103,9 +78,9 @@ def _write(
     config: str | None,
     metrics: list[dict[str, Any]],
     per_user: pl.DataFrame | None,
-    about: dict[str, Any],
     beside: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None,
-) -> None:
+) -> dict[str, Any]:
+    """All but ``about.json``; gives what that will say."""
     dataset = recommender.schema
     assert dataset is not None
     content, held = recommender.content, recommender.catalogue
@@ -149,9 +124,10 @@ def _write(
         "objective": asdict(recommender.model.objective),
         "calibration": recommender.model.calibration.model_dump(mode="json") if recommender.model.calibration is not None else None,
     }
-    _json(folder / "vocabulary.json", vocabulary)
-    _json(folder / "policy.json", {"use": _name(recommender.policy, policies), "options": recommender.policy.settings()})
-    write_metrics(folder, metrics)
+    policy = {"use": _name(recommender.policy, policies), "options": recommender.policy.settings()}
+    (folder / "vocabulary.json").write_bytes(as_json(vocabulary))
+    (folder / "policy.json").write_bytes(as_json(policy))
+    (folder / "metrics.json").write_bytes(metrics_file(metrics))
     (per_user if per_user is not None else pl.DataFrame({"user": pl.Series([], dtype=pl.String)})).write_parquet(folder / "per_user.parquet")
     text = (folder / "config.toml").read_bytes()
     facts = {
@@ -161,69 +137,32 @@ def _write(
         "config_sha256": hashlib.sha256(text).hexdigest(),
         "seed": recommender.seed,
         "parameters": recommender.parameters(),
-        **about,
+        **dict.fromkeys(TOLD),
+        **recommender.facts,
         "files": {},
         "versions": {name: version(name) for name in ("torch", "polars", "safetensors", "pydantic")},
     }
-    for name, written in (beside(facts) if beside is not None else {}).items():
+    for name, written in (beside(known(facts)) if beside is not None else {}).items():
         (folder / name).write_bytes(written)
-    facts["files"] = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(folder)}
-    _json(folder / "about.json", facts)
+    return facts
 
 
-def load(run: str | os.PathLike[str], *, trust: str | os.PathLike[str] | None = None) -> Recommender:
+def load(run: str | os.PathLike[str], *, trust: str | os.PathLike[str] | None = None, figures: bool = True) -> Recommender:
     """The recommender of a run folder. Missing files, other bytes than were written, a newer format or a pickle are refused by name.
 
-    ``trust``: a public Ed25519 key; a run that its private half did not sign is refused too.
+    ``trust``: a public Ed25519 key; a run that its private half did not sign is refused too. ``figures``: whether what judging wrote is looked at
+    too, which who judges anew need not.
     """
     folder = Path(run)
-    if not folder.is_dir():
-        raise RunError(f"{folder} is not a run folder: give the folder that germane train wrote.")
-    if trust is not None:
-        _check_signature(folder, Path(trust))
-    about = read_json(folder, "about.json")
-    if not isinstance(about.get("format"), int) or about["format"] > FORMAT:
-        raise RunError(f"{folder / 'about.json'} says format {about.get('format')!r}; this version reads up to {FORMAT}: upgrade germane.")
-    _check(folder, about)
+    about = check(folder, trust, figures=figures)
     try:
-        return _read(folder)
+        recommender = _read(folder)
     except GermaneError:
         raise
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}).") from None
-
-
-def _check_signature(folder: Path, key: Path) -> None:
-    try:
-        content, signature = (folder / "about.json").read_bytes(), (folder / SIGNATURE).read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        raise RunError(
-            f"{folder} is not signed: there is no {SIGNATURE} beside its about.json; load it without a key only if you know its maker."
-        ) from None
-    if not signing.verify(content, signature, key):
-        raise RunError(f"{folder} was not signed by the key of {key}, or was changed since: it is not loaded.")
-
-
-def _check(folder: Path, about: Mapping[str, Any]) -> None:
-    files = about.get("files")
-    if not isinstance(files, dict) or "model.safetensors" not in files:
-        raise RunError(f"{folder / 'about.json'} lists no files: the run is damaged.")
-    for name, expected in files.items():
-        path = folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts or not path.is_file():
-            raise RunError(f"{path} is missing: the run is not whole.")
-        data = path.read_bytes()
-        if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-            raise RunError(f"{path} is a pickle: pickles can run code and are never read.")
-        if name not in JUDGED and hashlib.sha256(data).hexdigest() != expected:
-            raise RunError(f"{path} is not the file that was written (its hash differs): the run is damaged.")
-    for path in _files(folder):
-        if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"):
-            raise RunError(f"{path} looks like a pickle: pickles can run code and are never read. Remove it.")
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    recommender.facts = {name: said for name, said in about.items() if name not in OWN}
+    return recommender
 
 
 def _read(folder: Path) -> Recommender:
@@ -308,19 +247,6 @@ def _histories(frame: pl.DataFrame) -> Histories:
     return histories
 
 
-def read_json(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path} is missing: {folder} is not a whole run folder.") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({type(error).__name__}): the run is damaged.") from None
-    if not isinstance(found, dict):
-        raise RunError(f"{path} does not hold an object: the run is damaged.")
-    return found
-
-
 def _config_of(recommender: Recommender) -> str:
     parts = {"model": (recommender.model, models), "text": (recommender.text, encoders), "policy": (recommender.policy, policies)}
     sections: dict[str, Any] = {"seed": recommender.seed}
@@ -332,7 +258,3 @@ def _name(part: object, package: Any) -> str:
     """The class name where the package exports it, else module:Class."""
     name = type(part).__name__
     return name if getattr(package, name, None) is type(part) else f"{type(part).__module__}:{name}"
-
-
-def _json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")

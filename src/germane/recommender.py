@@ -69,6 +69,8 @@ class Recommender:
         self._moments: MomentCounts | None = None
         self.split: Split | None = None
         """How ``train`` divided the events it was given."""
+        self.facts: dict[str, Any] = {}
+        """What is known of its training, by the names of ``about.json``."""
         self._lock = threading.RLock()
         self._rng = np.random.default_rng(seed)
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from germane.encoders import PretrainedText
 from germane.encoders.weights import weights_hash
 from germane.errors import AbilityError, ConfigError, GermaneError, RunError, TrainingError
 from germane.jobs.pretrain import _job, pretrain
+from germane.training.pretraining import GuessWords
 from germane.training.told import Told
 
 QUICK: dict[str, Any] = {"learning_rate": 5e-3, "head_steps": 20, "steps": 120, "look": 40, "batch": 16, "warmup": 5}
@@ -117,8 +120,6 @@ def test_only_top_layers_learn(shop: Path, tiny_bert: Path, tmp_path: Path) -> N
 
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_weights(shop: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from germane.training.pretraining import GuessWords
-
     honest = GuessWords.loss
     asked = [0]
 
@@ -140,6 +141,28 @@ def test_an_existing_folder_is_replaced_when_that_is_said(shop: Path, tiny_bert:
         pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model")
     pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", replace=True)
     assert not (tmp_path / "model" / "old.txt").exists()
+
+
+def test_a_full_disk_leaves_the_older_folder(
+    shop: Path, tiny_bert: Path, tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old.txt").touch()
+    with full_disk(8000), pytest.raises(RunError, match=r"safetensors could not be written \(File too large\); .* --resume goes on"):
+        pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", replace=True)
+    save = GuessWords.save
+    with monkeypatch.context() as patch:  # room for what is kept meanwhile, and none for the folder
+        patch.setattr(GuessWords, "save", lambda task, folder: _within(full_disk(8000), save, task, folder))
+        with pytest.raises(RunError, match=r"model could not be written \(File too large\); .* --resume goes on"):
+            pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", resume=True, replace=True)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["old.txt"]
+    pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", resume=True, replace=True)
+    assert not (tmp_path / "model" / "old.txt").exists()
+
+
+def _within(block: AbstractContextManager[None], call: Callable[..., None], *given: object) -> None:
+    with block:
+        call(*given)
 
 
 def test_what_a_language_model_cannot_do_is_told_with_what_it_can(shop: Path, tiny_model: Path, tmp_path: Path) -> None:

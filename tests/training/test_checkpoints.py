@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from germane.errors import RunError
 from germane.training.checkpoints import Trained, resume, save
 
 
@@ -41,3 +45,29 @@ def test_what_goes_on_ends_where_it_would_have(tmp_path: Path) -> None:
 
 def test_nothing_kept_is_a_beginning(tmp_path: Path) -> None:
     assert resume(tmp_path / "none", Line(), [], None)[0] == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [50, 450])  # of the weights, and of progress.json
+def test_a_full_disk_leaves_the_epoch_before(tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]], size: int) -> None:
+    line = Line()
+    save(tmp_path, 1, line, [], None, Trained(1, 0.5, []), None)
+    torch.nn.init.ones_(line.weight)
+    curve = [{"epoch": float(epoch), "loss": 2.0} for epoch in range(20)]
+    with (
+        full_disk(size),
+        pytest.raises(RunError, match=r"epoch-2.safetensors could not be written \(File too large\); what was kept before, .* --resume"),
+    ):
+        save(tmp_path, 2, line, [], None, Trained(2, 0.25, curve), None)
+    again = Line()
+    assert resume(tmp_path, again, [], None)[0] == 1 and again.weight.sum() == 0
+    save(tmp_path, 2, line, [], None, Trained(2, 0.25, curve), None)
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["epoch-2.safetensors", "progress.json"]
+
+
+@pytest.mark.parametrize("name", ["progress.json", "epoch-1.safetensors"])
+def test_what_is_torn_is_said_in_a_sentence(tmp_path: Path, name: str) -> None:
+    line = Line()
+    save(tmp_path, 1, line, [], None, Trained(1, 0.5, []), None)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-2])
+    with pytest.raises(RunError, match=r"cannot be read .*: begin anew with --replace"):
+        resume(tmp_path, line, [], None)

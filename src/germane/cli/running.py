@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import typer
 
 from ..errors import GermaneError
+from ..writing import refusal
 from .app import app
 
 __all__ = ["main"]
@@ -60,13 +61,26 @@ def _run(arguments: list[str]) -> int:
         if callable(show := getattr(error, "show", None)):  # a usage error: which option, what is allowed
             show()
             return 2
-        if isinstance(error, OSError) and error.errno in _MENDABLE:
-            return _fault(f"{error.strerror}{f': {error.filename}' if error.filename else ''}.", 2)
+        said = refusal(error)
+        if said is not None and said[0] in _MENDABLE:
+            place = getattr(error, "filename", None)
+            return _fault(f"{said[1]}{f': {place}' if place else ''}.", 2)
         return _fault(f"This is a fault of Germane ({type(error).__name__}). A report lies in {_report(arguments)}.", 3)
 
 
 _TOO_LARGE = "This needs more memory than there is: make training.batch, model.width or text.max_tokens smaller, or use a larger machine."
-_MENDABLE = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+_MENDABLE = {
+    errno.ENOSPC,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.ENOENT,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+}
 """Of the machine and its files: full, forbidden, not there."""
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
@@ -110,27 +111,15 @@ def _download(package: str, work: Path) -> tuple[Path | None, str]:
     that broke off is tried once more with a longer breath."""
     said = ""
     for patience in (PATIENCE, SLOW):
-        command = [
-            *_PIP,
-            "download",
-            "--progress-bar",
-            "off",
-            "--no-deps",
-            "--retries",
-            "0",
-            "--timeout",
-            f"{patience:g}",
-            "--dest",
-            str(work),
-            package,
-        ]
+        command = [*_PIP, "download", "--quiet", "--no-deps", "--retries", "0", "--timeout", f"{patience:g}", "--dest", str(work), package]
+        began = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = sorted(work.glob("*.whl"))
         if not done.returncode and wheels:
             return wheels[0], ""
         said = (done.stderr.strip().splitlines() or ["no wheel came"])[-1].strip()
         if "No matching distribution" in said:
-            return None, f"no answer of the package index within {patience:g} s" if "timed out" in done.stdout else said
+            return None, f"no answer of the package index within {patience:g} s" if time.monotonic() - began >= patience else said
     return None, said
 
 

@@ -130,7 +130,10 @@ class StaticText(Encoder):
                 codes = torch.arange(start, min(start + 512, len(vectors)))
                 vectors[codes] = model(model.alone(codes)).cpu()
         if file is not None:
-            _keep(vectors, file)
+            try:
+                _keep(vectors, file)
+            except (OSError, SafetensorError) as error:
+                _log.warning("The token vectors cannot be kept in %s (%s); they are made again next time.", file, error)
         return vectors
 
 

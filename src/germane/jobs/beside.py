@@ -8,21 +8,20 @@ from typing import Any
 
 import polars as pl
 
-from ..config import Config
 from ..data import Dataset
 from .card import card
 from .train import Judged
 
-__all__ = ["OF_ROWS", "PER_SEGMENT", "beside", "per_segment", "per_user"]
+__all__ = ["OF_ROWS", "PER_SEGMENT", "as_parquet", "beside", "per_segment", "per_user"]
 
 OF_ROWS = ("log_loss", "squared_error", "conversion_log_loss")
 """What a single row costs, by head; the first that is told decides between runs."""
 PER_SEGMENT = "per_segment.parquet"
 
 
-def beside(facts: Mapping[str, Any], dataset: Dataset, judged: Judged, config: Config) -> dict[str, bytes]:
-    """Files by name. ``facts``: those of ``about.json``."""
-    return {"card.md": card(facts, judged.rows, config.sections).encode(), PER_SEGMENT: _parquet(per_segment(dataset, judged))}
+def beside(facts: Mapping[str, Any], dataset: Dataset, judged: Judged, sections: Mapping[str, Any]) -> dict[str, bytes]:
+    """Files by name. ``facts``: those of ``about.json``; ``sections``: of the config."""
+    return {"card.md": card(facts, judged.rows, sections).encode(), PER_SEGMENT: as_parquet(per_segment(dataset, judged))}
 
 
 def per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
@@ -49,7 +48,7 @@ def _by_user(dataset: Dataset, lists: pl.DataFrame, rows: pl.DataFrame) -> pl.Da
     return frame.with_columns(user=dataset.users["id"].gather(frame["user"]))
 
 
-def _parquet(frame: pl.DataFrame) -> bytes:
+def as_parquet(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..bundle import read_json
 from ..encoders.weights import known_weights
 from ..errors import RunError
+from ..seal import about_of, read_json
 from .energy import WATTS, estimated_wh
 from .figures import first_metric, interval, number, p_value, row_of, smaller_is_better
 from .following import without_passwords
@@ -37,7 +37,7 @@ def card_of(run: str | Path) -> str:
     folder = Path(run)
     if not folder.is_dir():
         raise RunError(f"{folder} is not a run folder: give the folder that germane train wrote.")
-    about, metrics = read_json(folder, "about.json"), read_json(folder, "metrics.json")
+    about, metrics = about_of(folder), read_json(folder, "metrics.json")
     try:
         sections = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..bundle import read_json, write_metrics
+from ..bundle import read_json
 from ..config import Config, apply
 from ..errors import ConfigError, RunError
+from ..seal import metrics_file, rewrite
 from ..worlds import MomentWorld
 from .progress import training_bar
 from .run import train_run
@@ -77,7 +78,7 @@ def demo(
     with tempfile.TemporaryDirectory() as scratch:
         for row in _trained(changed(films_kept_out()), Path(scratch) / "run", "films kept out of training", quiet, say):
             rows.append({**row, "variant": "films kept out"})
-    write_metrics(target, rows)
+    rewrite(target, {"metrics.json": metrics_file(rows)})
     say(table(rows))
     say("Seen films are left out of lists; where events are tied in time, the order of the file decides.\n")
     world = MomentWorld(**WORLD)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..bundle import read_json
+from ..seal import about_of
 from .opening import open_run
 
 __all__ = ["describe"]
@@ -15,7 +15,7 @@ __all__ = ["describe"]
 def describe(run: str | Path, *, sets: Sequence[str] = (), trust: str | Path | None = None) -> dict[str, Any]:
     """Its parts, its size, when it was trained, and the answer of ``GET /v1/context``: columns, whether words are read, an example request."""
     recommender = open_run(run, sets=sets, trust=trust)
-    about = read_json(Path(run), "about.json")
+    about = about_of(Path(run))
     return {
         "run": str(run),
         "version": recommender.version,

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from accelerate.tracking import GeneralTracker
 
+from ..writing import GOES_ON, writing
 from .output import plain
 
 __all__ = ["JsonLines", "keep_before"]
@@ -38,8 +39,9 @@ class JsonLines(GeneralTracker):  # type: ignore[misc]
 
     def log(self, values: Mapping[str, Any], step: int | None = None, **kwargs: Any) -> None:
         assert self.file is not None
-        self.file.write(json.dumps(plain({"step": step, **values}), ensure_ascii=False, allow_nan=False) + "\n")
-        self.file.flush()
+        with writing(self.path, GOES_ON):
+            self.file.write(json.dumps(plain({"step": step, **values}), ensure_ascii=False, allow_nan=False) + "\n")
+            self.file.flush()
 
     def finish(self) -> None:
         if self.file is not None:

@@ -15,6 +15,7 @@ import polars as pl
 from ..errors import ConfigError, nearest
 from ..types import Slate
 from ..wire import slate_to_line
+from ..writing import refusal
 
 __all__ = ["FORMS", "form_of", "plain", "whole", "write_frame", "write_slates", "write_text"]
 
@@ -63,8 +64,11 @@ def whole(path: str | Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         new.chmod(0o666 & ~_mask())  # a temporary file is private, a result is not
         os.replace(new, target)
-    except OSError as error:
-        raise ConfigError(f"{target} cannot be written ({error.strerror or error}); what stood there before is untouched.") from None
+    except Exception as error:
+        said = refusal(error)
+        if said is None:
+            raise
+        raise ConfigError(f"{target} cannot be written ({said[1]}); what stood there before is untouched.") from None
     finally:
         new.unlink(missing_ok=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from ..errors import AbilityError, ConfigError, RunError, TrainingError
 from ..training import Progress, Told, choose_device
 from ..training.pretraining import Contrast, GuessWords, PairedTexts, PretrainingOptions, pretrain_model
 from ..training.pretraining.options import Objective
+from ..writing import GOES_ON, check_place, put, writing
 from .following import following
 from .memory import peak_mb
 from .trackers import check_tracking
@@ -89,15 +89,15 @@ def pretrain(
     the loss stops being a number, the best weights until then lie in ``OUT.partial/last-good``.
     """
     target, work = Path(out), Path(f"{out}.partial")
-    if target.exists() and not replace:
-        raise RunError(f"{target} exists: choose another folder, or add --replace.")
+    check_place(target, replace)
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted pretraining: add --resume to go on, or --replace to begin anew.")
     started = time.perf_counter()
     read = config if isinstance(config, Config) else Config.read(config, sets)
     check_tracking(read.tracking)
     job = _job(read)
-    _begin(work, job.stamp(), resume)
+    with writing(work, GOES_ON):
+        _begin(work, job.stamp(), resume)
     task, checkpoint = job.task(), work / "checkpoint"
     head_steps = None
     if isinstance(task, GuessWords):
@@ -115,7 +115,8 @@ def pretrain(
     except TrainingError as error:
         if not (checkpoint / "progress.json").exists():
             raise
-        task.save(work / "last-good")
+        with writing(work / "last-good", GOES_ON):
+            task.save(work / "last-good")
         raise TrainingError(f"{str(error).rstrip('.')}. The best weights until then lie in {work / 'last-good'}.") from None
     words = isinstance(task, GuessWords)
     told = {
@@ -134,15 +135,14 @@ def pretrain(
         "peak_mb": round(peak_mb(), 1),
     }
     made = work / "model"
-    shutil.rmtree(made, ignore_errors=True)
-    task.save(made)
-    write_family(job.encoder.family, made)
-    (made / "pretraining.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    for name, content in follow.files().items():
-        (made / name).write_bytes(content)
-    if target.exists():
-        shutil.rmtree(target)
-    os.replace(made, target)
+    with writing(target, GOES_ON):
+        shutil.rmtree(made, ignore_errors=True)
+        task.save(made)
+        write_family(job.encoder.family, made)
+        (made / "pretraining.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        for name, content in follow.files().items():
+            (made / name).write_bytes(content)
+        put(made, target)
     shutil.rmtree(work, ignore_errors=True)
     return target, told
 

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .. import times
-from ..bundle import load, read_json, save, write_metrics
+from ..bundle import load, save
 from ..config import Config, read_toml
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError
 from ..evaluation import EvaluationOptions, labels_at, paired
 from ..recommender import Recommender
+from ..seal import about_of, metrics_file, rewrite
 from ..signing import check_signing_key
-from ..training import Processes, Progress, Told, choose_device, chosen_precision
+from ..training import Processes, Progress, Told
 from ..types import Note
-from .beside import OF_ROWS, PER_SEGMENT, beside, per_segment, per_user
-from .card import card_of
-from .energy import EnergyMeter
+from ..writing import GOES_ON, check_place, writing
+from .beside import OF_ROWS, as_parquet, beside, per_user
+from .facts import Took
 from .fitting import first_alone
 from .following import check_projector, following
-from .memory import peak_gpu_mb, peak_mb
 from .notes import notes_of
 from .opening import apply_to_run
-from .output import write_frame, write_text
 from .reliability import check_labels, check_reliability, shown, write_reliability
 from .resuming import begin, changes
 from .trackers import check_tracking
@@ -57,18 +55,20 @@ def train_run(
     read = config if isinstance(config, Config) else Config.read(config, sets)
     processes = Processes.joined(read.training.device)
     if processes.first:
-        _check_place(target, work, replace, resume)
+        check_place(target, replace)
+        _check_work(work, replace, resume)
     if sign is not None:
         check_signing_key(Path(sign))
     check_tracking(read.tracking)
-    started, busy, meter = time.perf_counter(), time.process_time(), EnergyMeter()
+    took = Took()
     with processes.first_ahead():  # what is fetched is fetched once
         dataset = read.dataset()
         split = read.split.divide(dataset)
         recommender = read.recommender(dataset)
         check_projector(read.tracking, recommender)
         if processes.first:
-            begin(work, dataset.fingerprint, read.dump(), resume)
+            with writing(work, GOES_ON):
+                begin(work, dataset.fingerprint, read.dump(), resume)
     notes = [*notes_of(dataset, split, read), *changes(work)]
     if noted is not None and processes.first:
         for note in notes:
@@ -77,14 +77,14 @@ def train_run(
     with following(read, work, target, processes.first) as follow:
 
         def heard(told: Told) -> None:
-            if told.ended:
-                meter.watch()
             follow(told)
             if progress is not None and processes.first:
                 progress(told)
 
         kept = work / "checkpoint"
-        facts = fit(recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=kept, progress=heard, shown=follow.show)
+        facts = fit(
+            recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=kept, progress=took.watching(heard), shown=follow.show
+        )
         judged_from = time.perf_counter()
         part = "test" if len(split.test) else "validation"
         judged = _judge(recommender, dataset, split, read, part, progress, judge if processes.first else _not_judged)
@@ -92,67 +92,32 @@ def train_run(
             judged.notes = (str(facts["ranker"]),)
         recommender.remember(dataset)
         follow.project(recommender)
-    done = time.perf_counter()
-    seconds = {"total": done - started, **facts["seconds"], "evaluate": done - judged_from}
-    peaks, on_gpus, worked = processes.each(peak_mb()), processes.each(peak_gpu_mb()), processes.each(time.process_time() - busy)
+    evaluate = time.perf_counter() - judged_from
+    recommender.facts = took.facts(dataset, facts, read.training, folder=str(read.base.resolve()), evaluate=evaluate, notes=notes)
     if not processes.first:
         processes.wait()
         return target, judged
-    about = {**_about(dataset, facts, seconds, read), **_machine(read, processes, peaks, on_gpus)}
-    about |= {"cpu_seconds": sum(worked), "notes": [asdict(note) for note in notes], "energy_wh": meter.wh()}
-    save(
-        recommender,
-        target,
-        config=read.dump(),
-        metrics=judged.rows,
-        per_user=per_user(dataset, judged),
-        about=about,
-        beside=lambda facts: {**beside(facts, dataset, judged, read), **follow.files()},
-        replace=replace,
-        sign=sign,
-    )
+    try:
+        save(
+            recommender,
+            target,
+            config=read.dump(),
+            metrics=judged.rows,
+            per_user=per_user(dataset, judged),
+            beside=lambda facts: {**beside(facts, dataset, judged, read.sections), **follow.files()},
+            replace=replace,
+            sign=sign,
+        )
+    except RunError as error:
+        raise RunError(f"{error} What was trained is kept in {work}: the same command with --resume goes on from there.") from None
     shutil.rmtree(work, ignore_errors=True)
     processes.wait()
     return target, judged
 
 
-def _check_place(target: Path, work: Path, replace: bool, resume: bool) -> None:
-    if target.exists() and not replace:
-        raise RunError(f"{target} exists: choose another folder, or add --replace.")
+def _check_work(work: Path, replace: bool, resume: bool) -> None:
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted training: add --resume to go on, or --replace to begin anew.")
-
-
-def _machine(config: Config, processes: Processes, peaks: Sequence[float], on_gpus: Sequence[float]) -> dict[str, Any]:
-    """What it ran on, and the memory that it needed there: of all processes, added up, and of the largest."""
-    device = processes.device or choose_device(config.training.device)
-    return {
-        "peak_mb": sum(peaks),
-        "peak_mb_of_one": max(peaks),
-        **({"peak_gpu_mb": max(on_gpus)} if device.type == "cuda" else {}),
-        "processes": processes.count,
-        "device": device.type,
-        "precision": chosen_precision(config.training.precision, device),
-    }
-
-
-def _about(dataset: Dataset, facts: Mapping[str, Any], seconds: Mapping[str, float], config: Config) -> dict[str, Any]:
-    """What ``about.json`` says of a training. ``facts``: what ``fit`` told."""
-    return {
-        "data": {
-            "fingerprint": dataset.fingerprint,
-            "events": len(dataset),
-            "users": dataset.n_users,
-            "items": dataset.n_items,
-            "from": times.show(float(dataset.times.min())) if dataset.has_times else None,
-            "to": times.show(float(dataset.times.max())) if dataset.has_times else None,
-            "folder": str(config.base.resolve()),
-        },
-        "seconds": dict(seconds),
-        "epochs": facts["epochs"],
-        "curve": facts["curve"],
-        **({"ranker": facts["ranker"].as_json()} if "ranker" in facts else {}),
-    }
 
 
 def _not_judged(*given: object, **named: object) -> Judged:
@@ -225,10 +190,10 @@ def evaluate_run(
     folder = Path(run)
     if split not in ("test", "validation"):
         raise ConfigError(f"--split {split!r}: choose test or validation.")
-    recommender = load(folder, trust=trust)
+    recommender = load(folder, trust=trust, figures=False)
     if reliability is not None:
         check_reliability(reliability, recommender)
-    about = read_json(folder, "about.json")
+    about = about_of(folder)
     read = Config.read(config, sets) if config else Config.of(_sections(folder, sets), Path(about.get("data", {}).get("folder") or "."))
     dataset = read.dataset()
     if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.catalogue.items["id"])[: dataset.n_items]:
@@ -237,10 +202,8 @@ def evaluate_run(
     if reliability is not None:
         check_labels(labels_at(dataset, getattr(parts, split)), split)
     judged = _judge(recommender, dataset, parts, read, split)
-    write_metrics(folder, judged.rows)
-    write_frame(per_user(dataset, judged), folder / "per_user.parquet")
-    write_frame(per_segment(dataset, judged), folder / PER_SEGMENT)
-    write_text(card_of(folder), folder / "card.md")
+    figures = {"metrics.json": metrics_file(judged.rows), "per_user.parquet": as_parquet(per_user(dataset, judged))}
+    rewrite(folder, {**figures, **beside(about, dataset, judged, _sections(folder, ()))})
     if reliability is not None:
         by = recommender.model.calibration
         name, kind = type(recommender.model).__name__, by.kind if by is not None else None

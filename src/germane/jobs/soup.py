@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,12 @@ from ..errors import RunError
 from ..evaluation import Validation, cases_of, choose_calibration
 from ..models import Learned
 from ..recommender import Recommender
+from ..seal import about_of
+from ..writing import check_place
 from .beside import beside, per_user
+from .facts import Took
 from .opening import open_run
-from .run import _about, _sections
+from .run import _sections
 from .train import Judged, balance_lists, judge
 
 __all__ = ["averaged", "soup"]
@@ -49,9 +51,8 @@ def soup(
     ``greedy``: the best run on validation, and of the others, best first, those that do not make the figure worse; else all of them alike.
     The runs and the soup are judged on validation, the soup on the test part too. ``sets`` change the policy and the evaluation of all.
     """
-    began, target = time.perf_counter(), Path(out)
-    if target.exists() and not replace:
-        raise RunError(f"{target} exists: choose another folder, or add --replace.")
+    took, target = Took(), Path(out)
+    check_place(target, replace)
     if len(runs) < 2:
         raise RunError("a soup is made of two runs at least: name them.")
     parts = [_opened(Path(run), sets) for run in runs]
@@ -84,17 +85,21 @@ def soup(
     judged.rows += rows
     judged.notes = _notes(parts, kept, label)
     recommender.version = f"{type(recommender.model).__name__}-{dataset.fingerprint[:8]}-soup-of-{len(kept)}"
-    facts = {"epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
-    about = _about(dataset, facts, {"total": time.perf_counter() - began}, config)
-    about["soup"] = {"runs": [label[id(part)] for part in parts], "kept": [label[id(part)] for part in kept], "greedy": greedy, "validation": figures}
+    told: dict[str, Any] = {"seconds": {}, "epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
+    recommender.facts = took.facts(dataset, told, config.training, folder=str(config.base.resolve()))
+    recommender.facts["soup"] = {
+        "runs": [label[id(part)] for part in parts],
+        "kept": [label[id(part)] for part in kept],
+        "greedy": greedy,
+        "validation": figures,
+    }
     save(
         recommender,
         target,
         config=config.dump(),
         metrics=judged.rows,
         per_user=per_user(dataset, judged),
-        about=about,
-        beside=lambda told: beside(told, dataset, judged, config),
+        beside=lambda told: beside(told, dataset, judged, config.sections),
         replace=replace,
     )
     return target, judged
@@ -121,7 +126,7 @@ def averaged(states: Sequence[Mapping[str, Tensor]], names: Sequence[str]) -> di
 
 
 def _opened(folder: Path, sets: Sequence[str]) -> _Ingredient:
-    recommender, about = open_run(folder, sets=sets), read_json(folder, "about.json")
+    recommender, about = open_run(folder, sets=sets), about_of(folder)
     config = Config.of(_sections(folder, sets), Path(about.get("data", {}).get("folder") or "."))
     if not any(isinstance(part, Learned) for part in recommender.model.parts):
         raise RunError(f"{folder} holds {type(recommender.model).__name__}, which learns by no gradients: there are no weights to average.")

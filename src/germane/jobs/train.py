@@ -37,6 +37,7 @@ from ..models import Model, TwoStage
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Processes, Progress, TrainingOptions, choose_device, chosen_precision
+from .facts import Took
 from .fitting import Fitting, Shown
 from .lessons import check_lessons
 
@@ -104,9 +105,9 @@ def train(
     else:
         wrapped = f" Put the model into one: germane.Recommender({type(given).__name__}(…))." if isinstance(given, Model) else ""
         raise ConfigError(f"germane.train got a {type(given).__name__}: give the path of a config, a Config, or a germane.Recommender.{wrapped}")
-    parts = splitter.divide(dataset)
-    fit(recommender, dataset, parts, options, evaluation=evaluation, progress=progress)
-    recommender.split = parts
+    took, parts = Took(), splitter.divide(dataset)
+    told = fit(recommender, dataset, parts, options, evaluation=evaluation, progress=took.watching(progress))
+    recommender.split, recommender.facts = parts, took.facts(dataset, told, options, folder=dataset.folder)
     recommender.remember(dataset)
     return recommender
 

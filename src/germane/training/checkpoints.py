@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..errors import RunError
+from ..writing import GOES_ON, synced, writing
 from .running_mean import RunningMean
 
 __all__ = ["Stateful", "Trained", "resume", "save"]
@@ -47,7 +50,6 @@ def save(
     best: dict[str, Tensor] | None,
 ) -> None:
     """Weights, the best weights and the optimisers' state as safetensors; progress.json last, so that a torn write is never read."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"best.{name}": tensor.cpu().contiguous() for name, tensor in (best or {}).items()}
     tensors |= {f"mean.{name}": tensor.cpu().contiguous() for name, tensor in (mean.state() if mean is not None else {}).items()}
@@ -56,10 +58,14 @@ def save(
             said = {name: torch.as_tensor(value).cpu().contiguous() for name, value in state.items() if value is not None}
             tensors |= {f"optimiser.{which}.{number}.{name}": value for name, value in said.items()}
     name = f"epoch-{epoch}.safetensors"
-    save_file(tensors, folder / name)
     written = {"epoch": epoch, "weights": name, "best_epoch": trained.best_epoch, "best": trained.best, "curve": trained.curve}
-    (folder / "progress.json.new").write_text(json.dumps(written))
-    os.replace(folder / "progress.json.new", folder / "progress.json")
+    with writing(folder / name, GOES_ON):
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, folder / name)
+        (folder / "progress.json.new").write_text(json.dumps(written))
+        for new in (name, "progress.json.new"):
+            synced(folder / new)
+        os.replace(folder / "progress.json.new", folder / "progress.json")
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != name:
             old.unlink()
@@ -71,8 +77,11 @@ def resume(
     """Epochs done, how they went and the best weights; the rest is put where it belongs. Nothing done where nothing was kept."""
     if not (folder / "progress.json").exists():
         return 0, Trained(), None
-    said = json.loads((folder / "progress.json").read_text())
-    tensors = load_file(folder / said["weights"])
+    try:
+        said = json.loads((folder / "progress.json").read_text())
+        tensors = load_file(folder / said["weights"])
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise RunError(f"what is kept in {folder} cannot be read ({type(error).__name__}): begin anew with --replace.") from None
     model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")})
     best = {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")}
     if mean is not None:

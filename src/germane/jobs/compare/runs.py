@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from ...bundle import FORMAT, read_json
 from ...errors import ConfigError, RunError
+from ...seal import about_of, check, read_json
 from ..beside import PER_SEGMENT
 from ..figures import row_of
 from ..following import CURVE, without_passwords
@@ -81,14 +81,8 @@ def read_runs(paths: Sequence[str | Path]) -> list[ReadRun]:
 
 
 def _read(folder: Path, name: str) -> ReadRun:
-    if not folder.is_dir():
-        raise RunError(f"{folder} is not a run folder: give the folders that germane train wrote.")
-    about, metrics = read_json(folder, "about.json"), read_json(folder, "metrics.json")
-    if not isinstance(about.get("format"), int) or about["format"] > FORMAT:
-        raise RunError(f"{folder / 'about.json'} says format {about.get('format')!r}; this version reads up to {FORMAT}: upgrade germane.")
-    for name_of_file in ("config.toml", "per_user.parquet"):
-        if not (folder / name_of_file).is_file():
-            raise RunError(f"{folder / name_of_file} is missing: {folder} is not a whole run folder.")
+    check(folder)
+    about, metrics = about_of(folder), read_json(folder, "metrics.json")
     try:
         sections = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
         users = pl.read_parquet(folder / "per_user.parquet").with_columns(segment=pl.lit("all"))

@@ -1,0 +1,134 @@
+"""Folders that take their place when they are whole, and what is said where the system refuses to write."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import GermaneError, RunError
+
+__all__ = ["GOES_ON", "check_place", "folder_of", "put", "refusal", "synced", "whole_folder", "writing"]
+
+GOES_ON = "what was kept before, and any older run, is whole: make room, and the same command with --resume goes on"
+"""Where a training cannot write."""
+_AT_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux."""
+
+
+def refusal(error: BaseException) -> tuple[int | None, str] | None:
+    """The system's error number, where it is told, and its words; None: the error is none of the system's.
+
+    safetensors, polars and tokenizers raise classes of their own that only quote what the system said.
+
+    >>> refusal(RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"))
+    (28, 'No space left on device')
+    >>> refusal(ValueError("shapes differ")) is None
+    True
+    """
+    if isinstance(error, GermaneError):
+        return None
+    if quoted := re.search(r"([^:(]+) \(os error (\d+)\)", str(error)):
+        return int(quoted[2]), quoted[1].strip()
+    return (error.errno, error.strerror or str(error)) if isinstance(error, OSError) else None
+
+
+@contextlib.contextmanager
+def writing(what: object, then: str) -> Iterator[None]:
+    """Where the system refuses, one sentence: what could not be written, why, and ``then`` (how things stand and what to do)."""
+    try:
+        yield
+    except Exception as error:
+        said = refusal(error)
+        if said is None:
+            raise
+        raise RunError(f"{what} could not be written ({said[1]}); {then}.") from None
+
+
+def check_place(target: Path, replace: bool) -> None:
+    """Refuse one that is taken. What an interrupted replacement had moved out of the way is put back first."""
+    old = _aside(target)
+    if old.is_dir() and not os.path.lexists(target):
+        os.rename(old, target)
+    if target.exists() and not replace:
+        raise RunError(f"{target} exists: choose another folder, or add --replace (in Python: replace=True).")
+    if target.exists() and not target.is_dir():
+        raise RunError(f"{target} is a file: choose another place for the folder.")
+
+
+def folder_of(run: str | os.PathLike[str]) -> Path:
+    """``run``, which has to be a folder."""
+    folder = Path(run)
+    if folder.is_dir():
+        return folder
+    old = _aside(folder)
+    if old.is_dir():
+        raise RunError(f"{folder} is not there, since its replacement was interrupted; what stood there is whole in {old}: rename that to {folder}.")
+    raise RunError(f"{folder} is not a run folder: give the folder that germane train wrote.")
+
+
+@contextlib.contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """An empty folder that takes the place of ``target`` when the block ends well; else nothing is left of it, and what stood there stays."""
+    stays = f"what stood at {target} is whole: " if target.exists() else ""
+    place = target.resolve() if target.is_symlink() else target
+    with writing(target, f"{stays}make room or mend that, or choose another folder"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+        try:
+            yield work
+            put(work, place)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+
+
+def put(work: Path, target: Path) -> None:
+    """Rename ``work`` to ``target`` once all of it is on disk, so that a crash leaves the older folder or the newer one. The older one goes; where
+    the system cannot exchange both in one step, it lies beside meanwhile, and is put back where that fails."""
+    for path in (*work.rglob("*"), work):
+        synced(path)
+    if not target.exists():
+        os.rename(work, target)
+    elif _exchanged(work, target):
+        shutil.rmtree(work, ignore_errors=True)
+    else:
+        old = _aside(target)
+        shutil.rmtree(old, ignore_errors=True)  # of a replacement that was interrupted when it was as good as done
+        os.rename(target, old)
+        try:
+            os.rename(work, target)
+        except BaseException:
+            os.rename(old, target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        synced(target.parent)
+
+
+def synced(path: Path) -> None:
+    """What was written is on disk; folders too, where the system can."""
+    if os.name != "posix" or path.is_symlink():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Both names in one step; False: this system or file system cannot."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    return rename is not None and rename(_AT_HERE, os.fsencode(one), _AT_HERE, os.fsencode(other), _EXCHANGE) == 0
+
+
+def _aside(target: Path) -> Path:
+    """Where the older folder lies while it is replaced."""
+    return target.parent / f".{target.name}.old"
