@@ -83,6 +83,26 @@ def test_what_was_shown_and_not_taken_teaches_the_click_head() -> None:
     assert judged.value("auc") > 0.9 and judged.value("ndcg@10") > 0.3
 
 
+@pytest.mark.parametrize("heads", [{"click": 1.0}, {"ranking": 1.0, "click": 1.0}])
+def test_users_who_never_click_lower_the_probability(heads: Any) -> None:
+    """Every other user takes half of what they are shown, the others nothing: a quarter in all, and that is what the head says on average."""
+    rng = np.random.default_rng(0)
+    users, items = np.repeat(np.arange(60), 12), rng.integers(0, 12, 720)
+    taken = (rng.random(720) < 0.5) & (users % 2 == 0)
+    frame = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in items], "time": np.arange(720.0), "label": taken.astype(int)}
+    dataset = Dataset.from_frames(frame, columns={"label": "label", "time": "time"})
+    recommender = Recommender(ContextTransformer(**{**SMALL, "length": 30}), exclude_seen=False)
+    training = TrainingOptions(heads=heads, epochs=12, batch=16, learning_rate=5e-3, warmup=0)
+    fit(recommender, dataset, NoSplit().divide(dataset), training, evaluation=EvaluationOptions(exclude_seen=False))
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    rows = table.rows_of(np.arange(720), 30)
+    with torch.inference_mode():
+        told = recommender.model.eval().clicks(rows.queries, rows.items[:, None])[:, 0].sigmoid()  # type: ignore[attr-defined]
+    assert told.mean().item() == pytest.approx(taken.mean(), abs=0.04)
+    new = (rows.queries.history < 0).all(1).numpy()  # who took nothing yet will hardly do so
+    assert told[new].mean().item() == pytest.approx(taken[new].mean(), abs=0.04) and taken[new].mean() < 0.1
+
+
 def test_rows_shown_stand_beside_the_history_they_followed() -> None:
     events = {"user": list("aaaaabbb"), "item": ["x", "n", "y", "m", "z", "k", "x", "n"], "label": [1, 0, 1, 0, 1, 0, 1, 0]}
     dataset = Dataset.from_frames(events, columns={"label": "label"})
@@ -97,9 +117,8 @@ def test_rows_shown_stand_beside_the_history_they_followed() -> None:
                 history = batch.queries.history[row, : place + 1]
                 told.append((names[item], [names[int(code)] for code in history if code >= 0]))
         found.append(sorted(told))
-    # b's last row followed "x"; its only place knows the empty history before it
-    assert found[1] == [("k", []), ("m", ["x", "y"]), ("n", []), ("n", ["x"])]
-    assert len(found[0]) == 4
+    assert found[1] == [("k", []), ("m", ["x", "y"]), ("n", ["x"]), ("n", ["x"])]  # b's last row came after all that b took
+    assert [name for name, _ in found[0]] == ["k", "m", "n", "n"] and all(len(history) == (name != "k") for name, history in found[0])
 
 
 def test_what_was_not_taken_is_in_no_count() -> None:

@@ -117,8 +117,10 @@ class Batch:
 
     @property
     def weight(self) -> float:
-        """Of all its targets, or of all its events where it has none: what it counts beside others whose gradients are added up."""
-        return float(self.weights[self.targets >= 0].sum()) or float(self.weights.sum())
+        """Of all its targets and what was shown beside them, or of all its events where it has neither: what it counts beside others whose gradients
+        are added up."""
+        shown = 0.0 if self.shown is None else float(self.shown.weights.sum())
+        return float(self.weights[self.targets >= 0].sum()) + shown or float(self.weights.sum())
 
     def share(self, number: int, of: int) -> Batch:
         """Every ``of``-th stretch from ``number`` on, as wide as the whole: what one of so many processes takes."""

@@ -252,9 +252,9 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
 
     def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         taken, rated, clicked = batch.targets >= 0, ~batch.values.isnan() & (batch.items >= 0), ~batch.converted.isnan()
-        learns = objective.heads
+        learns, shown = objective.heads, batch.shown if "click" in objective.heads else None
         wanted = (taken & ("ranking" in learns or "click" in learns)) | (rated & ("rating" in learns)) | (clicked & ("conversion" in learns))
-        if not bool(wanted.any()):
+        if not bool(wanted.any()) and (shown is None or not len(shown.items)):
             return dict.fromkeys(learns, self.scale * 0)
         self.items.drop()
         states = self.history(self._events(batch.queries, slice(None)), batch.queries.history < 0, batch.history_times)
@@ -263,8 +263,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         told: dict[str, Tensor] = {}
         if "ranking" in learns and bool(taken.any()):
             told["ranking"] = self._next_item(asked[taken[wanted]], batch, objective)
-        if "click" in learns and bool(taken.any()):
-            shown = batch.shown
+        if "click" in learns and (bool(taken.any()) or (shown is not None and len(shown.items))):
             not_taken = None if shown is None else self._at(batch, states, shown.row, shown.place, shown.moment, shown.words, shown.times)
             told["click"] = self._clicks(asked[taken[wanted]], not_taken, batch, objective)
         if "rating" in learns and bool(rated.any()):
