@@ -12,10 +12,11 @@ import torch
 from germane import Event, Query, Recommender
 from germane.batches import EventTable, Timelines, profiles
 from germane.data import Dataset, LeaveLastOut, NoSplit, Random
+from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
 from germane.features import FeatureSet
 from germane.jobs.train import fit, judge
-from germane.models import ContextTransformer, ItemNeighbours
+from germane.models import BiasedMF, ContextTransformer, ItemNeighbours
 from germane.models.context.second_look import memory
 from germane.training import TrainingOptions
 
@@ -160,3 +161,27 @@ def test_memory_knows_this_very_item() -> None:
     told = memory(history, ages, torch.tensor([[3, 9], [7, 3]]))
     assert told[0, 0].tolist() == pytest.approx([np.log(3), 0.5]) and told[0, 1].tolist() == [0, 0]
     assert told[1, 0].tolist() == pytest.approx([np.log(2), 1.0]) and told[1, 1].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_drawn_negatives_are_known_items_unless_said(unknown: bool) -> None:
+    """An item without training events learns to be low where it may be drawn, and not at all where it may not."""
+    dataset = rated()
+    split = LeaveLastOut().divide(dataset)
+    new = dataset.item_codes[split.train] == 3
+    split = type(split)(split.train[~new], split.validation, split.test, split.name)
+    recommender = Recommender(ContextTransformer(**SMALL), exclude_seen=False)
+    training = TrainingOptions(heads={"click": 1.0}, epochs=1, batch=16, unknown_as_negatives=unknown)
+    fit(recommender, dataset, split, training, evaluation=EvaluationOptions(exclude_seen=False))
+    model = recommender.model
+    assert isinstance(model, ContextTransformer) and model.look is not None and not model.items.known[3]
+    assert (model.look.item_bias["click"][3] < 0) == unknown
+
+
+def test_negatives_drawn_once_belong_to_rows() -> None:
+    training = TrainingOptions(heads={"click": 1.0}, redraw_negatives=False)
+    with pytest.raises(ConfigError, match="redraw_negatives = false: ContextTransformer meets its events in stretches"):
+        training.objective(ContextTransformer())
+    assert training.objective(BiasedMF()).heads == {"click": 1.0}
+    assert training.suited(ContextTransformer()).redraw_negatives and not training.suited(BiasedMF()).redraw_negatives
+    assert TrainingOptions(redraw_negatives=False).objective(ContextTransformer()).first() == "ranking"  # draws nothing for a click head

@@ -12,7 +12,7 @@ from ...batches import Batch, QueryBatch
 from ...data.dataset import Dataset
 from ...encoders import ItemContent, Words
 from ...features import FeatureSet, Moments
-from ...losses import Objective, click_loss, next_item
+from ...losses import Objective, click_loss, drawn_beside, next_item
 from ..base import Abilities, TwoSided
 from ..delay_scale import DelayScale
 from ..kept import Keeping
@@ -290,21 +290,21 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         return next_item(objective, known, batch.queries.history, batch.targets, batch.weights, scores_of, own, again)
 
     def _clicks(self, asked: Encoded, not_taken: Encoded | None, batch: Batch, objective: Objective) -> Tensor:
-        """What was taken, against drawn items that the history does not hold, or against what was shown and not taken."""
+        """What was taken, against drawn items that its stretch does not hold, or against what was shown and not taken."""
         taken = batch.targets >= 0
-        target, weights = batch.targets[taken], batch.weights[taken]
-        pool = self.items.known.nonzero().ravel()
-        drawn = pool[torch.randint(len(pool), (len(target), objective.click_negatives), device=pool.device)]
-        items = torch.cat([target[:, None], drawn], dim=1)  # [P, 1 + negatives]
-        clash = (asked.items[:, :, None] == drawn[:, None]).any(1) | (drawn == target[:, None])
-        raw = [self._looked(asked, items)["click"].flatten()]
-        labels = [functional.pad(torch.ones(len(target), 1, device=pool.device), (0, objective.click_negatives)).flatten()]
-        counts = [torch.cat([weights[:, None], weights[:, None] * ~clash], dim=1).flatten()]
+        items, counts = batch.targets[taken][:, None], batch.weights[taken][:, None]
+        if objective.click_negatives and len(items):
+            pool = torch.ones_like(self.items.known) if objective.unknown_as_negatives else self.items.known
+            beside = batch.queries.users, batch.queries.history, batch.items, batch.targets, objective.click_negatives
+            drawn, clash = drawn_beside(pool.nonzero().ravel(), *beside)
+            items, counts = torch.cat([items, drawn], dim=1), torch.cat([counts, counts * ~clash], dim=1)
+        labels = torch.zeros_like(counts)  # [P, 1 + negatives]
+        labels[:, 0] = 1
+        raw, labels, counts = self._looked(asked, items)["click"].flatten(), labels.flatten(), counts.flatten()
         if not_taken is not None and batch.shown is not None and len(batch.shown.items):
-            raw.append(self._looked(not_taken, batch.shown.items[:, None])["click"][:, 0])
-            labels.append(torch.zeros_like(raw[-1]))
-            counts.append(batch.shown.weights)
-        return click_loss(torch.cat(raw), torch.cat(labels), torch.cat(counts))
+            raw = torch.cat([raw, self._looked(not_taken, batch.shown.items[:, None])["click"][:, 0]])
+            labels, counts = functional.pad(labels, (0, len(batch.shown.items))), torch.cat([counts, batch.shown.weights])
+        return click_loss(raw, labels, counts)
 
     @property
     def wants_balance(self) -> bool:
