@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from germane import Event, Query, Recommender
 from germane.batches import EventTable, Timelines, profiles
+from germane.config import Config
 from germane.data import Dataset, LeaveLastOut, NoSplit, Random
 from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
@@ -185,3 +187,12 @@ def test_negatives_drawn_once_belong_to_rows() -> None:
     assert training.objective(BiasedMF()).heads == {"click": 1.0}
     assert training.suited(ContextTransformer()).redraw_negatives and not training.suited(BiasedMF()).redraw_negatives
     assert TrainingOptions(redraw_negatives=False).objective(ContextTransformer()).first() == "ranking"  # draws nothing for a click head
+
+
+@pytest.mark.parametrize("heads", [{"ranking": 1.0}, {"ranking": 1.0, "rating": 0.5}, {"click": 1.0}])
+def test_mse_is_one_rating_head(heads: Any) -> None:
+    sections = {"data": {"events": "none.csv"}, "model": {"use": "ContextTransformer"}, "training": {"loss": "mse", "heads": heads}}
+    with pytest.raises(ConfigError, match=r"option heads = .* should be left out beside loss = 'mse', which is one rating head; for several"):
+        Config.of(sections, Path())
+    for said in (TrainingOptions(loss="mse"), TrainingOptions(loss="mse", heads={"rating": 1.0})):
+        assert said.objective(ContextTransformer()).heads == {"rating": 1.0}

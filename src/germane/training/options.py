@@ -25,7 +25,8 @@ __all__ = ["TrainingOptions"]
 
 class TrainingOptions(Options):
     loss: RankingLoss | Literal["mse"] = "softmax"
-    """Of the ranking head: ``softmax`` over the whole catalogue; the others against shared negatives. ``mse``: one rating head instead."""
+    """Of the ranking head: ``softmax`` over the whole catalogue; the others against shared negatives. ``mse``: one rating head instead,
+    and none beside it."""
     heads: Mapping[Head, float] | None = None
     """What is learnt, and the weight of its loss: ``{ranking = 1.0, click = 0.5, rating = 0.2}``. Absent: ranking, or what the model gives instead.
     ``click`` learns from labels, or from events against drawn negatives; ``rating`` from values; ``conversion`` from ``[data.rules] conversion``."""
@@ -118,6 +119,16 @@ class TrainingOptions(Options):
     def _some_head_learns(cls, value: Mapping[Head, float] | None) -> Mapping[Head, float] | None:
         if value is not None and (not value or any(not weight > 0 for weight in value.values())):
             raise ValueError("each head should have a weight above 0, and there should be one at least")
+        return value
+
+    @field_validator("heads")
+    @classmethod
+    def _one_rating_head(cls, value: Mapping[Head, float] | None, told: ValidationInfo) -> Mapping[Head, float] | None:
+        if value is not None and told.data.get("loss") == "mse" and set(value) != {"rating"}:
+            raise ValueError(
+                "should be left out beside loss = 'mse', which is one rating head; for several heads say a loss of the ranking head, such as "
+                "loss = 'softmax', and rating_loss = 'mse'"
+            )
         return value
 
     @field_validator("learning_rate", mode="before")
