@@ -19,6 +19,7 @@ from germane.evaluation import EvaluationOptions
 from germane.features import FeatureSet
 from germane.jobs.train import fit, judge
 from germane.models import BiasedMF, ContextTransformer, ItemNeighbours
+from germane.models.context import transformer
 from germane.models.context.second_look import memory
 from germane.training import TrainingOptions
 
@@ -196,3 +197,41 @@ def test_mse_is_one_rating_head(heads: Any) -> None:
         Config.of(sections, Path())
     for said in (TrainingOptions(loss="mse"), TrainingOptions(loss="mse", heads={"rating": 1.0})):
         assert said.objective(ContextTransformer()).heads == {"rating": 1.0}
+
+
+def repeats() -> Dataset:
+    """Four users of 1 to 60 events, who take few items again and again, and rate them."""
+    rng = np.random.default_rng(0)
+    users = rng.permutation(np.repeat(np.arange(4), (1, 7, 30, 60)))
+    stars = rng.integers(1, 6, len(users))
+    frame = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in rng.integers(0, 6, len(users))], "stars": stars}
+    times = np.cumsum(rng.integers(1, 90_000, len(users))).astype(float)
+    return Dataset.from_frames({**frame, "time": times}, columns={"value": "stars", "time": "time"})
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, 2])
+def test_training_remembers_what_a_query_would_and_never_the_event_itself(seed: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a stretch begins, and however wide its batch is: the newest ten events before, of each place."""
+    told: list[torch.Tensor] = []
+    monkeypatch.setattr(transformer, "memory", lambda *given: (told.append(memory(*given)), told[-1])[1])
+    dataset = repeats()
+    model = ContextTransformer(**SMALL)
+    model.objective = TrainingOptions(heads={"rating": 1.0}).objective(model)
+    recommender = Recommender(model, exclude_seen=False)
+    recommender.prepare(dataset)
+    model.warm(dataset, recommender.content)
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    in_training: dict[float, list[float]] = {}
+    for batch in Timelines(table, 10, 3).draw(None if seed is None else np.random.default_rng(seed)):
+        told.clear()
+        model.loss(batch, model.objective)
+        in_training |= dict(zip(batch.target_times[batch.items >= 0].tolist(), told[0][:, 0].tolist(), strict=True))
+    asked = table.rows_of(np.arange(len(dataset)), 10)
+    told.clear()
+    model.ratings(asked.queries, asked.items[:, None])
+    assert in_training == dict(zip(dataset.times.tolist(), told[0][:, 0].tolist(), strict=True))
+    for row in range(len(dataset)):
+        before = [int(other) for other in dataset.timelines.rows(int(dataset.user_codes[row])) if other < row][-10:]
+        same = [other for other in before if dataset.item_codes[other] == dataset.item_codes[row]]
+        lately = 1 / (1 + (dataset.times[row] - dataset.times[same[-1]]) / 86_400) if same else 0.0
+        assert in_training[float(dataset.times[row])] == pytest.approx([np.log1p(len(same)), lately], rel=1e-5)

@@ -98,6 +98,10 @@ class Batch:
     """Its ``moment`` and ``words`` are [B, T, ...]: one moment for each target."""
     history_times: Tensor
     """[B, T] float64"""
+    past: Tensor
+    """[B, E + T] item codes: the history, and left of where a stretch begins what its user did before that, however it was cut; -1 = no event."""
+    past_times: Tensor
+    """[B, E + T] float64"""
     targets: Tensor
     """[B, T] item codes; -1 = nothing to predict here."""
     target_times: Tensor

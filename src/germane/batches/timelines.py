@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from ..data.augmentation import Alike, AugmentOptions, Stretches, augmented, cut
 from .batch import PAD, Batch, QueryBatch, Shown, blank
@@ -116,9 +118,13 @@ class Timelines:
             profile=table.profile[torch.from_numpy(user)],
             words=table.words[torch.from_numpy(self._words(events, rng))],
         )
+        history_times = torch.where(empty, table.times[at], table.times[when])
+        past, past_times = self._past(begins, self.starts[user], padded, queries.history, history_times)
         return Batch(
             queries,
-            history_times=torch.where(empty, table.times[at], table.times[when]),
+            history_times=history_times,
+            past=past,
+            past_times=past_times,
             targets=table.items[at].masked_fill(nothing | ~torch.from_numpy(table.positive)[at], PAD),
             target_times=table.times[at],
             weights=table.weights[at].masked_fill(nothing, 0),
@@ -136,6 +142,21 @@ class Timelines:
         lacking = padded | (place <= starts[:, None])  # nothing came before
         asked, before = (self.places[np.clip(at, 0, None)] for at in (place, place - 1))
         return Stretches.of(np.where(padded, -1, asked), np.where(lacking, -1, before))
+
+    def _past(
+        self, begins: NDArray[np.int64], starts: NDArray[np.int64], padded: NDArray[np.bool_], history: Tensor, times: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The history [B, T] and its times, and left of it as many events as make ``length`` before each place, where there are so many."""
+        first = padded.sum(1)  # [B] the first place, before which stands the event before ``begins``
+        lacking = np.minimum(begins - starts, self.length) - 1 - first
+        more = int(lacking.max(initial=0))
+        if more <= 0:
+            return history, times
+        event = (begins - 1)[:, None] - (more + first)[:, None] + np.arange(more + padded.shape[1])  # [B, E + T] within the places
+        earlier = (event < (begins - 1)[:, None]) & (event >= starts[:, None])
+        source, there = torch.from_numpy(self.places[np.where(earlier, event, 0)]), torch.from_numpy(earlier)
+        past, past_times = (functional.pad(part, (more, 0), value=PAD) for part in (history, times))
+        return torch.where(there, self.table.items[source].to(past.dtype), past), torch.where(there, self.table.times[source], past_times)
 
     def _shown(self, begins: NDArray[np.int64], ends: NDArray[np.int64], stretches: Stretches) -> Shown:
         table = self.table

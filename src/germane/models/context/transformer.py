@@ -149,13 +149,12 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         return self._asked(h, queries.moment, queries.words, self._similar(history)[:, -1], queries.times, history, ages)
 
     def _at(self, batch: Batch, states: Tensor, row: Tensor, last: Tensor, moment: Moments, words: Words, times: Tensor) -> Encoded:
-        """P places of timelines, ``row`` and ``last`` [P]: each knows the events up to it."""
-        history = batch.queries.history
-        t = history.shape[1] if self.look is not None else 1  # only the second look remembers more than the newest event
-        back = last[:, None] - torch.arange(t - 1, -1, -1, device=last.device)  # [P, T] the newest last, as in a query
-        there = back >= 0
-        items = history[row[:, None], back.clamp(min=0)].masked_fill(~there, -1)
-        ages = (times[:, None] - batch.history_times[row[:, None], back.clamp(min=0)]).clamp(min=0).float().masked_fill(items < 0, 0)
+        """P places of timelines, ``row`` and ``last`` [P]: each knows the events up to it, and remembers as many as a query would."""
+        history, past = batch.queries.history, batch.past
+        t = min(self.options.length, past.shape[1]) if self.look is not None and self.options.memory else 1  # all else needs the newest event alone
+        back = (past.shape[1] - history.shape[1] + last)[:, None] - torch.arange(t - 1, -1, -1, device=last.device)  # [P, T] the newest last
+        items = past[row[:, None], back.clamp(min=0)].masked_fill(back < 0, -1)
+        ages = (times[:, None] - batch.past_times[row[:, None], back.clamp(min=0)]).clamp(min=0).float().masked_fill(items < 0, 0)
         return self._asked(states[row, last], moment, words, self._similar(history)[row, last], times, items, ages)
 
     # -- scores --------------------------------------------------------------------------------------------------
