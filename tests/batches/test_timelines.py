@@ -74,6 +74,45 @@ def test_shares_are_the_whole_batch_and_what_was_shown_goes_with_its_stretch() -
     assert not len(whole.share(7, 9).weights)  # more processes than stretches
 
 
+def impressions() -> Dataset:
+    """40 users are shown 0 to 15 items each; every other one takes a third of them, the others nothing."""
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(40), rng.integers(0, 16, 40))
+    clicked = (rng.random(len(users)) < 1 / 3) & (users % 2 == 0)
+    frame = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in rng.integers(0, 30, len(users))], "click": clicked.astype(int)}
+    return Dataset.from_frames(frame, columns={"label": "click"})
+
+
+@pytest.mark.parametrize(("length", "seed"), [(20, None), (20, 0), (3, None), (3, 1), (1, 2)])
+@pytest.mark.parametrize("crop", [0.0, 0.7])
+def test_every_labelled_row_is_asked_once_with_the_history_before_it(length: int, seed: int | None, crop: float) -> None:
+    dataset = impressions()
+    table, labels = table_of(dataset), dataset.events["label"].to_numpy()
+    augment = AugmentOptions(crop=crop) if crop else None
+    feed = Timelines(table, length, 4, shown=np.flatnonzero(labels == 0), augment=augment)
+    found, taken = [], []
+    for batch in feed.draw(None if seed is None else np.random.default_rng(seed)):
+        assert batch.targets.shape[1] <= length and batch.shown is not None
+        taken += batch.targets[batch.targets >= 0].tolist()
+        assert ((batch.items >= 0) == (batch.weights > 0)).all() and batch.weight == (batch.targets >= 0).sum() + len(batch.shown.items)
+        for row, place, item in zip(batch.shown.row.tolist(), batch.shown.place.tolist(), batch.shown.items.tolist(), strict=True):
+            history = batch.queries.history[row, : place + 1]
+            found.append((int(batch.queries.users[row]), int(item), history[history >= 0].tolist()))
+    assert sorted(taken) == sorted(dataset.item_codes[labels == 1].tolist())
+    wanted = []
+    for row in np.flatnonzero(labels == 0):
+        before = [int(dataset.item_codes[other]) for other in dataset.timelines.rows(int(dataset.user_codes[row])) if other < row and labels[other]]
+        wanted.append((int(dataset.user_codes[row]), int(dataset.item_codes[row]), before))
+    assert len(found) == len(wanted)
+    if length == 20 and not crop:
+        assert sorted(found) == sorted(wanted)
+    left = list(wanted)
+    for user, item, history in found:  # the newest of what came before, as far as the stretch reaches; one event at least
+        at = next(n for n, (u, i, before) in enumerate(left) if (u, i) == (user, item) and before[len(before) - len(history) :] == history)
+        assert history or not left[at][2]
+        left.pop(at)
+
+
 def shop() -> Dataset:
     rng = np.random.default_rng(0)
     n = 240

@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from germane.errors import ConfigError
+from germane.losses import RankingLoss
 from germane.losses.ranking import full_softmax, sampled
 from germane.models import BiasedMF, ContextTransformer
 from germane.training import TrainingOptions
@@ -35,6 +36,36 @@ def test_a_smoothed_sampled_softmax_is_the_full_one_where_all_were_drawn() -> No
     clash = torch.tensor([[False, True, False, False]])
     told = sampled("sampled_softmax", positive, negative, clash, torch.ones(1), torch.zeros(4), 4, smoothing=0.2)
     assert told.item() == pytest.approx(by_hand(SCORES, 2, 0.2))
+
+
+def softplus(x: float) -> float:
+    """−ln σ(−x)"""
+    return math.log1p(math.exp(x))
+
+
+def test_losses_over_drawn_negatives_by_hand() -> None:
+    """Two places: one meets three negatives and weighs 1, the other two, since the third is its target, and weighs 3."""
+    positive, negative = torch.tensor([0.5, -1.0]), torch.tensor([[1.0, -2.0, 0.3], [2.0, 0.1, 9.0]])
+    clash = torch.tensor([[False, False, False], [False, False, True]])
+    against = [[1.0, -2.0, 0.3], [2.0, 0.1]]
+    alpha = 3 / 20  # of the catalogue's 21 items, the target aside
+    beta = alpha * (0.75 * (1 - 1 / alpha) + 1 / alpha)  # t = 0.75
+    assert beta == pytest.approx(0.3625)
+    by_loss: dict[RankingLoss, list[float]] = {"bce": [], "gbce": [], "bpr": []}
+    for s, others in zip([0.5, -1.0], against, strict=True):
+        high = sum(softplus(x) for x in others)
+        by_loss["bce"].append(softplus(-s) + high / len(others))
+        by_loss["gbce"].append((beta * softplus(-s) + high) / (len(others) + 1))
+        by_loss["bpr"].append(sum(softplus(x - s) for x in others) / len(others))
+    for loss, (first, second) in by_loss.items():
+        told = sampled(loss, positive, negative, clash, torch.tensor([1.0, 3.0]), torch.zeros(3), 21)
+        assert told.item() == pytest.approx((first + 3 * second) / 4, rel=1e-5), loss
+
+
+def test_gbce_against_the_whole_catalogue_is_plain_cross_entropy() -> None:
+    """Then nothing is to be corrected: beta is 1."""
+    told = sampled("gbce", torch.tensor([0.5]), torch.tensor([[1.0, -2.0]]), torch.zeros(1, 2, dtype=torch.bool), torch.ones(1), torch.zeros(2), 3)
+    assert told.item() == pytest.approx((softplus(-0.5) + softplus(1.0) + softplus(-2.0)) / 3)
 
 
 def test_without_smoothing_nothing_changes() -> None:

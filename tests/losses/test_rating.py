@@ -50,6 +50,34 @@ def test_ordinal_is_the_sum_of_its_steps() -> None:
     )
 
 
+def by_hand(kind: str, raw: float, stars: float) -> float:
+    """On one to five stars, with ``cuts()``."""
+    yes = lambda x: math.log1p(math.exp(-x))  # noqa: E731 (−ln σ)
+    if kind == "mse":
+        return (3.0 + raw - stars) ** 2  # from the middle of the scale
+    if kind == "bce":
+        share = (min(max(stars, 1.0), 5.0) - 1) / 4
+        return share * yes(raw) + (1 - share) * yes(-raw)
+    between = [-2.0]
+    for step in (0.1, 0.3, 0.2):
+        between.append(between[-1] + math.log1p(math.exp(step)))
+    return sum(yes(raw - cut) if stars > level else yes(cut - raw) for level, cut in zip((1, 2, 3, 4), between, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["mse", "bce", "ordinal"])
+def test_losses_by_hand(kind: Any) -> None:
+    """Two rows, of which the second weighs three times as much; between two levels and at the ends of the scale."""
+    for (one, stars), (other, more) in [((0.7, 2.0), (-1.3, 5.0)), ((0.0, 1.0), (2.5, 3.5)), ((-4.0, 4.0), (0.2, 4.0))]:
+        told = rating_loss(kind, torch.tensor([one, other]), torch.tensor([stars, more]), torch.tensor([1.0, 3.0]), STARS, cuts())
+        assert told.item() == pytest.approx((by_hand(kind, one, stars) + 3 * by_hand(kind, other, more)) / 4, rel=1e-5)
+
+
+def test_a_rating_beyond_the_scale_is_its_end_for_cross_entropy() -> None:
+    """As a held-out rating may be that training never saw."""
+    told = rating_loss("bce", torch.tensor([0.4]), torch.tensor([7.0]), torch.ones(1), STARS, cuts())
+    assert told.item() == pytest.approx(by_hand("bce", 0.4, 5.0), rel=1e-5)
+
+
 def test_cuts_stay_in_order_whatever_they_are() -> None:
     wild = torch.tensor([3.0, -9.0, -9.0, -9.0])
     raw = torch.linspace(-8, 8, 50)

@@ -77,6 +77,26 @@ def test_stacking_makes_the_likeliest_of_what_is_not_said() -> None:
     assert all(best <= likeliest_scale(weight) + 1e-3 for weight in (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0))
 
 
+def test_stacking_takes_new_items_for_nothing() -> None:
+    """The weights are those that a catalogue without them gives, though one member would score them high; lists show them all the same."""
+    halves_of = halves()
+    ids = [halves_of.users["id"].gather(halves_of.user_codes), halves_of.items["id"].gather(halves_of.item_codes)]
+    events = pl.DataFrame(ids, schema=["user", "item"])
+    found = []
+    for new in (0, 40):
+        names = [*(f"i{n}" for n in range(30)), *(f"n{n}" for n in range(new))]
+        titles = [f"{('sunscreen sandals', 'umbrella boots')[int(name[1:]) % 2]} number{name[1:]}" for name in names]
+        dataset = Dataset.from_frames(events, pl.DataFrame({"item": names, "title": titles}), columns={"text": ["title"]})
+        members = [{"use": "ContentNeighbours"}, {"use": "EASE"}]
+        recommender = Recommender(Blend(members=members, choose="likelihood"), text=HashedText(width=32), exclude_seen=False)
+        fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(), evaluation=EvaluationOptions(exclude_seen=False))
+        assert isinstance(recommender.model, Blend)
+        found.append(recommender.model.weights.tolist())
+    assert found[1] == pytest.approx(found[0], rel=1e-3) and 0.05 < found[0][1] < 20
+    slate = recommender.recommend(Query(history=(germane.Event("i1"), germane.Event("i3"))), n=20)
+    assert any(place.item.startswith("n") for place in slate.items)
+
+
 def test_it_is_the_weighted_sum_of_standard_scores() -> None:
     recommender, _ = fitted(halves(), members=[{"use": "EASE", "weight": 1.0}, {"use": "ItemNeighbours", "weight": 0.5}])
     model = recommender.model

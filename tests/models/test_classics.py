@@ -71,7 +71,7 @@ LIKED = {
 }
 
 
-@pytest.mark.parametrize("model", [one for one in COUNTING if not isinstance(one, ItemNeighbours)], ids=repr)
+@pytest.mark.parametrize("model", COUNTING, ids=repr)
 def test_events_that_are_no_targets_or_weigh_nothing_are_not_counted(model: Model, tiny) -> None:
     """a looked at x and did not like it."""
     columns = {"value": "value", "kind": "kind"}
@@ -85,7 +85,7 @@ def test_events_that_are_no_targets_or_weigh_nothing_are_not_counted(model: Mode
     assert any(not torch.equal(counted[name], expected[name]) for name in expected)
 
 
-@pytest.mark.parametrize("model", [one for one in COUNTING if not isinstance(one, ItemNeighbours)], ids=repr)
+@pytest.mark.parametrize("model", COUNTING, ids=repr)
 def test_nothing_to_count_is_refused(model: Model, tiny) -> None:
     dataset = tiny(EASE(), LIKED, columns={"value": "value"}, rules={"positive": ">= 4"}).dataset
     nothing = dataset.take(np.array([1]))

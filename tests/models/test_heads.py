@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ import torch
 
 from germane import Event, Query, Recommender
 from germane.batches import EventTable, Timelines, profiles
+from germane.config import Config
 from germane.data import Dataset, LeaveLastOut, NoSplit, Random
+from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
 from germane.features import FeatureSet
 from germane.jobs.train import fit, judge
-from germane.models import ContextTransformer, ItemNeighbours
+from germane.models import BiasedMF, ContextTransformer, ItemNeighbours
+from germane.models.context import transformer
 from germane.models.context.second_look import memory
 from germane.training import TrainingOptions
 
@@ -83,6 +87,26 @@ def test_what_was_shown_and_not_taken_teaches_the_click_head() -> None:
     assert judged.value("auc") > 0.9 and judged.value("ndcg@10") > 0.3
 
 
+@pytest.mark.parametrize("heads", [{"click": 1.0}, {"ranking": 1.0, "click": 1.0}])
+def test_users_who_never_click_lower_the_probability(heads: Any) -> None:
+    """Every other user takes half of what they are shown, the others nothing: a quarter in all, and that is what the head says on average."""
+    rng = np.random.default_rng(0)
+    users, items = np.repeat(np.arange(60), 12), rng.integers(0, 12, 720)
+    taken = (rng.random(720) < 0.5) & (users % 2 == 0)
+    frame = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in items], "time": np.arange(720.0), "label": taken.astype(int)}
+    dataset = Dataset.from_frames(frame, columns={"label": "label", "time": "time"})
+    recommender = Recommender(ContextTransformer(**{**SMALL, "length": 30}), exclude_seen=False)
+    training = TrainingOptions(heads=heads, epochs=12, batch=16, learning_rate=5e-3, warmup=0)
+    fit(recommender, dataset, NoSplit().divide(dataset), training, evaluation=EvaluationOptions(exclude_seen=False))
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    rows = table.rows_of(np.arange(720), 30)
+    with torch.inference_mode():
+        told = recommender.model.eval().clicks(rows.queries, rows.items[:, None])[:, 0].sigmoid()  # type: ignore[attr-defined]
+    assert told.mean().item() == pytest.approx(taken.mean(), abs=0.04)
+    new = (rows.queries.history < 0).all(1).numpy()  # who took nothing yet will hardly do so
+    assert told[new].mean().item() == pytest.approx(taken[new].mean(), abs=0.04) and taken[new].mean() < 0.1
+
+
 def test_rows_shown_stand_beside_the_history_they_followed() -> None:
     events = {"user": list("aaaaabbb"), "item": ["x", "n", "y", "m", "z", "k", "x", "n"], "label": [1, 0, 1, 0, 1, 0, 1, 0]}
     dataset = Dataset.from_frames(events, columns={"label": "label"})
@@ -97,9 +121,8 @@ def test_rows_shown_stand_beside_the_history_they_followed() -> None:
                 history = batch.queries.history[row, : place + 1]
                 told.append((names[item], [names[int(code)] for code in history if code >= 0]))
         found.append(sorted(told))
-    # b's last row followed "x"; its only place knows the empty history before it
-    assert found[1] == [("k", []), ("m", ["x", "y"]), ("n", []), ("n", ["x"])]
-    assert len(found[0]) == 4
+    assert found[1] == [("k", []), ("m", ["x", "y"]), ("n", ["x"]), ("n", ["x"])]  # b's last row came after all that b took
+    assert [name for name, _ in found[0]] == ["k", "m", "n", "n"] and all(len(history) == (name != "k") for name, history in found[0])
 
 
 def test_what_was_not_taken_is_in_no_count() -> None:
@@ -141,3 +164,74 @@ def test_memory_knows_this_very_item() -> None:
     told = memory(history, ages, torch.tensor([[3, 9], [7, 3]]))
     assert told[0, 0].tolist() == pytest.approx([np.log(3), 0.5]) and told[0, 1].tolist() == [0, 0]
     assert told[1, 0].tolist() == pytest.approx([np.log(2), 1.0]) and told[1, 1].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_drawn_negatives_are_known_items_unless_said(unknown: bool) -> None:
+    """An item without training events learns to be low where it may be drawn, and not at all where it may not."""
+    dataset = rated()
+    split = LeaveLastOut().divide(dataset)
+    new = dataset.item_codes[split.train] == 3
+    split = type(split)(split.train[~new], split.validation, split.test, split.name)
+    recommender = Recommender(ContextTransformer(**SMALL), exclude_seen=False)
+    training = TrainingOptions(heads={"click": 1.0}, epochs=1, batch=16, unknown_as_negatives=unknown)
+    fit(recommender, dataset, split, training, evaluation=EvaluationOptions(exclude_seen=False))
+    model = recommender.model
+    assert isinstance(model, ContextTransformer) and model.look is not None and not model.items.known[3]
+    assert (model.look.item_bias["click"][3] < 0) == unknown
+
+
+def test_negatives_drawn_once_belong_to_rows() -> None:
+    training = TrainingOptions(heads={"click": 1.0}, redraw_negatives=False)
+    with pytest.raises(ConfigError, match="redraw_negatives = false: ContextTransformer meets its events in stretches"):
+        training.objective(ContextTransformer())
+    assert training.objective(BiasedMF()).heads == {"click": 1.0}
+    assert training.suited(ContextTransformer()).redraw_negatives and not training.suited(BiasedMF()).redraw_negatives
+    assert TrainingOptions(redraw_negatives=False).objective(ContextTransformer()).first() == "ranking"  # draws nothing for a click head
+
+
+@pytest.mark.parametrize("heads", [{"ranking": 1.0}, {"ranking": 1.0, "rating": 0.5}, {"click": 1.0}])
+def test_mse_is_one_rating_head(heads: Any) -> None:
+    sections = {"data": {"events": "none.csv"}, "model": {"use": "ContextTransformer"}, "training": {"loss": "mse", "heads": heads}}
+    with pytest.raises(ConfigError, match=r"option heads = .* should be left out beside loss = 'mse', which is one rating head; for several"):
+        Config.of(sections, Path())
+    for said in (TrainingOptions(loss="mse"), TrainingOptions(loss="mse", heads={"rating": 1.0})):
+        assert said.objective(ContextTransformer()).heads == {"rating": 1.0}
+
+
+def repeats() -> Dataset:
+    """Four users of 1 to 60 events, who take few items again and again, and rate them."""
+    rng = np.random.default_rng(0)
+    users = rng.permutation(np.repeat(np.arange(4), (1, 7, 30, 60)))
+    stars = rng.integers(1, 6, len(users))
+    frame = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in rng.integers(0, 6, len(users))], "stars": stars}
+    times = np.cumsum(rng.integers(1, 90_000, len(users))).astype(float)
+    return Dataset.from_frames({**frame, "time": times}, columns={"value": "stars", "time": "time"})
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, 2])
+def test_training_remembers_what_a_query_would_and_never_the_event_itself(seed: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a stretch begins, and however wide its batch is: the newest ten events before, of each place."""
+    told: list[torch.Tensor] = []
+    monkeypatch.setattr(transformer, "memory", lambda *given: (told.append(memory(*given)), told[-1])[1])
+    dataset = repeats()
+    model = ContextTransformer(**SMALL)
+    model.objective = TrainingOptions(heads={"rating": 1.0}).objective(model)
+    recommender = Recommender(model, exclude_seen=False)
+    recommender.prepare(dataset)
+    model.warm(dataset, recommender.content)
+    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    in_training: dict[float, list[float]] = {}
+    for batch in Timelines(table, 10, 3).draw(None if seed is None else np.random.default_rng(seed)):
+        told.clear()
+        model.loss(batch, model.objective)
+        in_training |= dict(zip(batch.target_times[batch.items >= 0].tolist(), told[0][:, 0].tolist(), strict=True))
+    asked = table.rows_of(np.arange(len(dataset)), 10)
+    told.clear()
+    model.ratings(asked.queries, asked.items[:, None])
+    assert in_training == dict(zip(dataset.times.tolist(), told[0][:, 0].tolist(), strict=True))
+    for row in range(len(dataset)):
+        before = [int(other) for other in dataset.timelines.rows(int(dataset.user_codes[row])) if other < row][-10:]
+        same = [other for other in before if dataset.item_codes[other] == dataset.item_codes[row]]
+        lately = 1 / (1 + (dataset.times[row] - dataset.times[same[-1]]) / 86_400) if same else 0.0
+        assert in_training[float(dataset.times[row])] == pytest.approx([np.log1p(len(same)), lately], rel=1e-5)

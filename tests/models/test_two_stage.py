@@ -142,6 +142,36 @@ def _seen(user: str) -> set[str]:
     return {dataset.items["id"][int(dataset.item_codes[row])] for row in dataset.timelines.rows(dataset.user_index[user])}
 
 
+def test_new_items_are_no_negatives_and_stay_in_lists() -> None:
+    """Eight items have no training events. Where one of them was taken it is a target; lists, and the cases kept aside, show them as before."""
+    rng = np.random.default_rng(0)
+    known = [(f"u{u}", f"i{2 * int(rng.integers(0, 15)) + u % 2}", step) for u in range(60) for step in range(8)]
+    later = [(f"u{u}", f"n{2 * int(rng.integers(0, 4)) + u % 2}" if u % 3 else f"i{u % 30}", 8) for u in range(60)]
+    titles = {
+        f"{kind}{n}": f"{('sunscreen sandals', 'umbrella boots')[n % 2]} number{n}" for kind, most in (("i", 30), ("n", 8)) for n in range(most)
+    }
+    dataset = Dataset.from_frames(
+        pl.DataFrame(known + later, schema=["user", "item", "time"], orient="row"),
+        pl.DataFrame({"item": list(titles), "title": list(titles.values())}),
+        columns={"time": "time", "text": ["title"]},
+    )
+    model = TwoStage(first={"use": "ContentNeighbours"}, ranker={"use": f"{__name__}:Keeps"})
+    recommender = Recommender(model, text=HashedText(width=32), exclude_seen=False)
+    fit(recommender, dataset, LeaveLastOut(test=0).divide(dataset), TrainingOptions(), evaluation=LISTS)
+    assert isinstance(model.ranker, Keeps)
+    new = torch.from_numpy(dataset.items["id"].str.starts_with("n").to_numpy())
+    taught, aside = model.ranker.lessons
+    at = torch.arange(taught.pairs.items.shape[1]) == taught.targets[:, None]
+    assert taught.pairs.there[at].all() and new[taught.pairs.items[at]].any()
+    assert not (new[taught.pairs.items] & taught.pairs.there & ~at).any()
+    assert (taught.pairs.there.sum(1) >= 30).all()
+    assert (new[aside.pairs.items] & aside.pairs.there).sum(1).eq(8).all()
+    recommender.remember(dataset)
+    shown = recommender.recommend(Query(words="umbrella", history=("i1", "i3")), n=38)
+    assert sum(place.item.startswith("n") for place in shown.items) == 8
+    assert any(place.item.startswith("n") for place in shown.items[:10])
+
+
 def test_a_ranker_that_makes_it_worse_is_told_and_kept() -> None:
     dataset = small_shop()
     recommender = Recommender(TwoStage(first={"use": "EASE"}, ranker={"use": f"{__name__}:Turns"}), exclude_seen=True)

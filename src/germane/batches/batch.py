@@ -98,6 +98,10 @@ class Batch:
     """Its ``moment`` and ``words`` are [B, T, ...]: one moment for each target."""
     history_times: Tensor
     """[B, T] float64"""
+    past: Tensor
+    """[B, E + T] item codes: the history, and left of where a stretch begins what its user did before that, however it was cut; -1 = no event."""
+    past_times: Tensor
+    """[B, E + T] float64"""
     targets: Tensor
     """[B, T] item codes; -1 = nothing to predict here."""
     target_times: Tensor
@@ -117,8 +121,10 @@ class Batch:
 
     @property
     def weight(self) -> float:
-        """Of all its targets, or of all its events where it has none: what it counts beside others whose gradients are added up."""
-        return float(self.weights[self.targets >= 0].sum()) or float(self.weights.sum())
+        """Of all its targets and what was shown beside them, or of all its events where it has neither: what it counts beside others whose gradients
+        are added up."""
+        shown = 0.0 if self.shown is None else float(self.shown.weights.sum())
+        return float(self.weights[self.targets >= 0].sum()) + shown or float(self.weights.sum())
 
     def histories(self) -> QueryBatch:
         """Each stretch but its last target as the history of a query, asked at that one's time, in no moment and without words."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from ..data.augmentation import Alike, AugmentOptions, Stretches, augmented, cut
 from .batch import PAD, Batch, QueryBatch, Shown, blank
@@ -23,8 +25,8 @@ class Timelines:
 
     ``phrases`` [items, K]: rows of the table's words that hold each item's own texts; ``phrase_share`` of the targets without typed
     words are asked for in one of them, and a fifth of the typed words go missing, so that queries with words and without both work.
-    ``shown``: rows with the label 0, given beside the stretch that holds what their user did before them. One that came after the last event of
-    its stretch is asked for one event earlier; those of users without events are left out.
+    ``shown``: rows with the label 0, given beside the stretch that holds what their user did before them. Where some came after all events of their
+    user, or where there are no events, the user's timeline ends in a place at which nothing is to be predicted.
     ``augment``: how stretches are changed where an epoch draws them anew; ``alike`` gives, at the begin of each epoch, what finds items to insert.
     """
 
@@ -44,9 +46,16 @@ class Timelines:
         self.phrases, self.phrase_share = phrases, phrase_share
         self.augment, self.alike = augment, alike
         rows = shown if shown is not None else np.zeros(0, dtype=np.int64)
-        keys = self._keys(table.users[rows].astype(np.int64), table.before[table.place[rows]])
-        order = np.argsort(keys, kind="stable")
-        self.shown_keys, self.shown = keys[order], rows[order]
+        users, before = table.users[rows], table.before[table.place[rows]]
+        late = before == table.offsets[users + 1]
+        open_at = np.full(len(table.offsets) - 1, -1)  # [users] the row whose moment stands at the end of a timeline that ends in such a place
+        open_at[users[late]] = rows[late]
+        opens = np.flatnonzero(open_at >= 0)
+        self.starts = table.offsets + np.concatenate([[0], np.cumsum(open_at >= 0)])  # [users + 1] within the places
+        self.places = np.insert(table.rows, table.offsets[opens + 1], open_at[opens]) if len(opens) else table.rows  # rows of the event table
+        places = before - table.offsets[users] + self.starts[users]
+        order = np.argsort(places, kind="stable")
+        self.shown_places, self.shown = places[order], rows[order]
 
     def __len__(self) -> int:
         """Batches of an epoch; random cuts may make a few more."""
@@ -74,30 +83,30 @@ class Timelines:
             yield [self._batch(begins[part], ends[part], rng, longer[part], alike) for part in parts]
 
     def _cuts(self, rng: np.random.Generator | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        length, offsets = self.length, self.table.offsets
-        counts = np.diff(offsets)
+        length, starts = self.length, self.starts
+        counts = np.diff(starts)
         shift = rng.integers(0, length, len(counts)) if rng is not None else np.zeros(len(counts), dtype=np.int64)
         shift = np.where(counts > length, shift, 0)  # short timelines stay whole
         pieces = np.maximum(-(-(counts + shift) // length), counts > 0)
         user = np.repeat(np.arange(len(counts)), pieces)
         number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-        begin = np.maximum(number * length - shift[user], 0) + offsets[user]
-        end = np.minimum((number + 1) * length - shift[user], counts[user]) + offsets[user]
+        begin = np.maximum(number * length - shift[user], 0) + starts[user]
+        end = np.minimum((number + 1) * length - shift[user], counts[user]) + starts[user]
         return begin, end
 
     def _batch(
         self, begins: NDArray[np.int64], ends: NDArray[np.int64], rng: np.random.Generator | None, longer: NDArray[np.bool_], alike: Alike | None
     ) -> Batch:
         table = self.table
-        stretches = self._stretches(begins, ends)
+        user = np.searchsorted(self.starts, begins, side="right") - 1
+        stretches = self._stretches(begins, ends, self.starts[user])
         if rng is not None and self.augment is not None:
             stretches = augmented(stretches, longer, self.augment, table.dataset.item_codes, alike, self.length, rng)
-        user = table.users[table.rows[begins]]
         padded = stretches.asked < 0
         events = np.where(padded, 0, stretches.asked)
         source, when, instead = (torch.from_numpy(part) for part in (stretches.before.clip(0), stretches.when.clip(0), stretches.instead))
         empty, at = torch.from_numpy(stretches.before < 0), torch.from_numpy(events)
-        nothing = torch.from_numpy(padded | stretches.silent)
+        nothing = torch.from_numpy(padded | stretches.silent) | (table.labels[at] == 0)
         queries = QueryBatch(
             users=torch.from_numpy(user),
             times=table.times[at[:, -1]],
@@ -109,9 +118,13 @@ class Timelines:
             profile=table.profile[torch.from_numpy(user)],
             words=table.words[torch.from_numpy(self._words(events, rng))],
         )
+        history_times = torch.where(empty, table.times[at], table.times[when])
+        past, past_times = self._past(begins, self.starts[user], padded, queries.history, history_times)
         return Batch(
             queries,
-            history_times=torch.where(empty, table.times[at], table.times[when]),
+            history_times=history_times,
+            past=past,
+            past_times=past_times,
             targets=table.items[at].masked_fill(nothing | ~torch.from_numpy(table.positive)[at], PAD),
             target_times=table.times[at],
             weights=table.weights[at].masked_fill(nothing, 0),
@@ -119,33 +132,40 @@ class Timelines:
             values=table.values[at].masked_fill(nothing, torch.nan),
             converted=table.converted[at].masked_fill(nothing, torch.nan),
             waited=table.waited[at],
-            shown=self._shown(begins, ends, user, stretches) if len(self.shown) else None,
+            shown=self._shown(begins, ends, stretches) if len(self.shown) else None,
         )
 
-    def _stretches(self, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Stretches:
-        table = self.table
+    def _stretches(self, begins: NDArray[np.int64], ends: NDArray[np.int64], starts: NDArray[np.int64]) -> Stretches:
         width = int((ends - begins).max())
-        events, padded = table.window(begins, ends, width)  # rows of the targets
-        user = table.users[table.rows[begins]]
-        place = ends[:, None] - width + np.arange(width) - 1  # the event before each target, within table.rows
-        lacking = (place < table.offsets[user][:, None]) | padded
-        return Stretches.of(np.where(padded, -1, events), np.where(lacking, -1, table.rows[np.clip(place, 0, None)]))
+        place = ends[:, None] - width + np.arange(width)
+        padded = place < begins[:, None]
+        lacking = padded | (place <= starts[:, None])  # nothing came before
+        asked, before = (self.places[np.clip(at, 0, None)] for at in (place, place - 1))
+        return Stretches.of(np.where(padded, -1, asked), np.where(lacking, -1, before))
 
-    def _keys(self, users: NDArray[np.int64], before: NDArray[np.int64]) -> NDArray[np.int64]:
-        """One number for a user and how many visible events stand before."""
-        return users * (len(self.table.rows) + 1) + before
+    def _past(
+        self, begins: NDArray[np.int64], starts: NDArray[np.int64], padded: NDArray[np.bool_], history: Tensor, times: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The history [B, T] and its times, and left of it as many events as make ``length`` before each place, where there are so many."""
+        first = padded.sum(1)  # [B] the first place, before which stands the event before ``begins``
+        lacking = np.minimum(begins - starts, self.length) - 1 - first
+        more = int(lacking.max(initial=0))
+        if more <= 0:
+            return history, times
+        event = (begins - 1)[:, None] - (more + first)[:, None] + np.arange(more + padded.shape[1])  # [B, E + T] within the places
+        earlier = (event < (begins - 1)[:, None]) & (event >= starts[:, None])
+        source, there = torch.from_numpy(self.places[np.where(earlier, event, 0)]), torch.from_numpy(earlier)
+        past, past_times = (functional.pad(part, (more, 0), value=PAD) for part in (history, times))
+        return torch.where(there, self.table.items[source].to(past.dtype), past), torch.where(there, self.table.times[source], past_times)
 
-    def _shown(self, begins: NDArray[np.int64], ends: NDArray[np.int64], users: NDArray[np.int64], stretches: Stretches) -> Shown:
+    def _shown(self, begins: NDArray[np.int64], ends: NDArray[np.int64], stretches: Stretches) -> Shown:
         table = self.table
-        users = users.astype(np.int64)
-        last = ends == table.offsets[users + 1]  # what came after all events belongs to the last stretch
-        low = np.searchsorted(self.shown_keys, self._keys(users, begins))
-        high = np.searchsorted(self.shown_keys, self._keys(users, ends + last))
+        low, high = np.searchsorted(self.shown_places, begins), np.searchsorted(self.shown_places, ends)
         counts = high - low
         row = np.repeat(np.arange(len(begins)), counts)
-        rows = self.shown[np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)]
-        along = np.minimum(table.before[table.place[rows]] - begins[row], (ends - begins)[row] - 1)  # how many events of its stretch came before
-        place = stretches.place_of(table.rows[begins[row] + along], row)
+        which = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)
+        rows = self.shown[which]
+        place = stretches.place_of(self.places[self.shown_places[which]], row)
         at = torch.from_numpy(rows)
         words = table.words[torch.from_numpy(table.word_rows[rows])]
         where = torch.from_numpy(row), torch.from_numpy(place)

@@ -76,7 +76,7 @@ def choose_weights(blend: Blend, cases: Cases, options: EvaluationOptions, seed:
     """[members] weights, the first member's 1 unless it is said. Weights that are said stay.
 
     ``metric``: member by member, the weight of a grid with the best NDCG@10, twice over. ``likelihood``: those under which what was taken is most
-    likely by a softmax over the catalogue. Cost: one judging of at most 2,000 cases.
+    likely by a softmax over the items that training knows and itself. Cost: one judging of at most 2,000 cases.
     """
     cases = cases.only(cases.table.positive[cases.rows])
     if len(cases.rows) > MOST:
@@ -88,7 +88,10 @@ def choose_weights(blend: Blend, cases: Cases, options: EvaluationOptions, seed:
     free = [place for place, w in enumerate(blend.said) if w is None and place > 0]
     if not free or not len(targets):
         return start
-    return _likeliest(told, targets, start, free) if blend.options.choose == "likelihood" else _searched(told, targets, users, start, free)
+    if blend.options.choose == "metric":
+        return _searched(told, targets, users, start, free)
+    out = torch.from_numpy(~cases.known_items) & (torch.arange(told.shape[2]) != targets[:, None])  # [cases, items] new ones stand against nobody
+    return _likeliest(told.masked_fill(out, -torch.inf), targets, start, free)
 
 
 def _told(blend: Blend, cases: Cases, options: EvaluationOptions) -> tuple[Tensor, Tensor, np.ndarray]:

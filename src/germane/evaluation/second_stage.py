@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from ..errors import TrainingError
@@ -60,7 +61,8 @@ def teach_ranker(model: TwoStage, cases: Cases, options: EvaluationOptions, seed
     """Fit the second model of ``model`` on the candidates of these cases, all but those of the users kept aside.
 
     A case weighs what its event weighs, by the root of how many its user has, so that few busy users do not drown the others. What lists do not
-    show is no candidate. Cost: one judging of at most ``cases`` cases by the first model, and the learning itself.
+    show is no candidate, and items without training events are no negatives: the second model is judged on whole lists, but does not learn to push
+    new items down. Cost: one judging of at most ``cases`` cases by the first model, and the learning itself.
     """
     rng = np.random.default_rng(seed)
     cases = cases.only(cases.table.positive[cases.rows])
@@ -71,7 +73,7 @@ def teach_ranker(model: TwoStage, cases: Cases, options: EvaluationOptions, seed
     lessons = _lessons(model, cases, options)
     users = rng.permutation(np.unique(lessons.users))
     apart = torch.from_numpy(np.isin(lessons.users, users[: max(1, round(ASIDE * len(users)))]))
-    taught, aside = lessons.only(~apart).found(), lessons.only(apart)
+    taught, aside = _against_known(lessons.only(~apart).found(), torch.from_numpy(cases.known_items)), lessons.only(apart)
     judged = aside.found()
     if not len(taught) or not len(judged):
         found = f"of {len(lessons):,} cases it found {len(lessons.found()):,}"
@@ -83,6 +85,13 @@ def teach_ranker(model: TwoStage, cases: Cases, options: EvaluationOptions, seed
     with torch.no_grad():
         figures = aside.ndcg(aside.pairs.first), aside.ndcg(model.ranker.score(aside.pairs))
     return Taught(len(taught), len(aside), len(lessons.found()) / len(lessons), rounds, *figures)
+
+
+def _against_known(lessons: Lessons, known: Tensor) -> Lessons:
+    """``known`` [items]: without all other candidates, but for those that were taken. Of cases whose target is found."""
+    pairs = lessons.pairs
+    taken = torch.arange(pairs.items.shape[1]) == lessons.targets[:, None]
+    return replace(lessons, pairs=replace(pairs, there=pairs.there & (known[pairs.items] | taken)))
 
 
 def _lessons(model: TwoStage, cases: Cases, options: EvaluationOptions) -> Lessons:

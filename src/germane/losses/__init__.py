@@ -3,8 +3,8 @@
 from .base import HEADS, Head, Objective, RankingLoss, RatingLoss
 from .click import click_loss
 from .conversion import conversion_loss
-from .draws import in_common, step_draws
-from .negatives import taken_before
+from .draws import in_common, of_their_own, step_draws
+from .negatives import drawn_beside, taken_before
 from .next_item import next_item
 from .ranking import full_softmax, sampled
 from .rating import as_rating, rating_loss
@@ -18,9 +18,11 @@ __all__ = [
     "as_rating",
     "click_loss",
     "conversion_loss",
+    "drawn_beside",
     "full_softmax",
     "in_common",
     "next_item",
+    "of_their_own",
     "rating_loss",
     "sampled",
     "step_draws",

@@ -30,6 +30,8 @@ class Objective:
     rating_loss: RatingLoss = "mse"
     click_negatives: int = 4
     """Drawn for each positive by a model that learns clicks from timelines; 0 where labels say what was shown and not taken."""
+    unknown_as_negatives: bool = False
+    """Whether these may be items without training events."""
     label_smoothing: float = 0.0
     """Share of a target that the softmax losses spread over the catalogue."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["taken_before"]
+from .draws import of_their_own
+
+__all__ = ["drawn_beside", "taken_before"]
 
 
 def taken_before(history: Tensor, here: Tensor, targets: Tensor, candidates: Tensor, n_items: int) -> Tensor:
@@ -32,3 +34,15 @@ def taken_before(history: Tensor, here: Tensor, targets: Tensor, candidates: Ten
     taken = torch.zeros(len(row), len(distinct), dtype=torch.bool, device=history.device)
     taken[torch.arange(len(row), device=history.device)[:, None].expand_as(before)[counts], columns[counts]] = True
     return taken if torch.equal(distinct, candidates) else taken[:, column]
+
+
+def drawn_beside(pool: Tensor, users: Tensor, history: Tensor, items: Tensor, targets: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """[P, count] items of ``pool`` beside each target, and which of them do not count, since the target's stretch holds them, before it or after.
+
+    ``users`` [B]; ``history``, ``items``, ``targets`` [B, T] codes, -1 = none, of which P are targets. What the user took outside the stretch is not
+    known here. Drawn in common. Cost: P × T × count.
+    """
+    row, last = (targets >= 0).nonzero(as_tuple=True)
+    drawn = pool[of_their_own((users[row] << 20) + targets.shape[1] - last, count, len(pool))]
+    held = torch.cat([history, items], dim=1)[row]  # [P, 2 T]
+    return drawn, (held[:, :, None] == drawn[:, None]).any(1)

@@ -49,7 +49,8 @@ def sampled(
     consistent with the full one (Bengio and Senécal, 2008).
 
     ``sampled_softmax`` ranks best; ``bce`` gives probabilities; ``gbce`` (Petrov and Macdonald, 2023) corrects bce's overconfidence
-    for the share of the catalogue that was drawn (t = 0.75); ``bpr`` (Rendle, 2009) compares pairs. ``smoothing``, of ``sampled_softmax`` alone, is
+    for the share of the catalogue that was drawn (t = 0.75), and is the mean over the target and its negatives, as published; ``bpr`` (Rendle,
+    2009) compares pairs. ``smoothing``, of ``sampled_softmax`` alone, is
     that of ``full_softmax``; the mean of the catalogue's scores, which it asks for, is estimated from the drawn ones.
     """
     positive, negative = wide(positive), wide(negative)
@@ -62,15 +63,15 @@ def sampled(
             even = own + (positive - others) * (1 - 1 / catalogue)  # ln of the summed exponentials, less the mean score
             own = (1 - smoothing) * own + smoothing * even
         return weighted_mean(own, weights)
-    count = (~clash).sum(1).clamp(min=1)
+    count = (~clash).sum(1)  # [positions]
     if loss == "bpr":
-        return weighted_mean((functional.softplus(negative - positive[:, None]).masked_fill(clash, 0).sum(1) / count), weights)
+        return weighted_mean((functional.softplus(negative - positive[:, None]).masked_fill(clash, 0).sum(1) / count.clamp(min=1)), weights)
     against = functional.softplus(negative).masked_fill(clash, 0).sum(1)
     if loss == "bce":
-        return weighted_mean(functional.softplus(-positive) + against / count, weights)
+        return weighted_mean(functional.softplus(-positive) + against / count.clamp(min=1), weights)
     rate = negative.shape[1] / max(catalogue - 1, 1)
     power = rate * (0.75 * (1 - 1 / rate) + 1 / rate) if rate < 1 else 1.0
-    return weighted_mean(power * functional.softplus(-positive) + against, weights)
+    return weighted_mean((power * functional.softplus(-positive) + against) / (count + 1), weights)
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:

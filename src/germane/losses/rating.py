@@ -17,8 +17,8 @@ def rating_loss(kind: RatingLoss, raw: Tensor, values: Tensor, weights: Tensor, 
     """``raw``, ``values``, ``weights`` [rows]; ``levels`` [L] the ratings that training knows, ascending; ``cuts`` [L − 1] of ``ordinal``.
 
     ``mse``: the squared error of the rating itself; what RMSE asks for. ``bce``: cross-entropy on the rating scaled to 0–1, which never leaves
-    the scale. ``ordinal``: each step from a level to the next is a yes or no of its own (proportional odds, McCullagh 1980), where the
-    distance between two levels means nothing, as with stars.
+    the scale. ``ordinal``: each step from a level to the next is a yes or no of its own, and all of them are added up (the all-threshold
+    loss; Rennie and Srebro, Loss Functions for Preference Levels, 2005), where the distance between two levels means nothing, as with stars.
 
     >>> levels, cuts = torch.tensor([1.0, 2.0, 3.0]), torch.zeros(2)
     >>> rating_loss("mse", torch.tensor([0.5]), torch.tensor([3.0]), torch.ones(1), levels, cuts).item()  # 2 + 0.5 is half a star short

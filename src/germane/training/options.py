@@ -26,7 +26,8 @@ __all__ = ["TrainingOptions"]
 
 class TrainingOptions(Options):
     loss: RankingLoss | Literal["mse"] = "softmax"
-    """Of the ranking head: ``softmax`` over the whole catalogue; the others against shared negatives. ``mse``: one rating head instead."""
+    """Of the ranking head: ``softmax`` over the whole catalogue; the others against shared negatives. ``mse``: one rating head instead,
+    and none beside it."""
     heads: Mapping[Head, float] | None = None
     """What is learnt, and the weight of its loss: ``{ranking = 1.0, click = 0.5, rating = 0.2}``. Absent: ranking, or what the model gives instead.
     ``click`` learns from labels, or from events against drawn negatives; ``rating`` from values; ``conversion`` from ``[data.rules] conversion``."""
@@ -36,7 +37,7 @@ class TrainingOptions(Options):
     """Of the ranking head, shared by a batch and read by every loss but ``softmax``: absent, 1,024. Of the click head, for each positive where
     no label is 0: absent, 4. One number is meant for both; ``{ranking = 1024, click = 4}`` tells them apart."""
     redraw_negatives: bool = True
-    """Whether the click head's negatives are drawn anew each epoch, or once."""
+    """Whether the click head's negatives are drawn anew each epoch, or once. Once only by models that learn from rows."""
     unknown_as_negatives: bool = False
     """Whether the click head's negatives may be items without training events. They then learn to be low, however good their content."""
     seen_as_negatives: bool | None = None
@@ -121,6 +122,16 @@ class TrainingOptions(Options):
     def _some_head_learns(cls, value: Mapping[Head, float] | None) -> Mapping[Head, float] | None:
         if value is not None and (not value or any(not weight > 0 for weight in value.values())):
             raise ValueError("each head should have a weight above 0, and there should be one at least")
+        return value
+
+    @field_validator("heads")
+    @classmethod
+    def _one_rating_head(cls, value: Mapping[Head, float] | None, told: ValidationInfo) -> Mapping[Head, float] | None:
+        if value is not None and told.data.get("loss") == "mse" and set(value) != {"rating"}:
+            raise ValueError(
+                "should be left out beside loss = 'mse', which is one rating head; for several heads say a loss of the ranking head, such as "
+                "loss = 'softmax', and rating_loss = 'mse'"
+            )
         return value
 
     @field_validator("learning_rate", mode="before")
@@ -216,6 +227,11 @@ class TrainingOptions(Options):
             raise ConfigError(
                 f"[training] sharded and {other}: processes that hold a table in parts have to read it as often as each other; say one."
             )
+        if not self.redraw_negatives and "click" in heads and _learns(model, "timelines"):
+            raise ConfigError(
+                f"[training] redraw_negatives = false: {type(model).__name__} meets its events in stretches that are cut anew each epoch, and draws "
+                "the click head's negatives as it reads them; leave it out, or take a model that learns from rows, such as DCNv2."
+            )
         loss = "softmax" if self.loss == "mse" else self.loss
         if (self.sparse or self.sharded) and "ranking" in heads and loss == "softmax":
             raise ConfigError(
@@ -235,6 +251,7 @@ class TrainingOptions(Options):
             heads=heads,
             rating_loss=self.rating_loss,
             click_negatives=self.drawn("click"),
+            unknown_as_negatives=self.unknown_as_negatives,
             label_smoothing=self.label_smoothing,
         )
 
@@ -243,6 +260,7 @@ class TrainingOptions(Options):
         heads = {head: weight for head, weight in (self.heads or {}).items() if head in model.abilities.gives} or None
         loss = "softmax" if self.loss == "mse" and "rating" not in model.abilities.gives else self.loss
         apart: dict[str, object] = {"calibrate": None, "label_smoothing": 0.0, "sparse": False, "sharded": False, "checkpointing": False}
+        apart["redraw_negatives"] = self.redraw_negatives or _learns(model, "timelines")
         apart["augment"] = self.augment if _learns(model, "timelines") else None
         apart["adversarial"] = self.adversarial if _learns(model, "timelines", "rows") else None
         if not (isinstance(model, TwoSided) and _learns(model, "timelines")):

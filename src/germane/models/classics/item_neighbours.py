@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -17,6 +16,7 @@ from ...features import FeatureSet
 from ...search_space import Searched
 from ..base import Abilities
 from .from_history import FromHistory, faded
+from .taken import taken
 
 __all__ = ["ItemNeighbours", "ItemNeighboursOptions"]
 
@@ -47,18 +47,16 @@ class ItemNeighbours(FromHistory):
         self.similarity = torch.zeros(self.n_items, k)
 
     def fit(self, dataset: Dataset) -> None:
-        users, items = dataset.user_codes, dataset.item_codes
-        pairs = np.unique(users * self.n_items + items)
-        rows, columns = torch.from_numpy(pairs // self.n_items), torch.from_numpy(pairs % self.n_items)
-        taken = torch.sparse_coo_tensor(
-            torch.stack([columns, rows]), torch.ones(len(pairs)), (self.n_items, dataset.n_users), check_invariants=False
+        users, items = (torch.from_numpy(codes) for codes in taken(dataset)[:2])
+        takers = torch.sparse_coo_tensor(
+            torch.stack([items, users]), torch.ones(len(items)), (self.n_items, dataset.n_users), check_invariants=False
         ).coalesce()
-        norms = torch.bincount(columns, minlength=self.n_items).float().sqrt()
+        norms = torch.bincount(items, minlength=self.n_items).float().sqrt()
         k = self.index.shape[1]
         for begin in range(0, self.n_items, 512):
             block = torch.arange(begin, min(begin + 512, self.n_items))
-            dense = taken.index_select(0, block).to_dense()  # [block, users]
-            together = torch.sparse.mm(taken, dense.T).T  # [block, items]
+            dense = takers.index_select(0, block).to_dense()  # [block, users]
+            together = torch.sparse.mm(takers, dense.T).T  # [block, items]
             cosine = together / (norms[block, None] * norms[None] + self.options.shrink).clamp(min=1e-9)  # an item that nobody took: 0, not 0/0
             cosine[torch.arange(len(block)), block] = 0
             top = cosine.topk(k, dim=1)

@@ -29,7 +29,7 @@ class Encoded:
     times: Tensor
     """[P] float64"""
     items: Tensor
-    """[P, T] codes of the history, the newest last; -1 = none. In training without a second look the newest alone."""
+    """[P, T] codes of the history, the newest last; -1 = none. In training without a memory the newest alone."""
     ages: Tensor
     """[P, T] seconds from each event of it to the moment asked about."""
 

@@ -68,6 +68,6 @@ class ContextTransformerOptions(Options):
     context_dropout: Annotated[float, Searched(0.0, 0.4)] = Field(default=0.1, ge=0, lt=1)
     """Chance that a context value goes missing in training, so that missing context is normal."""
     memory: bool = True
-    """How often and how lately this user took this very item; read by the click and the rating head."""
+    """How often and how lately this user took this very item, among the newest ``length`` events; read by the click, rating and conversion head."""
     half_lives: tuple[float, ...] = (3.0, 30.0)
     """Half-lives, in days, of recent popularity."""

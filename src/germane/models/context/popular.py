@@ -16,6 +16,7 @@ DAY = 86_400.0
 class RecentPopularity(nn.Module):
     """Log counts of each item, decayed with given half-lives, in snapshots along the training period.
 
+    An event counts what it weighs, and not at all where it may be no target (``positive``).
     A moment reads the last snapshot that lies before it, so an event never counts itself; moments after training read the last.
     Memory: snapshots × items × half-lives; the number of snapshots shrinks for large catalogues.
     """
@@ -34,6 +35,7 @@ class RecentPopularity(nn.Module):
         times = dataset.times
         if not len(times):
             return
+        events = dataset.events["weight"].to_numpy().astype(np.float64) * dataset.events["positive"].to_numpy()
         low, high = float(times.min()), float(times.max())
         size, n_items, _ = self.counts.shape
         # The first snapshot knows nothing; the last lies just behind the newest event.
@@ -50,7 +52,7 @@ class RecentPopularity(nn.Module):
                 rows = order[starts[snapshot] : starts[snapshot + 1]]
                 if len(rows):
                     fade = 0.5 ** ((bounds[snapshot] - times[rows]) / (half_life * DAY))
-                    running += np.bincount(dataset.item_codes[rows], weights=fade, minlength=n_items)[:n_items]
+                    running += np.bincount(dataset.item_codes[rows], weights=fade * events[rows], minlength=n_items)[:n_items]
                 # Shares rather than counts, so that a busy week weighs like a quiet one.
                 self.counts[snapshot, :, column] = torch.from_numpy(np.log1p(1000 * running / max(running.sum(), 1e-9)))
         self.bounds.copy_(torch.from_numpy(bounds))

@@ -12,7 +12,7 @@ from ...batches import Batch, QueryBatch
 from ...data.dataset import Dataset
 from ...encoders import ItemContent, Words
 from ...features import FeatureSet, Moments
-from ...losses import Objective, click_loss, next_item
+from ...losses import Objective, click_loss, drawn_beside, next_item
 from ..base import Abilities, TwoSided
 from ..delay_scale import DelayScale
 from ..kept import Keeping
@@ -149,13 +149,12 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         return self._asked(h, queries.moment, queries.words, self._similar(history)[:, -1], queries.times, history, ages)
 
     def _at(self, batch: Batch, states: Tensor, row: Tensor, last: Tensor, moment: Moments, words: Words, times: Tensor) -> Encoded:
-        """P places of timelines, ``row`` and ``last`` [P]: each knows the events up to it."""
-        history = batch.queries.history
-        t = history.shape[1] if self.look is not None else 1  # only the second look remembers more than the newest event
-        back = last[:, None] - torch.arange(t - 1, -1, -1, device=last.device)  # [P, T] the newest last, as in a query
-        there = back >= 0
-        items = history[row[:, None], back.clamp(min=0)].masked_fill(~there, -1)
-        ages = (times[:, None] - batch.history_times[row[:, None], back.clamp(min=0)]).clamp(min=0).float().masked_fill(items < 0, 0)
+        """P places of timelines, ``row`` and ``last`` [P]: each knows the events up to it, and remembers as many as a query would."""
+        history, past = batch.queries.history, batch.past
+        t = min(self.options.length, past.shape[1]) if self.look is not None and self.options.memory else 1  # all else needs the newest event alone
+        back = (past.shape[1] - history.shape[1] + last)[:, None] - torch.arange(t - 1, -1, -1, device=last.device)  # [P, T] the newest last
+        items = past[row[:, None], back.clamp(min=0)].masked_fill(back < 0, -1)
+        ages = (times[:, None] - batch.past_times[row[:, None], back.clamp(min=0)]).clamp(min=0).float().masked_fill(items < 0, 0)
         return self._asked(states[row, last], moment, words, self._similar(history)[row, last], times, items, ages)
 
     # -- scores --------------------------------------------------------------------------------------------------
@@ -256,9 +255,9 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
 
     def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         taken, rated, clicked = batch.targets >= 0, ~batch.values.isnan() & (batch.items >= 0), ~batch.converted.isnan()
-        learns = objective.heads
+        learns, shown = objective.heads, batch.shown if "click" in objective.heads else None
         wanted = (taken & ("ranking" in learns or "click" in learns)) | (rated & ("rating" in learns)) | (clicked & ("conversion" in learns))
-        if not bool(wanted.any()):
+        if not bool(wanted.any()) and (shown is None or not len(shown.items)):
             return dict.fromkeys(learns, self.scale * 0)
         self.items.drop()
         states = self.history(self._events(batch.queries, slice(None)), batch.queries.history < 0, batch.history_times)
@@ -267,8 +266,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         told: dict[str, Tensor] = {}
         if "ranking" in learns and bool(taken.any()):
             told["ranking"] = self._next_item(asked[taken[wanted]], batch, objective)
-        if "click" in learns and bool(taken.any()):
-            shown = batch.shown
+        if "click" in learns and (bool(taken.any()) or (shown is not None and len(shown.items))):
             not_taken = None if shown is None else self._at(batch, states, shown.row, shown.place, shown.moment, shown.words, shown.times)
             told["click"] = self._clicks(asked[taken[wanted]], not_taken, batch, objective)
         if "rating" in learns and bool(rated.any()):
@@ -295,21 +293,21 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         return next_item(objective, known, batch.queries.history, batch.targets, batch.weights, scores_of, own, again)
 
     def _clicks(self, asked: Encoded, not_taken: Encoded | None, batch: Batch, objective: Objective) -> Tensor:
-        """What was taken, against drawn items that the history does not hold, or against what was shown and not taken."""
+        """What was taken, against drawn items that its stretch does not hold, or against what was shown and not taken."""
         taken = batch.targets >= 0
-        target, weights = batch.targets[taken], batch.weights[taken]
-        pool = self.items.known.nonzero().ravel()
-        drawn = pool[torch.randint(len(pool), (len(target), objective.click_negatives), device=pool.device)]
-        items = torch.cat([target[:, None], drawn], dim=1)  # [P, 1 + negatives]
-        clash = (asked.items[:, :, None] == drawn[:, None]).any(1) | (drawn == target[:, None])
-        raw = [self._looked(asked, items)["click"].flatten()]
-        labels = [functional.pad(torch.ones(len(target), 1, device=pool.device), (0, objective.click_negatives)).flatten()]
-        counts = [torch.cat([weights[:, None], weights[:, None] * ~clash], dim=1).flatten()]
+        items, counts = batch.targets[taken][:, None], batch.weights[taken][:, None]
+        if objective.click_negatives and len(items):
+            pool = torch.ones_like(self.items.known) if objective.unknown_as_negatives else self.items.known
+            beside = batch.queries.users, batch.queries.history, batch.items, batch.targets, objective.click_negatives
+            drawn, clash = drawn_beside(pool.nonzero().ravel(), *beside)
+            items, counts = torch.cat([items, drawn], dim=1), torch.cat([counts, counts * ~clash], dim=1)
+        labels = torch.zeros_like(counts)  # [P, 1 + negatives]
+        labels[:, 0] = 1
+        raw, labels, counts = self._looked(asked, items)["click"].flatten(), labels.flatten(), counts.flatten()
         if not_taken is not None and batch.shown is not None and len(batch.shown.items):
-            raw.append(self._looked(not_taken, batch.shown.items[:, None])["click"][:, 0])
-            labels.append(torch.zeros_like(raw[-1]))
-            counts.append(batch.shown.weights)
-        return click_loss(torch.cat(raw), torch.cat(labels), torch.cat(counts))
+            raw = torch.cat([raw, self._looked(not_taken, batch.shown.items[:, None])["click"][:, 0]])
+            labels, counts = functional.pad(labels, (0, len(batch.shown.items))), torch.cat([counts, batch.shown.weights])
+        return click_loss(raw, labels, counts)
 
     @property
     def wants_balance(self) -> bool:
