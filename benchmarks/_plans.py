@@ -30,6 +30,8 @@ class Plan:
     """Judges more on the same held-out events: it is given the ``Trained`` of beside.py."""
     needs: str | None = None
     """The known source without which it is skipped."""
+    lacks: Callable[[], str | None] | None = None
+    """Why it cannot run on this machine, as one sentence; None where it can."""
     against: str | None = None
     """The plan with whose users it is compared by a paired test."""
     seeds: tuple[int, ...] = SEEDS
@@ -80,7 +82,9 @@ def measured(name: str, figures: Mapping[str, float], **about: Any) -> Row:
 
 
 def missing(plan: Plan) -> str | None:
-    """Why its data cannot be read, as one sentence."""
+    """Why its data cannot be read, or what it lacks on this machine, as one sentence."""
+    if plan.lacks is not None and (reason := plan.lacks()) is not None:
+        return reason
     if plan.needs is None:
         return None
     from germane.component import find
