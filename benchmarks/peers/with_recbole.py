@@ -71,11 +71,19 @@ def recommend(model: torch.nn.Module, dataset: object, train: np.ndarray, cases:
         for row, user in cases:
             if str(user) not in users:
                 continue
-            scores = model.full_sort_predict({"user_id": torch.tensor([users[str(user)]])}).ravel().clone()
+            scores = of_all(model, users[str(user)], len(tokens))
             scores[0] = scores[taken.get(int(user), [])] = -torch.inf
             best = scores.topk(min(k, len(scores))).indices.tolist()
             out += [(int(row), int(tokens[code]), place) for place, code in enumerate(best, 1)]
     return np.array(out, dtype=np.int64).reshape(-1, 3)
+
+
+def of_all(model: torch.nn.Module, user: int, n_items: int) -> torch.Tensor:
+    """[items]; some models score pairs alone."""
+    try:
+        return model.full_sort_predict({"user_id": torch.tensor([user])}).ravel().clone()
+    except NotImplementedError:
+        return model.predict({"user_id": torch.full((n_items,), user), "item_id": torch.arange(n_items)}).ravel().clone()
 
 
 if __name__ == "__main__":
