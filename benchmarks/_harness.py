@@ -23,6 +23,7 @@ from _machine import machine, versions
 from _peers import run_peer
 from _plans import Plan, Row, missing, plan_hash, recipe_hash
 from _summary import shown, summary
+from _tuned import best_of, with_options
 
 HERE = Path(__file__).parent
 RESULTS, QUICK, OWN = HERE / "results", HERE / "quick", HERE / ".per_user"
@@ -124,7 +125,7 @@ class Benchmark:
 
     def _elsewhere(self, plan: Plan, seed: int) -> dict[str, Any] | None:
         """A run of the same recipe and seed that another benchmark has made."""
-        if plan.sections is None or plan.beside is not None or plan.against is not None or plan.peer is not None:
+        if plan.sections is None or any(said is not None for said in (plan.beside, plan.against, plan.peer, plan.grid)):
             return None
         with tempfile.TemporaryDirectory() as scratch:
             recipe = recipe_hash(plan.sections(seed, Path(scratch)))
@@ -182,9 +183,14 @@ class Benchmark:
 
         assert plan.sections is not None
         sections = plan.sections(seed, folder)
-        recipe = recipe_hash(sections)
+        recipe, chosen = plan_hash(plan, sections), {}
         if quick:
             sections = rehearsal(sections, folder, plan.users)
+        if plan.grid is not None:
+            options, trials = self._chosen(plan, recipe, seed, quick), []
+            if options is None:
+                options, trials = best_of(sections, plan.grid, folder, quick)
+            sections, chosen = with_options(sections, options), {"chosen": options, "trials": trials}
         config = Config.of(sections, folder)
         with training_bar(quick, f"{self.name}, {plan.name}, seed {seed}") as progress:
             run, judged = train_run(config, folder / "run", progress=progress)
@@ -194,7 +200,12 @@ class Benchmark:
             plan.beside(trained)
         keep_users(self.name, plan.name, seed, quick, run / "per_user.parquet")
         facts = {"recipe": recipe, "epochs": about["epochs"], "events": about["data"]["events"], "parts": about["seconds"]}
-        return trained.rows, facts
+        return trained.rows, facts | chosen
+
+    def _chosen(self, plan: Plan, recipe: str, seed: int, quick: bool) -> dict[str, Any] | None:
+        """What the tuning of another seed chose: one is enough."""
+        earlier = [run for run in (self.read(quick) or {"runs": []})["runs"] if run["plan"] == plan.name and run.get("recipe") == recipe]
+        return next((run["chosen"] for run in earlier if run["seed"] != seed), None)
 
     def _peer(self, plan: Plan, seed: int, folder: Path, quick: bool) -> tuple[list[Row], dict[str, Any]]:
         from _tables import rehearsal
@@ -206,8 +217,7 @@ class Benchmark:
         recipe = plan_hash(plan, sections)
         if quick:
             sections = rehearsal(sections, folder, plan.users)
-        earlier = [run for run in (self.read(quick) or {"runs": []})["runs"] if run["plan"] == plan.name and run.get("recipe") == recipe]
-        chosen = next((run["chosen"] for run in earlier if run["seed"] != seed), None)
+        chosen = self._chosen(plan, recipe, seed, quick)
         dataset, judged, facts = run_peer(plan.peer, sections, folder, seed, quick, chosen)
         users = per_user(dataset, judged)
         users.write_parquet(folder / "per_user.parquet")

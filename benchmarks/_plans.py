@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from _peers import Peer, Row, Sections
+from _tuned import Grid, grid_hash
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SEEDS = (0, 1, 2)
@@ -30,6 +31,8 @@ class Plan:
     """Judges more on the same held-out events: it is given the ``Trained`` of beside.py."""
     needs: str | None = None
     """The known source without which it is skipped."""
+    lacks: Callable[[], str | None] | None = None
+    """Why it cannot run on this machine, as one sentence; None where it can."""
     against: str | None = None
     """The plan with whose users it is compared by a paired test."""
     seeds: tuple[int, ...] = SEEDS
@@ -39,6 +42,8 @@ class Plan:
     """Whether ``--quick`` runs it: of many that are alike, some will do."""
     only_with_peers: bool = False
     """Whether ``measure`` asks another library."""
+    grid: Grid | None = None
+    """Options of ``sections`` that are tuned on validation first, with as many trials as a peer has. They need a validation part."""
     peer: Peer | None = None
     """Another library's model, tuned and judged on the split of ``sections``. Run only with ``--peers``."""
 
@@ -67,7 +72,7 @@ def recipe_hash(sections: Mapping[str, Any]) -> str:
 def plan_hash(plan: Plan, sections: Mapping[str, Any]) -> str:
     """Of a peer: the data, the split and how it is judged, and its own grid; what our model is made of is none of its business."""
     if plan.peer is None:
-        return recipe_hash(sections)
+        return recipe_hash(sections) + (f"-{grid_hash(plan.grid)}" if plan.grid is not None else "")
     judged = {name: sections.get("evaluation", {}).get(name) for name in ("k", "exclude_seen", "segments")}
     shared = {"data": sections.get("data", {}), "split": sections.get("split", {}), "evaluation": judged}
     return f"{recipe_hash(shared)}-{plan.peer.grid_hash}"
@@ -80,7 +85,9 @@ def measured(name: str, figures: Mapping[str, float], **about: Any) -> Row:
 
 
 def missing(plan: Plan) -> str | None:
-    """Why its data cannot be read, as one sentence."""
+    """Why its data cannot be read, or what it lacks on this machine, as one sentence."""
+    if plan.lacks is not None and (reason := plan.lacks()) is not None:
+        return reason
     if plan.needs is None:
         return None
     from germane.component import find

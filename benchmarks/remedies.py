@@ -7,8 +7,11 @@ MovieLens 100K by time (configs/movielens.toml) and Amazon Beauty leave-last-out
 validation events, drawn anew for each of three seeds; the test part is whole. "as it is" is the recipe, which has dropout .2 (films) or .4, identity
 dropout .1 and weight decay .01; "no dropout" is the recipe without all three, and each other plan changes one thing of the recipe. `gain` is NDCG@10
 over that of the recipe with the same seed, as a mean over users, and p is that of its paired test; the JSON holds the 95 % interval of each run.
-"three as one" adds up the scores of three models with seeds of their own. "soup" averages the weights of three, trained from the same start at .7, 1
-and 1.4 times the learning rate, where that does not make validation worse. Remedies that do not help stand here like the others.
+"running mean" keeps a mean of the weights after each step (.99); "SWA" that of the ends of epochs from half of them on, at a constant learning rate.
+"three as one" adds up the scores of three models with seeds of their own, "snapshots" those of three that follow each other in one training, each
+with a third of the epochs. "soup" averages the weights of three, trained from the same start at .7, 1 and 1.4 times the learning rate, where that
+does not make validation worse. Texts can be varied only where a language model learns from them: "tuned" is Beauty with texts alone and LoRA, as in
+fine_tuning.py, one item in ten out of training. Remedies that do not help stand here like the others.
 """
 
 from __future__ import annotations
@@ -20,7 +23,6 @@ from typing import Any
 from _harness import Benchmark, users_file
 from _plans import Plan, Row, recipe
 
-SETS = {"films": ("movielens", "MovieLens100K"), "beauty": ("beauty", "Beauty")}
 SHARE = 0.1
 RECIPE = "as it is"
 REMEDIES: dict[str, dict[str, Any]] = {
@@ -39,11 +41,50 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "PGD": {"training": {"adversarial": {"kind": "pgd"}}},
     "AWP": {"training": {"adversarial": {"kind": "awp"}}},
     "APR": {"training": {"adversarial": {"kind": "apr"}}},
+    "running mean": {"training": {"average": 0.99}},
+    "SWA": {"training": {"swa": 0.5, "schedule": "constant"}},
     "three as one": {},
+    "snapshots": {},
     "soup": {},
 }
+OF_TEXTS: dict[str, dict[str, Any]] = {
+    RECIPE: {},
+    "synonyms": {"text": {"augment": ["Synonyms"]}},
+    "round trip": {"text": {"augment": ["RoundTrip"]}},
+    "token dropout": {"text": {"augment": ["TokenDropout"]}},
+    "synonyms, token dropout": {"text": {"augment": ["Synonyms", "TokenDropout"]}},
+}
+SETS: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
+    "films": ("MovieLens100K", REMEDIES),
+    "beauty": ("Beauty", REMEDIES),
+    "tuned": ("Beauty", OF_TEXTS),
+}
+"""The source, and the remedies that are tried on it."""
 RATES = (0.7, 1.0, 1.4)
 Sections = dict[str, Any]
+
+
+def whole(name: str) -> Callable[[int, Path], Sections]:
+    """With all events."""
+    if name != "tuned":
+        return recipe({"films": "movielens", "beauty": "beauty"}[name])
+    from fine_tuning import tuned
+
+    made: Callable[[int, Path], Sections] = tuned("lora", alone=True)
+    return made
+
+
+def lacks(remedy: str) -> Callable[[], str | None] | None:
+    """Why its texts cannot be varied here."""
+    said = OF_TEXTS.get(remedy, {}).get("text", {}).get("augment", ())
+
+    def reason() -> str | None:
+        from germane.encoders import augmentation
+
+        reasons = (getattr(augmentation, name)().missing() for name in said)
+        return next((reason for reason in reasons if reason is not None), None)
+
+    return reason if said else None
 
 
 def tenth(name: str, remedy: str) -> Callable[[int, Path], Sections]:
@@ -53,7 +94,7 @@ def tenth(name: str, remedy: str) -> Callable[[int, Path], Sections]:
 
         from germane.data import Split
 
-        said = recipe(SETS[name][0])(seed, folder)
+        said = whole(name)(seed, folder)
         dataset, split = opened(said, folder)
         rng = np.random.default_rng(seed)
 
@@ -62,10 +103,13 @@ def tenth(name: str, remedy: str) -> Callable[[int, Path], Sections]:
 
         kept = Split(some(split.train), some(split.validation), split.test, "given")
         said["training"] = {key: value for key, value in said["training"].items() if key != "refit"}
-        for section, changes in REMEDIES[remedy].items():
+        for section, changes in SETS[name][1][remedy].items():
             said[section] = {**said[section], **changes}
         if remedy == "three as one":
             said["model"] = {"use": "Blend", "members": [said["model"]] * 3}
+        if remedy == "snapshots":
+            said["model"] = {"use": "Blend", "members": [said["model"]] * 3, "snapshots": True}
+            said["training"] |= {"epochs": -(-said["training"]["epochs"] // 3)}
         evaluation = {**said["evaluation"], "baselines": [], "variants": [], "segments": ["all"]}
         return {**said, "data": as_files(dataset, folder, parted(dataset, kept)), "split": {"use": "Given"}, "evaluation": evaluation}
 
@@ -119,18 +163,23 @@ def cook(trained: Any) -> None:
 
 def plot(summary: list[Row], axes: Any) -> None:
     """What each remedy gains over the recipe."""
-    labels = [remedy for remedy in REMEDIES if remedy != RECIPE]
-    for place, (name, colour) in enumerate((("films", "#2f6f9f"), ("beauty", "#b8b8b8"))):
+    labels = [remedy for remedy in dict.fromkeys((*REMEDIES, *OF_TEXTS)) if remedy != RECIPE]
+    for place, (name, colour) in enumerate(zip(SETS, ("#2f6f9f", "#b8b8b8", "#c8553d"), strict=True)):
         told = {row["plan"].removeprefix(f"{name}, "): row["figures"]["gain"] for row in summary if row["own"] and "gain" in row["figures"]}
         there = [n for n, label in enumerate(labels) if label in told and any(row["plan"] == f"{name}, {label}" for row in summary)]
         means, spreads = [told[labels[n]]["mean"] for n in there], [told[labels[n]]["spread"] or 0 for n in there]
-        axes.barh([n + 0.4 * place for n in there], means, 0.38, xerr=spreads, color=colour, label=name, error_kw={"elinewidth": 0.8})
+        axes.barh([n + 0.4 * min(place, 1) for n in there], means, 0.38, xerr=spreads, color=colour, label=name, error_kw={"elinewidth": 0.8})
     axes.axvline(0, color="#444444", linewidth=0.8)
     axes.set_yticks([n + 0.2 for n in range(len(labels))], labels)
     axes.invert_yaxis()
     axes.set_xlabel("NDCG@10 over the recipe's; the line is the spread over seeds")
     axes.legend(frameon=False)
 
+
+REHEARSED = {
+    *(("films", remedy) for remedy in (RECIPE, "crop, mask, reorder, insert", "AWP", "SWA", "three as one", "snapshots", "soup")),
+    ("tuned", "token dropout"),
+}
 
 BENCHMARK = Benchmark(
     __file__,
@@ -141,12 +190,13 @@ BENCHMARK = Benchmark(
             tenth(name, remedy),
             beside=beside(name, remedy),
             needs=source,
+            lacks=lacks(remedy),
             against=None if remedy == RECIPE else f"{name}, {RECIPE}",
-            users=200,
-            rehearsed=name == "films" and remedy in (RECIPE, "crop, mask, reorder, insert", "PGD", "AWP", "three as one", "soup"),
+            users=60 if name == "tuned" else 200,
+            rehearsed=(name, remedy) in REHEARSED,
         )
-        for name, (_, source) in SETS.items()
-        for remedy in REMEDIES
+        for name, (source, remedies) in SETS.items()
+        for remedy in remedies
     ],
     metrics=("ndcg@10", "gain"),
     plot=plot,

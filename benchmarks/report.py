@@ -26,7 +26,7 @@ from _harness import QUICK, RESULTS, Benchmark  # noqa: E402
 from _summary import figure  # noqa: E402
 
 CLAIMS = (
-    *("frappe", "frappe_topk", "beauty", "games", "movielens", "comoda", "lastfm", "moments", "cold_items"),
+    *("frappe", "frappe_topk", "beauty", "games", "movielens", "comoda", "lastfm", "moments", "cold_items", "classics"),
     *("backbones", "pretraining", "fine_tuning", "optimisers", "machine", "search"),
     *("small_data", "context_worth", "words_worth", "noise", "remedies", "speed", "scale", "scale_data", "estimate"),
 )

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -394,3 +395,53 @@ def test_noise_is_as_much_as_it_says() -> None:
     assert fake.group_by("user", maintain_order=True).agg(pl.col("item").last())["item"].unique().to_list() == [target]
     assert noise.pushed(pl.concat([train, fake.select(train.columns)])) == target  # fakes do not change which item it is
     assert fake["time"].min() >= train["time"][-100]
+
+
+def test_an_own_random_event_stands_behind_one_of_its_user() -> None:
+    """Where events have no times, the order of the rows is all that says when."""
+    noise, tables = importlib.import_module("noise"), importlib.import_module("_tables")
+    train = tables.events_of(MomentWorld(users=40, items=30, events=1000).dataset()).with_row_index("row")
+    more = noise.random_events(0.3, own=True)(train, None, np.random.default_rng(0))
+    assert more.height == 300 and more.join(train, on=["row", "user"], how="semi").height == 300
+    assert more.join(train, on=["row", "item"], how="semi").height < 50  # other items
+
+
+def test_a_model_of_ours_is_tuned_on_validation_alone(tmp_path: Path) -> None:
+    """Of popularity lately, the days: nobody looks at the test part, and the best trial is what is chosen."""
+    tuned, tables = importlib.import_module("_tuned"), importlib.import_module("_tables")
+    world = MomentWorld(users=60, items=30, events=2000).dataset()
+    frame = tables.events_of(world)
+    said = {
+        "data": tables.as_files(world, tmp_path),
+        "split": {"use": "ByTime"},
+        "text": {"use": "NoText"},
+        "model": {"use": "PopularLately"},
+        "training": {"refit": True},
+        "evaluation": {"k": [10], "segments": ["all"], "variants": []},
+    }
+    grid = {"model.days": [1, 3, 1000]}
+    chosen, trials = tuned.best_of(said, grid, tmp_path, False)
+    assert [trial["options"]["model.days"] for trial in trials] in ([1, 3, 1000], [1, 1000, 3])
+    assert chosen == max(trials, key=lambda trial: trial["ndcg@10"])["options"]
+    _, split = tables.opened(said, tmp_path)
+    blind = world.take(np.setdiff1d(np.arange(frame.height), split.test))
+    kept = {
+        **said,
+        "data": tables.as_files(blind, tmp_path),
+        "split": {"use": "ByTime", "validation": len(split.validation) / len(blind), "test": 0.0},
+    }
+    assert [trial["ndcg@10"] for trial in tuned.best_of(kept, grid, tmp_path, False)[1]] == pytest.approx([trial["ndcg@10"] for trial in trials])
+
+
+def test_another_grid_is_another_recipe() -> None:
+    said, plan = {"model": {"use": "ALS"}}, plans().Plan("a", lambda seed, folder: {})
+    hashes = {plans().plan_hash(replace(plan, grid=grid), said) for grid in (None, {"model.l2": [1.0]}, {"model.l2": [1.0, 2.0]})}
+    assert len(hashes) == 3 and plans().plan_hash(plan, said) == plans().recipe_hash(said)
+
+
+def test_every_grid_of_ours_has_as_many_trials_as_a_peer() -> None:
+    peers = importlib.import_module("_peers")
+    grids = [(plan.name, plan.grid) for name in report().CLAIMS for plan in importlib.import_module(name).BENCHMARK.plans if plan.grid]
+    assert grids
+    for name, grid in grids:
+        assert len(peers.drawn({option: list(values) for option, values in grid.items()}, peers.TRIALS)) == peers.TRIALS, name

@@ -11,10 +11,10 @@ from germane.bundle import read_json
 from germane.data import ByTime, Split
 from germane.data.dataset import Dataset
 from germane.encoders import HashedText
-from germane.encoders.augmentation import Augmenter, RoundTrip, Synonyms
+from germane.encoders.augmentation import Augmenter, RoundTrip, Synonyms, Typos
 from germane.errors import ConfigError
 from germane.evaluation import READ_OTHERWISE, VARIANTS, Cases, EvaluationOptions, cases_of
-from germane.evaluation.variants import paraphrased, shuffled, shuffled_within_users, with_mistyped_texts, with_synonyms, with_typos, without_values
+from germane.evaluation.variants import paraphrased, reading, shuffled, shuffled_within_users, with_synonyms, with_typos, without_values
 from germane.jobs.run import evaluate_run, train_run
 from germane.jobs.train import fit, judge, without_context
 from germane.models import ContextTransformer, Popular
@@ -102,13 +102,36 @@ def test_typed_words_are_said_otherwise_where_that_can_be_done(
 def test_typos_in_texts_change_what_is_read_of_items_and_leave_the_model(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
     dataset, split, recommender = world
     before = {name: tensor.clone() for name, tensor in recommender.model.state().items()}
-    other = with_mistyped_texts(cases, recommender, 0)
+    other = READ_OTHERWISE["typos in texts"](cases, recommender, 0)
     assert other is not None
     after = other.state()
     assert {name for name, tensor in before.items() if not torch.equal(tensor, after[name])} == {"items.fixed"}
     assert all(torch.equal(tensor, before[name]) for name, tensor in recommender.model.state().items())
     rows = judge(recommender, dataset, split, EvaluationOptions(exclude_seen=False), variant="typos in texts").rows
     assert {row["variant"] for row in rows} == {"typos in texts"} and rows[0]["name"] == "ContextTransformer"
+
+
+@pytest.mark.parametrize("variant", ["synonyms in texts", "paraphrased texts"])
+def test_texts_are_read_otherwise_where_that_can_be_done(
+    variant: str, world: tuple[Dataset, Split, Recommender], cases: Cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    augmenter = {"synonyms in texts": Synonyms, "paraphrased texts": RoundTrip}[variant]
+    monkeypatch.setattr(augmenter, "missing", lambda self: None)
+    monkeypatch.setattr(augmenter, "vary", lambda self, texts, rng: [text.upper() + " indeed" for text in texts])
+    other = READ_OTHERWISE[variant](cases, world[2], 0)
+    assert other is not None and not torch.equal(other.state()["items.fixed"], world[2].model.state()["items.fixed"])
+    monkeypatch.setattr(augmenter, "missing", lambda self: "It is not here.")
+    assert READ_OTHERWISE[variant](cases, world[2], 0) is None
+
+
+def test_the_more_typing_errors_the_less_is_read_alike(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
+    own = world[2].model.state()["items.fixed"]
+    apart = []
+    for share in (0.2, 1.0):
+        other = reading(Typos(share=share))(cases, world[2], 0)
+        assert other is not None
+        apart.append((other.state()["items.fixed"] - own).norm())
+    assert 0 < apart[0] < apart[1]
 
 
 @pytest.mark.parametrize("variant", [*VARIANTS, *READ_OTHERWISE])

@@ -20,6 +20,8 @@ Variant = Literal[
     "synonyms in words",
     "paraphrased words",
     "typos in texts",
+    "synonyms in texts",
+    "paraphrased texts",
 ]
 SEGMENTS: tuple[Segment, ...] = ("all", "known items", "new items", "new among new", "new users", "sparse users", "new pairs")
 
@@ -40,8 +42,8 @@ class EvaluationOptions(Options):
     variants: tuple[Variant, ...] = ("context shuffled",)
     """Rows that tell what the model owes to what: trained again blind to context; asked in the moments of others, or in other moments of the same
     user; with one context value in ten missing; with a typing error in each longer word that was typed, with synonyms for half of them, or sent
-    through another language; with typing errors in the items' texts. Left out where the data, the model or the machine have nothing of the
-    kind."""
+    through another language; with typing errors in the items' texts, with synonyms in them, or with texts that went through another language. Left
+    out where the data, the model or the machine have nothing of the kind."""
 
     @field_validator("k", mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""The same held-out events, asked differently: in another's moment, with values missing, in other words, of texts with typing errors."""
+"""The same held-out events, asked differently: in another's moment, with values missing, in other words, of texts that are said otherwise."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = [
     "READ_OTHERWISE",
     "VARIANTS",
     "paraphrased",
+    "reading",
     "shuffled",
     "shuffled_within_users",
-    "with_mistyped_texts",
     "with_synonyms",
     "with_typos",
     "without_values",
@@ -100,18 +100,22 @@ def _said_otherwise(cases: Cases, recommender: Recommender, said: Callable[[list
     return replace(cases, words=words_of(said(typed), recommender.encode_words)) if any(typed) else None
 
 
-def with_mistyped_texts(cases: Cases, recommender: Recommender, seed: int) -> Model | None:
-    """The model, to which one word in five of every item's text, of those of four letters or more, came with a typing error.
+def reading(augmenter: Augmenter) -> Callable[[Cases, Recommender, int], Model | None]:
+    """What gives the model as it would be if every item's text had come as ``augmenter`` says it.
 
-    None: it reads no texts of items, or there are none.
+    None: the model reads no texts of items, there are none, or what says them otherwise is not here.
     """
-    model, data = recommender.model, cases.table.dataset
-    if not (isinstance(model, Learned) and model.abilities.tunes and data.columns.text and recommender.text.width):
-        return None
-    texts = prompts(data.items, data.prompt, [name for name in data.columns.text if name in data.items.columns], data.separators)
-    other = copy.deepcopy(model)
-    other.settle(recommender.encode(Typos(share=0.2)(texts, np.random.default_rng(seed))))
-    return other
+
+    def read(cases: Cases, recommender: Recommender, seed: int) -> Model | None:
+        model, data = recommender.model, cases.table.dataset
+        if not (isinstance(model, Learned) and model.abilities.tunes and data.columns.text and recommender.text.width) or augmenter.missing():
+            return None
+        texts = prompts(data.items, data.prompt, [name for name in data.columns.text if name in data.items.columns], data.separators)
+        other = copy.deepcopy(model)
+        other.settle(recommender.encode(augmenter(texts, np.random.default_rng(seed))))
+        return other
+
+    return read
 
 
 VARIANTS: Mapping[str, Callable[[Cases, Recommender, int], Cases | None]] = {
@@ -124,5 +128,9 @@ VARIANTS: Mapping[str, Callable[[Cases, Recommender, int], Cases | None]] = {
 }
 """Rows of ``metrics.json`` that need no training of their own."""
 
-READ_OTHERWISE: Mapping[str, Callable[[Cases, Recommender, int], Model | None]] = {"typos in texts": with_mistyped_texts}
+READ_OTHERWISE: Mapping[str, Callable[[Cases, Recommender, int], Model | None]] = {
+    "typos in texts": reading(Typos(share=0.2)),
+    "synonyms in texts": reading(Synonyms(share=0.5)),
+    "paraphrased texts": reading(RoundTrip(share=1.0)),
+}
 """The like, where not the questions change but what the model has read of the items."""

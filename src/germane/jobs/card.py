@@ -26,6 +26,8 @@ VARIANTS = {
     "synonyms in words": "in synonyms",
     "paraphrased words": "in words that were translated and back",
     "typos in texts": "with typing errors in the items' texts",
+    "synonyms in texts": "with synonyms in the items' texts",
+    "paraphrased texts": "with items' texts that were translated and back",
     "without ranker": "without its second model",
 }
 FEW, TOO_FEW = 200, 20
