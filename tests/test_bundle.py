@@ -123,10 +123,10 @@ def test_a_pickle_is_refused_whatever_its_name(run: Path, name: str) -> None:
     (run / name).parent.mkdir(exist_ok=True)
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         (run / name).write_bytes(pickle.dumps({"a": [1, 2]}, protocol))
-        with pytest.raises(RunError, match=f"{name} is a pickle"):
+        with pytest.raises(RunError, match=f"{name} looks like a pickle"):
             germane.load(run)
     torch.save({"a": torch.zeros(2)}, run / name)
-    with pytest.raises(RunError, match=f"{name} is a pickle"):
+    with pytest.raises(RunError, match=f"{name} looks like a pickle"):
         germane.load(run)
 
 

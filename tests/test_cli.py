@@ -344,7 +344,7 @@ def _newer(run: Path) -> str:
 
 def _pickled(run: Path) -> str:
     (run / "notes.txt").write_bytes(pickle.dumps(["print"]))
-    return "notes.txt is a pickle: pickles can run code and are never read. Remove it."
+    return "notes.txt looks like a pickle: pickles can run code and are never read. Remove it."
 
 
 def _torn(run: Path) -> str:

@@ -45,7 +45,7 @@ def check(run: str | os.PathLike[str], trust: str | os.PathLike[str] | None = No
         raise RunError(f"{folder / ABOUT} says format {about.get('format')!r}; this version reads up to {FORMAT}: upgrade germane.")
     for path in _files(folder):
         if _is_pickle(path):
-            raise RunError(f"{path} is a pickle: pickles can run code and are never read. Remove it.")
+            raise RunError(f"{path} looks like a pickle: pickles can run code and are never read. Remove it.")
     files = about.get("files")
     if not isinstance(files, dict) or not files.keys() >= NEEDED:
         raise RunError(f"{folder / ABOUT} does not list the files of a run: the run is damaged.")

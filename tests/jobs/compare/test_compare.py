@@ -16,6 +16,7 @@ from germane import cli
 from germane.errors import ConfigError, RunError
 from germane.jobs.compare import compare
 from germane.metrics import paired_test
+from germane.seal import rewrite
 
 Pair = tuple[Path, Path]
 
@@ -86,7 +87,7 @@ def test_a_baseline_that_is_better_is_called_so(pair: Pair, tmp_path: Path) -> N
         if row["name"] == "PopularLately":
             row["metrics"]["ndcg@10"]["value"] = 0.9
     metrics["rows"][0]["p_against"] = {metrics["rows"][0]["name"]: 0.2, "PopularLately": 0.01}
-    (copies[0] / "metrics.json").write_text(json.dumps(metrics))
+    rewrite(copies[0], {"metrics.json": json.dumps(metrics).encode()})
     told = compare(copies, tmp_path / "r.html", metric="recall@10")
     lines = {line["baseline"]: line for line in told["baselines"]}
     assert lines["PopularLately"]["better"][0] == "baseline" and lines["ContextTransformer"]["better"] == [None, None]
