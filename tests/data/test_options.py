@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import sqlalchemy
 from pydantic import ValidationError
 
 from germane.data import Dataset, Given
@@ -80,6 +81,24 @@ def test_sql_gives_the_tables(tmp_path: Path) -> None:
     )
     data = open_dataset(options, tmp_path)
     assert data.users["id"].to_list() == ["7", "8"] and data.items["title"].to_list() == ["Ex", None] and data.times[1] - data.times[0] == 86400
+
+
+def test_a_postgresql_server_gives_them_in_its_own_types(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = sqlalchemy.create_engine(postgres)
+    with engine.begin() as base:
+        base.exec_driver_sql("create table bought (who int, what uuid, at timestamptz, price numeric(6, 2), gift boolean)")
+        base.exec_driver_sql(
+            "insert into bought values (7, '00000000-0000-0000-0000-000000000001', '2026-05-01 12:00+02', 9.50, true), "
+            "(8, '00000000-0000-0000-0000-000000000002', '2026-05-02 10:00+00', null, false)"
+        )
+    engine.dispose()
+    monkeypatch.setenv("SHOP", postgres)
+    columns = {"user": "who", "item": "what", "time": "at", "value": "price", "context": ["gift"]}
+    data = open_dataset(DataOptions(sql="env:SHOP", events_query="select * from bought order by at", columns=columns), tmp_path)
+    assert data.items["id"][0] == "00000000-0000-0000-0000-000000000001" and data.times[1] - data.times[0] == 86400
+    assert data.events["value"].to_list() == [9.5, None] and data.users["id"].to_list() == ["7", "8"]
+    with pytest.raises(DataError, match='relation "nix" does not exist'):
+        read_query("env:SHOP", "select * from nix", tmp_path, "events_query")
 
 
 @pytest.mark.parametrize(

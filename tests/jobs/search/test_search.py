@@ -124,8 +124,11 @@ def test_bad_input_is_one_sentence(counted: Writes, learned: Writes, shop: Path)
     assert not (shop / "out").exists()
 
 
-def test_a_study_may_lie_in_a_database(counted: Writes, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STUDIES", f"sqlite:///{shop / 'studies.db'}")
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_study_may_lie_in_a_database(
+    counted: Writes, shop: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, kind: str
+) -> None:
+    monkeypatch.setenv("STUDIES", f"sqlite:///{shop / 'studies.db'}" if kind == "sqlite" else request.getfixturevalue("postgres"))
     for name in ("one", "two"):
         search(counted(), shop / name, trials=2, storage="env:STUDIES")
         assert not (shop / name / "study.db").exists()

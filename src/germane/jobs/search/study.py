@@ -58,10 +58,12 @@ class Place:
         from optuna.samplers import TPESampler
         from optuna.storages import RDBStorage
         from sqlalchemy.exc import SQLAlchemyError
+        from sqlalchemy.pool import NullPool
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         url = database_url(self.address, "--storage")
-        waits = {"connect_args": {"timeout": 120}} if url.get_backend_name() == "sqlite" else {"pool_pre_ping": True}
+        # Trials take minutes: a server keeps no connection open between them.
+        waits = {"connect_args": {"timeout": 120}} if url.get_backend_name() == "sqlite" else {"poolclass": NullPool}
         try:
             storage = RDBStorage(url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"), engine_kwargs=waits)
             if direction is not None:
