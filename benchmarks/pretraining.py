@@ -41,7 +41,7 @@ def asked(use: str, options: dict[str, Any], seed: int, folder: Path, quick: boo
     options = {**options, **(FEW if quick else {})}
     if use == MEDICINE:
         file = definitions(folder, 100 if quick else None)
-        return {"seed": seed, "data": {"events": file}, "pretraining": {**options, "corpus": file}}  # with a corpus no events are read
+        return {"seed": seed, "pretraining": {**options, "corpus": file}}
     said = recipe("cold_items", data={"use": use})(seed, folder)
     if quick:
         said = rehearsal(said, folder, 60)

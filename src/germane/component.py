@@ -125,7 +125,7 @@ def _sentence(detail: ErrorDetails, who: str, options: type[BaseModel]) -> str:
         return f"{who} needs the option {path!r}."
     message = detail["msg"].removeprefix("Value error, ")
     message = message.replace("Input should", "should")
-    return f"{who} option {path} = {detail.get('input')!r}: {message}."
+    return f"{who} option {path} = {detail.get('input')!r}: {message}." if path else f"{who}: {message}."  # of several options together
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

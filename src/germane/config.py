@@ -106,7 +106,8 @@ class Config:
         seed = sections.get("seed", 0)
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
             found.append(f"seed = {seed!r} should be a whole number from 0 to 4294967295.")
-        readable = attempt(lambda: _options(DataOptions, section["data"], "[data]"), None)
+        alone = "data" not in sections and bool(section["pretraining"].get("corpus"))  # texts of a corpus, for pretraining and nothing else
+        readable = None if alone else attempt(lambda: _options(DataOptions, section["data"], "[data]"), None)
         options = readable or DataOptions.model_construct()
         text = attempt(lambda: _encoder(section["text"], base), None)
         columns = attempt(lambda: _columns(readable) if readable else None, None)
@@ -149,6 +150,8 @@ class Config:
         return made
 
     def dataset(self) -> Dataset:
+        if "data" not in self.sections:
+            _options(DataOptions, {}, "[data]")  # says what is missing
         return open_dataset(self.data, self.base)
 
     def recommender(self, dataset: Dataset) -> Recommender:

@@ -40,7 +40,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(shop: Path, model: Path, **pretraining: Any) -> Config:
     columns = {"user": "user", "item": "item", "time": "time", "words": "typed", "text": ["title"]}
     data = {"events": "events.csv", "items": "items.csv", "columns": columns}
-    return Config.of({"data": data, "text": {"model": str(model)}, "pretraining": {**QUICK, **pretraining}}, shop)
+    said = {"text": {"model": str(model)}, "pretraining": {**QUICK, **pretraining}}
+    return Config.of(said if "corpus" in pretraining else {**said, "data": data}, shop)
+
+
+def test_a_corpus_needs_no_data_and_training_says_what_is_missing(shop: Path, tiny_bert: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^\[data\]: the tables come from one place: events, sql, store or use; none is said\.$"):
+        config(shop, tiny_bert, corpus="corpus.txt").dataset()
 
 
 @pytest.mark.parametrize("objective", [None, "contrastive"])
