@@ -18,6 +18,8 @@ __all__ = ["GOES_ON", "check_place", "folder_of", "put", "refusal", "synced", "w
 
 GOES_ON = "what was kept before, and any older run, is whole: make room, and the same command with --resume goes on"
 """Where a training cannot write."""
+MARKS = ("about.json", "pretraining.json")
+"""By which a folder is known for what training or pretraining has written."""
 _AT_HERE, _EXCHANGE = -100, 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux."""
 
@@ -52,7 +54,8 @@ def writing(what: object, then: str) -> Iterator[None]:
 
 
 def check_place(target: Path, replace: bool) -> None:
-    """Refuse one that is taken. What an interrupted replacement had moved out of the way is put back first."""
+    """Refuse one that is taken, and to replace a folder that no run and no language model lies in. What an interrupted replacement had moved out of
+    the way is put back first."""
     old = _aside(target)
     if old.is_dir() and not os.path.lexists(target):
         os.rename(old, target)
@@ -60,6 +63,8 @@ def check_place(target: Path, replace: bool) -> None:
         raise RunError(f"{target} exists: choose another folder, or add --replace (in Python: replace=True).")
     if target.exists() and not target.is_dir():
         raise RunError(f"{target} is a file: choose another place for the folder.")
+    if target.exists() and any(target.iterdir()) and not any((target / name).exists() for name in MARKS):
+        raise RunError(f"{target} holds something else than a run, which --replace does not delete: choose another folder.")
 
 
 def folder_of(run: str | os.PathLike[str]) -> Path:

@@ -145,6 +145,9 @@ def test_an_existing_folder_is_replaced_when_that_is_said(shop: Path, tiny_bert:
     (tmp_path / "model" / "old.txt").touch()
     with pytest.raises(RunError, match="exists: choose another folder, or add --replace"):
         pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model")
+    with pytest.raises(RunError, match="holds something else than a run, which --replace does not delete"):
+        pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", replace=True)
+    (tmp_path / "model" / "pretraining.json").touch()
     pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", replace=True)
     assert not (tmp_path / "model" / "old.txt").exists()
 
@@ -153,7 +156,8 @@ def test_a_full_disk_leaves_the_older_folder(
     shop: Path, tiny_bert: Path, tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "old.txt").touch()
+    for name in ("old.txt", "pretraining.json"):
+        (tmp_path / "model" / name).touch()
     with full_disk(8000), pytest.raises(RunError, match=r"safetensors could not be written \(File too large\); .* --resume goes on"):
         pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", replace=True)
     save = GuessWords.save
@@ -161,7 +165,7 @@ def test_a_full_disk_leaves_the_older_folder(
         patch.setattr(GuessWords, "save", lambda task, folder: _within(full_disk(8000), save, task, folder))
         with pytest.raises(RunError, match=r"model could not be written \(File too large\); .* --resume goes on"):
             pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", resume=True, replace=True)
-    assert [path.name for path in (tmp_path / "model").iterdir()] == ["old.txt"]
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["old.txt", "pretraining.json"]
     pretrain(config(shop, tiny_bert, steps=1), tmp_path / "model", resume=True, replace=True)
     assert not (tmp_path / "model" / "old.txt").exists()
 

@@ -172,7 +172,9 @@ def serve(
     """Answer over HTTP, with a page to try it, on this machine only."""
     from ..jobs.opening import open_run
     from ..serving import serve as run_service
+    from ..serving.serve import check_host
 
+    check_host(host)
     run_service(open_run(run, sets=sets or (), trust=trust), store, host, port)
 
 

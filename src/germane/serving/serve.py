@@ -13,7 +13,7 @@ from .guard import is_loopback
 if TYPE_CHECKING:
     from ..recommender import Recommender
 
-__all__ = ["serve"]
+__all__ = ["check_host", "serve"]
 
 
 def serve(
@@ -27,8 +27,7 @@ def serve(
 
     ``store``: an address or an open store; absent: ``$GERMANE_STORE``, else ``germane.db`` in the current folder.
     """
-    if not is_loopback(host):
-        raise ConfigError(f"host {host}: a service without keys answers this machine only: leave the host out, or say 127.0.0.1, localhost or ::1.")
+    check_host(host)
     import uvicorn
 
     from ..bundle import load
@@ -46,6 +45,12 @@ def serve(
         finally:
             if opened is not store:
                 opened.close()
+
+
+def check_host(host: str) -> None:
+    """Refuse an address that others could reach."""
+    if not is_loopback(host):
+        raise ConfigError(f"host {host}: a service without keys answers this machine only: leave the host out, or say 127.0.0.1, localhost or ::1.")
 
 
 def _listen(host: str, port: int) -> socket.socket:
