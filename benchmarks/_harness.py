@@ -113,12 +113,12 @@ class Benchmark:
         return next((place for place, plan in enumerate(self.plans) if plan.name == name), len(self.plans))
 
     def _is_there(self, runs: Sequence[Mapping[str, Any]], plan: Plan, seed: int) -> bool:
-        """Whether it was run by the recipe of today. A run of before recipes were recorded counts."""
+        """Whether it was run, and by the recipe of today."""
         run = next((run for run in runs if (run["plan"], run["seed"]) == (plan.name, seed)), None)
-        if run is None or plan.sections is None or not run.get("recipe"):
+        if run is None or plan.sections is None:
             return run is not None
         with tempfile.TemporaryDirectory() as scratch:
-            same = run["recipe"] == plan_hash(plan, plan.sections(seed, Path(scratch)))
+            same = run.get("recipe") == plan_hash(plan, plan.sections(seed, Path(scratch)))
         if not same:
             print(f"{self.name}, {plan.name}, seed {seed}: its recipe has changed since; it is made again.")
         return same

@@ -13,7 +13,7 @@ from torch import nn
 from germane.encoders import LearningTexts, PretrainedText
 from germane.errors import ConfigError
 from germane.training import TrainingOptions
-from germane.training.optimisers import TEXT, optimisers_of, set_rates
+from germane.training.optimisers import PUT_IN, TEXT, optimisers_of, set_rates
 
 
 class Shop(nn.Module):
@@ -67,9 +67,10 @@ def test_layers_of_a_language_model_learn_at_falling_rates(tuned: Callable[[str]
     assert sorted(learning) == sorted(id(p) for p in model.parameters())
 
 
-def test_one_number_leaves_pretrained_layers_a_small_rate_and_new_ones_its_own(tuned: Callable[[str], LearningTexts]) -> None:
+def test_one_number_leaves_pretrained_layers_a_small_rate_and_what_is_put_in_a_larger_one(tuned: Callable[[str], LearningTexts]) -> None:
     assert rates(made(Shop(texts := tuned("top:1")), learning_rate=1e-2), texts.layers()[-1]) == {TEXT}
-    assert rates(made(Shop(texts := tuned("lora")), learning_rate=1e-2), list(texts.parameters())) == {1e-2}
+    assert rates(made(Shop(texts := tuned("lora")), learning_rate=1e-2), texts.layers()[-1]) == {PUT_IN}
+    assert rates(made(Shop(texts := tuned("lora")), learning_rate=1e-4), texts.layers()[-1]) == {1e-4}
     said = made(Shop(texts := tuned("adapter")), learning_rate={"text": 1e-3}, layer_decay=1.0)
     assert rates(said, list(texts.parameters())) == {1e-3}
 

@@ -104,7 +104,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_whole_epoch(
             "training.learning_rate.rest, which is 0.002, and .text, that of the language model, which is 0.001",
             (2e-4, 1e-4),
         ),
-        ("lora", 2e-3, True, "training.learning_rate, which is 0.002", 2e-4),  # what is put in learns like the rest
+        ("lora", 2e-3, True, "training.learning_rate.rest, which is 0.002, and .text, that of the language model, which is 0.0005", (2e-4, 5e-5)),
         ("top:1", 2e-3, False, "training.learning_rate, which is 0.002", 2e-4),
         ("top:1", {"text": 1e-3}, False, "training.learning_rate.rest, which is 0.002", {"rest": 2e-4, "text": 1e-3}),
     ],

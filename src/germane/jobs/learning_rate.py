@@ -14,6 +14,7 @@ from ..data import Dataset, Split
 from ..errors import TrainingError
 from ..models import Learned
 from ..training import RangeTest, range_test
+from ..training.optimisers import text_rate
 from .fitting import Fitting, first_alone
 
 __all__ = ["Tried", "try_rates"]
@@ -30,7 +31,7 @@ class Tried:
     model: str
     test: RangeTest
     text: float | None
-    """How much of the suggestion a language model takes, where the config tells it apart."""
+    """How much of the suggestion a language model that learns takes; None: there is none."""
 
     def as_json(self) -> dict[str, Any]:
         test = self.test
@@ -76,6 +77,7 @@ def _tried(config: Config, dataset: Dataset, split: Split) -> list[Tried]:
         part = copy.copy(recommender)
         part.model = member
         feed, _ = Fitting(part, dataset, split, options, config.evaluation, None, None).lesson(member)
-        apart = options.text_rate / options.rate if options.text_rate is not None and member.texts_that_learn() is not None else None
+        text = text_rate(member.texts_that_learn(), options)
+        apart = None if text is None else text / options.rate
         tried.append(Tried(type(member).__name__, range_test(member, feed, options, seed=config.seed), apart))
     return tried

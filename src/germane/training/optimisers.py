@@ -20,6 +20,8 @@ STRETCH = 2.0
 """Row-wise steps are so much longer than Adam's learning rate says: at the same length they learnt more slowly (docs/models.md)."""
 TEXT = 1e-5
 """Learning rate of a pretrained layer: with that of new ones it would forget what it knows."""
+PUT_IN = 5e-4
+"""That of what is put in beside pretrained layers, at most the rest's: at this one's it runs away from what the model has learnt of its vectors."""
 FUSED = ("cpu", "cuda")
 """Where torch steps through all weights in one kernel: on a CPU in a quarter of the time, to the last bit but one."""
 
@@ -30,8 +32,7 @@ def optimisers_of(model: Learned, options: TrainingOptions, n_items: int, n_user
 
     Weights are parted by their learning rate (``initial_lr`` of each group, as torch's own schedulers call it) and by whether they decay: biases,
     norms and other single numbers do not, tables of tokens do, as in BERT (Devlin et al., 2019). Pretrained layers of a language model learn at a
-    small rate, each at ``layer_decay`` of that of the layer above (Howard and Ruder, 2018); what was put in beside them is new, and learns like all
-    the rest, unless a rate of ``text`` is said.
+    small rate, each at ``layer_decay`` of that of the layer above (Howard and Ruder, 2018); what was put in beside them is new, and learns faster.
     """
     learning = [p for p in model.parameters() if p.requires_grad]
     tables = tables_of(model, {n_items, n_users, n_users + 1}, options.sparse) if options.rowwise or options.sparse else []
@@ -56,14 +57,14 @@ def set_rates(optimisers: Sequence[torch.optim.Optimizer], factor: float) -> Non
 
 
 def text_rate(texts: LearningTexts | None, options: TrainingOptions) -> float | None:
-    """Learning rate of a language model's topmost layer; None: there is none that learns, or it learns like the rest."""
-    if texts is None or (texts.beside and options.text_rate is None):
-        return None
-    return TEXT if options.text_rate is None else options.text_rate
+    """Learning rate of a language model's topmost layer; None: there is none that learns."""
+    if texts is None or options.text_rate is not None:
+        return None if texts is None else options.text_rate
+    return min(PUT_IN, options.rate) if texts.beside else TEXT
 
 
 def _rates(texts: LearningTexts | None, options: TrainingOptions) -> dict[int, float]:
-    """Of a language model's weights, by their id; where they learn like the rest, of none."""
+    """Of a language model's weights, by their id."""
     top = text_rate(texts, options)
     if texts is None or top is None:
         return {}

@@ -61,9 +61,9 @@ class TrainingOptions(Options):
     nothing."""
     learning_rate: Annotated[PositiveFloat | Mapping[Literal["text", "rest"], PositiveFloat], Searched(3e-4, 2e-2, log=True)] = 2e-3
     """Length of a step. ``{text = 1e-5, rest = 1e-3}`` tells a language model that learns from all the rest. Where ``text`` is not said, pretrained
-    layers have 1e-5, and what is put in beside them (LoRA, adapter, prefix) has the rate of the rest."""
+    layers have 1e-5, and what is put in beside them (LoRA, adapter, prefix) has 5e-4, or the rate of the rest if that is less."""
     layer_decay: float = Field(default=0.9, gt=0, le=1)
-    """Where the language model has a rate of its own: each layer's share of that of the layer above; the topmost has all of it."""
+    """Of a language model that learns: each layer's share of the learning rate of the layer above; the topmost has all of it."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt", "plateau"] = "constant"
     """What the learning rate does after the warm-up: ``linear`` and ``cosine`` fall to zero over ``epochs``, ``inverse_sqrt`` with the root of the
     steps; ``plateau`` falls where the validation figure (without a validation part: the loss) no longer gets better."""
