@@ -34,6 +34,9 @@ def test_a_decimal_comma_is_told_from_lists_and_thousands(tmp_path: Path) -> Non
     assert as_numbers(said, "n").to_list() == [1.0, 2.5]
     with pytest.raises(DataError, match="'1,5'"):
         as_numbers(read_files("e.csv", tmp_path, Format(decimal=".")), "price")
+    for cells, blamed in (("1,5;2,5;warm", "line 4.*'warm'"), ("1,5;2.5;3", "line 2.*'1,5'")):  # what is no number, and two marks in one column
+        with pytest.raises(DataError, match=blamed):
+            as_numbers(read_files("f.csv", written(tmp_path, "f.csv", "item;price\n" + "".join(f"a;{cell}\n" for cell in cells.split(";")))), "price")
 
 
 @pytest.mark.parametrize(

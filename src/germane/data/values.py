@@ -136,7 +136,8 @@ def as_numbers(table: Table, name: str) -> pl.Series:
     if kind == pl.String:
         text = column.str.strip_chars()
         text = text.set(text.str.to_lowercase().is_in(MISSING), None)
-        comma = table.decimal == "," or (table.decimal is None and _decimal_comma(text.drop_nulls()))
+        told = text.filter(text.str.contains(f"{_COMMA}|{_NUMBER}"))  # what is no number at all is what the error has to name
+        comma = table.decimal == "," or (table.decimal is None and _decimal_comma(told))
         dotted = text.str.replace(",", ".", literal=True) if comma else text
         numbers = dotted.cast(pl.Float64, strict=False)
         bad = text.is_not_null() & ~numbers.is_finite().fill_null(False)
