@@ -193,3 +193,13 @@ def test_what_was_shown_knows_what_its_user_did_before_also_where_items_are_put_
     silent = Timelines(table, 20, 4, shown=shown, augment=AugmentOptions(reorder=1.0, share=1.0))
     batch = next(iter(silent.draw(np.random.default_rng(0))))
     assert batch.shown is not None and batch.shown.weights.tolist() == [0.0]  # its history holds what came later
+
+
+def test_a_stretch_as_a_query_is_as_old_as_at_its_last_moment() -> None:
+    """What learns from histories alone sees events at the ages that a query at the end would."""
+    events = {"user": list("aaaabb"), "item": list("wxyzwx"), "time": [100, 110, 150, 400, 0, 7]}
+    batch = next(iter(Timelines(table_of(Dataset.from_frames(events, columns={"time": "time"})), 10, 8).draw(None)))
+    asked = batch.histories()
+    found = {tuple(row[row >= 0].tolist()): ages[row >= 0].tolist() for row, ages in zip(asked.history, asked.ages, strict=True)}
+    assert sorted(found.values()) == [[7.0], [300.0, 290.0, 250.0]] and sorted(asked.times.tolist()) == [7.0, 400.0]
+    assert not asked.moment.codes.any() and not asked.words.typed.any() and asked.moment.codes.ndim == 2
