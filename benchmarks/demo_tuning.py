@@ -1,4 +1,4 @@
-"""Chooses the demo's options on validation: as many trials for every rival as for the model.
+"""Chooses the demo's options on validation: as many trials for every rival as for the model, whose best is run once more where it ended learning.
 
     python benchmarks/demo_tuning.py               # some 30 minutes on two cores; goes on where it was stopped
     python benchmarks/demo_tuning.py --quick       # one trial each, one epoch: shows that it runs, writes nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,45 +11,36 @@ import pytest
 import torch
 
 from germane import Query
-from germane.batches import EventTable, QueryBatch, Timelines
+from germane.batches import QueryBatch, Timelines
 from germane.data import LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import ConfigError
 from germane.jobs.train import fit
-from germane.models import GRU, ContextTransformer, DCNv2, Learned, SASRec
+from germane.models import GRU, ContextTransformer, DCNv2, SASRec, TwoSided
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import ContrastOptions, TrainingOptions
 from germane.training.contrast import contrast, view_of
 
 SMALL: dict[str, Any] = {"width": 16, "blocks": 1, "length": 12}
+Ready = Callable[[TwoSided], tuple[Recommender, Timelines]]
 MODELS = [SASRec(**SMALL), GRU(width=16, length=12), ContextTransformer(**SMALL, text_width=8)]
 
 
-def ready(model: Learned) -> tuple[Recommender, Timelines]:
-    dataset = small_shop()
-    recommender = Recommender(type(model)(**model.settings()), text=HashedText(width=32))
-    torch.manual_seed(0)
-    recommender.prepare(dataset)
-    recommender.model.warm(dataset, recommender.content)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
-    return recommender, Timelines(table, 12, 20)
-
-
-def queries() -> QueryBatch:
+def queries(ready: Ready) -> QueryBatch:
     recommender, _ = ready(MODELS[2])
     recommender.remember(small_shop())
     return recommender.batch([Query(user=f"u{n}") for n in range(40)])
 
 
-def views(**said: float) -> tuple[QueryBatch, list[QueryBatch]]:
+def views(ready: Ready, **said: float) -> tuple[QueryBatch, list[QueryBatch]]:
     torch.manual_seed(1)
-    asked = queries()
+    asked = queries(ready)
     return asked, [view_of(asked, ContrastOptions(**said)) for _ in range(30)]
 
 
-def test_views_are_runs_subsets_or_shuffles_of_the_same_events() -> None:
-    asked, found = views(crop=0.5, mask=0.4, reorder=0.5)
+def test_views_are_runs_subsets_or_shuffles_of_the_same_events(ready: Ready) -> None:
+    asked, found = views(ready, crop=0.5, mask=0.4, reorder=0.5)
     kinds = dict.fromkeys(("run", "subset", "shuffle"), 0)
     for view in found:
         for was, now in zip(asked.history.tolist(), view.history.tolist(), strict=True):
@@ -63,8 +55,8 @@ def test_views_are_runs_subsets_or_shuffles_of_the_same_events() -> None:
     assert all(count > 200 for count in kinds.values())
 
 
-def test_what_belongs_to_an_event_moves_with_it_and_times_stay() -> None:
-    asked, found = views(reorder=1.0)
+def test_what_belongs_to_an_event_moves_with_it_and_times_stay(ready: Ready) -> None:
+    asked, found = views(ready, reorder=1.0)
     worth = {(item, value) for row in range(40) for item, value in zip(asked.history[row].tolist(), asked.history_values[row].tolist(), strict=True)}
     for view in found:
         assert torch.equal(view.ages, asked.ages) and torch.equal(view.times, asked.times)
@@ -77,7 +69,7 @@ def test_what_belongs_to_an_event_moves_with_it_and_times_stay() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
-def test_it_learns_to_tell_histories_apart_without_a_target(model: Learned) -> None:
+def test_it_learns_to_tell_histories_apart_without_a_target(ready: Ready, model: TwoSided) -> None:
     recommender, feed = ready(model)
     learning = recommender.model.train()
     rule = torch.optim.Adam(learning.parameters(), lr=1e-2)
@@ -92,7 +84,7 @@ def test_it_learns_to_tell_histories_apart_without_a_target(model: Learned) -> N
     assert losses[0] < math.log(20) + 1 and sum(losses[-4:]) / 4 < 0.7 * losses[0]
 
 
-def test_short_histories_and_a_lone_one_ask_for_nothing() -> None:
+def test_short_histories_and_a_lone_one_ask_for_nothing(ready: Ready) -> None:
     recommender, feed = ready(SASRec(**SMALL))
     batch = next(feed.draw(None))
     assert contrast(recommender.model, batch.share(0, 20), ContrastOptions()).item() == 0

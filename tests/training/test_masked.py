@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,36 +11,27 @@ import numpy as np
 import pytest
 import torch
 
-from germane.batches import EventTable, QueryBatch, Timelines
+from germane.batches import QueryBatch, Timelines
 from germane.data import LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import ConfigError
 from germane.jobs.train import fit
 from germane.losses import Objective
-from germane.models import GRU, ContextTransformer, DCNv2, Learned, SASRec, TwoSided
+from germane.models import GRU, ContextTransformer, DCNv2, SASRec, TwoSided
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import MaskedOptions, TrainingOptions
 from germane.training.masked import masked
 
 SMALL: dict[str, Any] = {"width": 16, "blocks": 1, "length": 12, "dropout": 0.0}
+Ready = Callable[[TwoSided], tuple[Recommender, Timelines]]
 MODELS = [SASRec(**SMALL), GRU(width=16, length=12), ContextTransformer(**SMALL, text_width=8)]
 
 
-def ready(model: Learned) -> tuple[TwoSided, Timelines]:
-    dataset = small_shop()
-    recommender = Recommender(type(model)(**model.settings()), text=HashedText(width=32))
-    torch.manual_seed(0)
-    recommender.prepare(dataset)
-    recommender.model.warm(dataset, recommender.content)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
-    assert isinstance(recommender.model, TwoSided)
-    return recommender.model, Timelines(table, 12, 20)
-
-
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
-def test_hidden_events_are_asked_of_those_before_and_after(model: Learned, monkeypatch: pytest.MonkeyPatch) -> None:
-    learning, feed = ready(model)
+def test_hidden_events_are_asked_of_those_before_and_after(ready: Ready, model: TwoSided, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender, feed = ready(model)
+    learning = recommender.model
     batch = next(feed.draw(None))
     read: list[QueryBatch] = []
     vectors = type(learning).query_vectors
@@ -61,8 +53,9 @@ def test_hidden_events_are_asked_of_those_before_and_after(model: Learned, monke
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
-def test_it_learns_to_find_them_without_a_target(model: Learned) -> None:
-    learning, feed = ready(model)
+def test_it_learns_to_find_them_without_a_target(ready: Ready, model: TwoSided) -> None:
+    recommender, feed = ready(model)
+    learning = recommender.model
     learning.train()
     rule = torch.optim.Adam(learning.parameters(), lr=1e-2)
     losses = []
@@ -76,8 +69,9 @@ def test_it_learns_to_find_them_without_a_target(model: Learned) -> None:
     assert abs(losses[0] - math.log(24)) < 0.7 and sum(losses[-6:]) / 6 < losses[0] - 0.25
 
 
-def test_what_was_taken_later_is_no_negative_where_seen_items_are_none() -> None:
-    learning, feed = ready(SASRec(**SMALL))
+def test_what_was_taken_later_is_no_negative_where_seen_items_are_none(ready: Ready) -> None:
+    recommender, feed = ready(SASRec(**SMALL))
+    learning = recommender.model
     batch = next(feed.draw(None))
     learning.objective = Objective("softmax", seen_as_negatives=False)
     with torch.no_grad():
@@ -89,8 +83,9 @@ def test_what_was_taken_later_is_no_negative_where_seen_items_are_none() -> None
     assert 24 - taken - 2 < found < 24 - 2
 
 
-def test_short_histories_and_unknown_items_ask_for_nothing() -> None:
-    learning, feed = ready(SASRec(**SMALL))
+def test_short_histories_and_unknown_items_ask_for_nothing(ready: Ready) -> None:
+    recommender, feed = ready(SASRec(**SMALL))
+    learning = recommender.model
     batch = next(feed.draw(None))
     learning.known[:] = False
     assert masked(learning, batch, MaskedOptions()).item() == 0
