@@ -104,7 +104,14 @@ def test_an_index_that_does_not_answer_is_given_up_within_five_seconds(
     assert (fetch.fetch_package("pack", "1", None, "pack/", "pack", "") / "a").read_text() == "A"
 
 
-def test_a_download_that_broke_off_is_tried_again_with_a_longer_breath(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("told", "first"), [(None, "3.5"), ("1", "3.5"), ("12", "12"), ("180", "20"), ("soon", "3.5")])
+def test_a_download_that_broke_off_is_tried_again_with_a_longer_breath(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str | None, first: str
+) -> None:
+    if told is None:
+        monkeypatch.delenv("PIP_DEFAULT_TIMEOUT", raising=False)
+    else:
+        monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", told)
     sha256, breaths = wheel(tmp_path / "pack-1-py3-none-any.whl", {"pack/a": "A"}), list[str]()
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -115,7 +122,7 @@ def test_a_download_that_broke_off_is_tried_again_with_a_longer_breath(tmp_path:
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(fetch.subprocess, "run", run)
-    assert (fetch.fetch_package("pack", "1", sha256, "pack/", "pack", "") / "a").read_text() == "A" and breaths == ["3.5", "20"]
+    assert (fetch.fetch_package("pack", "1", sha256, "pack/", "pack", "") / "a").read_text() == "A" and breaths == [first, "20"]
 
 
 def test_an_archive_whose_server_does_not_answer_is_given_up(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:

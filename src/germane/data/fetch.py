@@ -110,7 +110,7 @@ def _download(package: str, work: Path) -> tuple[Path | None, str]:
     """The wheel that pip found, or what it said. An index that says nothing is given up soon, and others that pip knows are still asked; a download
     that broke off is tried once more with a longer breath."""
     said = ""
-    for patience in (PATIENCE, SLOW):
+    for patience in (_first_patience(), SLOW):
         command = [*_PIP, "download", "--quiet", "--no-deps", "--retries", "0", "--timeout", f"{patience:g}", "--dest", str(work), package]
         began = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -121,6 +121,12 @@ def _download(package: str, work: Path) -> tuple[Path | None, str]:
         if "No matching distribution" in said:
             return None, f"no answer of the package index within {patience:g} s" if time.monotonic() - began >= patience else said
     return None, said
+
+
+def _first_patience() -> float:
+    """Seconds. Who told pip to wait longer knows a slow index to be there."""
+    told = os.environ.get("PIP_DEFAULT_TIMEOUT", "")
+    return min(SLOW, max(PATIENCE, float(told))) if told.isdecimal() else PATIENCE
 
 
 def _once(into: str, fetch: Callable[[Path, Path], None], done: str) -> Path:
