@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from optuna import Study
 
 from germane.errors import TrainingError
 from germane.jobs.search import search
+from germane.jobs.search.workers import Budget
 
 Writes = Callable[..., Path]
 
@@ -46,3 +49,22 @@ def test_two_processes_share_a_study(counted: Writes, shop: Path) -> None:
     found = search(counted(), shop / "out", trials=4, jobs=2)
     assert sorted(one.number for one in found.attempts) == list(range(4)) and {one.state for one in found.attempts} == {"done"}
     assert found.own is not None and found.best.validation is not None
+
+
+def test_one_process_at_a_time_asks_for_a_trial(counted: Writes, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that asked together were given the same one now and then, and the second could not end it."""
+    held: list[bool] = []
+    made, ask = Budget.__init__, Study.ask
+    budgets: list[Budget] = []
+    monkeypatch.setattr(Budget, "__init__", lambda self, *given, **said: (made(self, *given, **said), budgets.append(self))[0])
+
+    def asked(study: Study, *given: Any, **said: Any) -> Any:
+        free = budgets[-1].asking.acquire(block=False)
+        held.append(not free)
+        if free:
+            budgets[-1].asking.release()
+        return ask(study, *given, **said)
+
+    monkeypatch.setattr(Study, "ask", asked)
+    search(counted(), shop / "out", trials=2)
+    assert held == [True, True]

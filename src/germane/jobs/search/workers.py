@@ -40,6 +40,8 @@ class Budget:
         self.until, self.longest = until, longest
         self._left = context.Value("i", trials)
         self._stopped = context.Event()
+        self.asking = context.Lock()
+        """Held while a trial is asked for: SQLite locks no row, so two processes could be given the one that waits."""
 
     def take(self) -> bool:
         """One trial, if there is one."""
@@ -98,7 +100,8 @@ def alone(study: Study, task: Task, space: Space, budget: Budget, done: Callable
     seen = _tried(study)
     most = space.size + (len(space.own_params()) < len(space.ranges))  # the config as it stands may lie outside
     while len(seen) < most and budget.take():
-        trial = study.ask()
+        with budget.asking:
+            trial = study.ask()
         own = bool(trial.user_attrs.get("own"))
         values = space.draw(trial, own)
         written = json.dumps(values, sort_keys=True)
