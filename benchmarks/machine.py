@@ -127,7 +127,7 @@ def flagship_side(items: int, length: int, blocks: int, training: Mapping[str, A
     import numpy as np
     import torch
 
-    from germane.batches import EventTable, Timelines
+    from germane.batches import Timelines
     from germane.data import Dataset
     from germane.models import ContextTransformer
     from germane.recommender import Recommender
@@ -152,7 +152,7 @@ def flagship_side(items: int, length: int, blocks: int, training: Mapping[str, A
     model.train()
     rules = optimisers_of(model, options, dataset.n_items, dataset.n_users)
     stepper = Stepper(model, rules, options, torch.device("cpu"))
-    batch = next(iter(Timelines(EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset)), length, users).draw(None)))
+    batch = next(iter(Timelines(recommender.table(dataset), length, users).draw(None)))
 
     def forward() -> Any:
         with stepper.precision.autocast():

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import times
-from .batches import Encode, QueryBatch, event_frame, profiles, typed_words
+from .batches import Encode, EventTable, QueryBatch, event_frame, profiles, typed_words
 from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.brought import items_of, pairs_of
 from .data.tables import as_table
 from .encoders import Encoder, ItemContent, NoText, VectorCache, Words, prompts
 from .errors import AbilityError, QueryError
-from .features import Categories, Feature, FeatureSet, Moments, Numbers, Place, Time
+from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
 from .features.base import TIME
 from .histories import Histories
 from .models import ContextTransformer, Model
@@ -141,9 +141,12 @@ class Recommender:
     def _prompts(self, frame: pl.DataFrame, dataset: Dataset) -> list[str]:
         return prompts(frame, dataset.prompt, [c for c in dataset.columns.text if c in frame.columns], dataset.separators)
 
-    def profiles_of(self, dataset: Dataset) -> Moments:
-        """What is known of each user of ``dataset``, as models read it."""
-        return profiles(self.features.profile or FeatureSet([]), dataset.users)
+    def table(
+        self, dataset: Dataset, *, visible: NDArray[np.int64] | None = None, words: tuple[Words, NDArray[np.int64]] | None = None
+    ) -> EventTable:
+        """The events of ``dataset`` as models read them, ``visible`` ones in histories. ``words``: those of ``typed``, where it was asked before."""
+        known = profiles(self.features.profile or FeatureSet([]), dataset.users)
+        return EventTable(dataset, self.features, profile=known, visible=visible, words=words or self.typed(dataset))
 
     def typed(self, dataset: Dataset, encode: Encode | None = None) -> tuple[Words, NDArray[np.int64]] | None:
         """All that was typed at events, and each event's row among it; row 0 = nothing. None: no encoder reads it."""

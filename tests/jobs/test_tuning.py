@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import germane
 from germane import Query
-from germane.batches import EventTable, Timelines
+from germane.batches import Timelines
 from germane.config import Config
 from germane.data import LeaveLastOut
 from germane.encoders import LearningTexts, PretrainedText
@@ -53,7 +53,7 @@ def prepared(tiny_bert: Path, tuning: str, text: dict[str, object] | None = None
     torch.manual_seed(3)
     recommender.prepare(dataset)
     recommender.model.warm(dataset, recommender.content)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+    table = recommender.table(dataset)
     return recommender, Timelines(table, 8, 64)
 
 

@@ -66,9 +66,9 @@ def test_unknown_items_are_never_negatives() -> None:
     model = recommender.model
     assert isinstance(model, ContextTransformer)
     model.items.known[5] = False
-    from germane.batches import EventTable, Timelines
+    from germane.batches import Timelines
 
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train, words=recommender.typed(dataset))
+    table = recommender.table(dataset, visible=split.train)
     for loss in ("softmax", "sampled_softmax", "bce", "gbce", "bpr"):
         model.zero_grad()
         for batch in Timelines(table, 10, 16).draw(np.random.default_rng(0)):
@@ -121,9 +121,8 @@ def test_no_future_in_a_history() -> None:
     split = LeaveLastOut().divide(dataset)
     recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=32))
     recommender.prepare(dataset.take(split.train))
-    from germane.batches import EventTable
 
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    table = recommender.table(dataset)
     queries = table.queries(split.test, 20)
     times = queries.times[:, None] - queries.ages
     assert bool((times[queries.history >= 0] < queries.times[:, None].expand_as(times)[queries.history >= 0]).all())

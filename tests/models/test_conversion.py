@@ -12,7 +12,7 @@ import torch
 
 import germane
 from germane import Recommender
-from germane.batches import EventTable, Timelines
+from germane.batches import Timelines
 from germane.data import ByTime, Dataset, NoSplit, Random
 from germane.errors import AbilityError, ConfigError, DataError
 from germane.evaluation import EvaluationOptions, Validation, cases_of
@@ -200,7 +200,7 @@ def test_all_heads_learn_at_once() -> None:
     assert figures["auc"] != figures["conversion_auc"]
     model = recommender.model
     assert isinstance(model, ContextTransformer) and model.look is not None
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train)
+    table = recommender.table(dataset, visible=split.train)
     batch = next(iter(Timelines(table, 20, 16).draw(np.random.default_rng(0))))
     losses = model.train().loss(batch, model.objective)
     assert set(losses) == set(heads)

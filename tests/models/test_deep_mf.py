@@ -12,7 +12,6 @@ import torch
 
 import germane
 from germane import Query, Recommender
-from germane.batches import EventTable
 from germane.data import Dataset, NoSplit, Random
 from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
@@ -36,7 +35,7 @@ def test_no_cell_answers_for_itself() -> None:
     """What a pair is told hangs neither on the item's place in the row nor on the user's place in the column, but on all the others."""
     dataset = small_shop()
     recommender, model = fitted(dataset)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    table = recommender.table(dataset)
     row = int(dataset.timelines.rows(3)[-1])
     queries = table.queries(np.array([row]), 200)
     taken = int(queries.history[0, 0])
@@ -61,7 +60,7 @@ def test_training_knows_a_pair_by_its_other_takers_alone() -> None:
     """An item that one user took has an empty column there: it teaches nothing, or an empty column would mean that it was taken."""
     dataset = Dataset.from_frames({"user": list("aabb"), "item": ["x", "only a's", "x", "y"], "time": [1, 2, 3, 4]}, columns={"time": "time"})
     recommender, model = fitted(dataset, epochs=1, blank=0)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    table = recommender.table(dataset)
     only = int(dataset.items["id"].to_list().index("only a's"))
     rows = table.rows_of(np.flatnonzero(dataset.item_codes == only), 10)
     shared = table.rows_of(np.flatnonzero(dataset.item_codes == dataset.items["id"].to_list().index("x")), 10)

@@ -98,7 +98,7 @@ def test_users_who_never_click_lower_the_probability(heads: Any) -> None:
     recommender = Recommender(ContextTransformer(**{**SMALL, "length": 30}), exclude_seen=False)
     training = TrainingOptions(heads=heads, epochs=12, batch=16, learning_rate=5e-3, warmup=0)
     fit(recommender, dataset, NoSplit().divide(dataset), training, evaluation=EvaluationOptions(exclude_seen=False))
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    table = recommender.table(dataset)
     rows = table.rows_of(np.arange(720), 30)
     with torch.inference_mode():
         told = recommender.model.eval().clicks(rows.queries, rows.items[:, None])[:, 0].sigmoid()  # type: ignore[attr-defined]
@@ -148,7 +148,7 @@ def test_heads_learn_beside_ranking() -> None:
     fit(recommender, dataset, split, training, evaluation=EvaluationOptions(exclude_seen=False))
     model = recommender.model
     assert isinstance(model, ContextTransformer) and model.look is not None
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=split.train)
+    table = recommender.table(dataset, visible=split.train)
     batch = next(iter(Timelines(table, 10, 16).draw(np.random.default_rng(0))))
     told = model.train().loss(batch, model.objective)
     assert set(told) == {"ranking", "click", "rating"}
@@ -220,7 +220,7 @@ def test_training_remembers_what_a_query_would_and_never_the_event_itself(seed: 
     recommender = Recommender(model, exclude_seen=False)
     recommender.prepare(dataset)
     model.warm(dataset, recommender.content)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    table = recommender.table(dataset)
     in_training: dict[float, list[float]] = {}
     for batch in Timelines(table, 10, 3).draw(None if seed is None else np.random.default_rng(seed)):
         told.clear()

@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from germane import Query, Recommender
-from germane.batches import EventTable, QueryBatch
+from germane.batches import QueryBatch
 from germane.data import Dataset, Random
 from germane.errors import ConfigError, DataError
 from germane.evaluation import EvaluationOptions
@@ -181,7 +181,7 @@ def test_long_vectors_cost() -> None:
     model = recommender.model
     assert isinstance(model, DCNv2)
     dataset = ratings()
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    table = recommender.table(dataset)
     batch = table.rows_of(np.arange(64), 1)
     objective = Objective(heads={"rating": 1.0})
     plain = model.loss(batch, objective)["rating"]

@@ -71,7 +71,7 @@ def shop_of(kind: type[SequenceModel], **options: float) -> tuple[SequenceModel,
     model = recommender.model
     assert isinstance(model, SequenceModel) and not model.known[UNKNOWN] and model.known[:UNKNOWN].all()
     torch.nn.init.normal_(model.start)  # as if learnt: zeros would hide much
-    return model, EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    return model, recommender.table(dataset)
 
 
 def vectors(model: SequenceModel, table: EventTable, history: list[list[int]]) -> torch.Tensor:

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 import torch
 
-from germane.batches import EventTable
 from germane.bundle import load, save
 from germane.data import Dataset, LeaveLastOut
 from germane.encoders import HashedText, word_codes
@@ -65,7 +64,7 @@ def test_live_words_are_those_of_training() -> None:
     dataset = codewords()
     recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=8))
     recommender.prepare(dataset)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+    table = recommender.table(dataset)
     row = 7
     own = table.words[torch.from_numpy(table.word_rows[[row]])]
     live = recommender.batch([Query(user="u1", words=dataset.events["words"][row])]).words

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from germane.batches import EventTable, Timelines
+from germane.batches import Timelines
 from germane.encoders import HashedText
 from germane.models import TwoSided
 from germane.recommender import Recommender
@@ -22,7 +22,7 @@ def ready() -> Callable[[TwoSided], tuple[Recommender, Timelines]]:
         torch.manual_seed(0)
         recommender.prepare(dataset)
         recommender.model.warm(dataset, recommender.content)
-        table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+        table = recommender.table(dataset)
         return recommender, Timelines(table, 12, 20)
 
     return made

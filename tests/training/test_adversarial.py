@@ -216,7 +216,7 @@ def test_a_language_model_that_learns_is_left_where_it_is(tiny_bert: Path, tunin
         recommender = Recommender(ContextTransformer(width=8, blocks=1, length=8, text_width=8, **said), text=text, seed=0)
         recommender.prepare(dataset)
         recommender.model.warm(dataset, recommender.content)
-        table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+        table = recommender.table(dataset)
         return recommender.model, Timelines(table, 8, 64)
 
     model, feed = ready()

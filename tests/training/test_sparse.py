@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from germane.batches import EventTable, Timelines
+from germane.batches import Timelines
 from germane.data import LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import ConfigError, TrainingError
@@ -83,7 +83,7 @@ def test_a_step_touches_the_rows_that_it_reads_alone(rowwise: bool) -> None:
     model.warm(dataset, recommender.content)
     options = TrainingOptions(loss="sampled_softmax", sparse=True, rowwise=rowwise, weight_decay=0.1)
     rules = optimisers_of(model, options, dataset.n_items, dataset.n_users)
-    batch = next(Timelines(EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset)), 4, 1).draw(None))
+    batch = next(Timelines(recommender.table(dataset), 4, 1).draw(None))
     table = model.items.identity.weight
     before = table.detach().clone()
     Stepper(model, rules, options, torch.device("cpu"))([batch], 0.1, "here")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from germane import Recommender
-from germane.batches import EventTable, Rows, Timelines
+from germane.batches import Rows, Timelines
 from germane.encoders import HashedText
 from germane.losses import in_common
 from germane.models import BiasedMF, ContextTransformer, Learned, SASRec
@@ -60,7 +60,7 @@ def after(model: Learned, batch: int, accumulate: int, steps: int, **options: An
     recommender.prepare(dataset)
     model.warm(dataset, recommender.content)
     model.double()
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+    table = recommender.table(dataset)
     feed = Timelines(table, 5, batch) if model.learns_from == "timelines" else Rows(table, np.arange(len(dataset)), batch, length=1)
     taken = [0]
 
@@ -100,7 +100,7 @@ def test_a_step_holds_the_stretches_that_a_larger_batch_would(batches: int) -> N
     dataset = small_shop()
     recommender = Recommender(SASRec(width=4, blocks=1))
     recommender.prepare(dataset)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    table = recommender.table(dataset)
     small, large = Timelines(table, 5, 7), Timelines(table, 5, 7 * batches)
 
     def targets(group: Any) -> list[int]:
@@ -117,7 +117,7 @@ def test_rows_come_as_many_batches_a_step() -> None:
     dataset = small_shop()
     recommender = Recommender(BiasedMF(width=4))
     recommender.prepare(dataset)
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset))
+    table = recommender.table(dataset)
     sizes = [[len(batch) for batch in step] for step in Rows(table, np.arange(100), 30).steps(np.random.default_rng(0), 3)]
     assert sizes == [[30, 30, 30], [10]]
 

@@ -64,7 +64,7 @@ def cases_of(recommender: Recommender, dataset: Dataset, split: Split, part: str
     else:
         visible = np.sort(np.concatenate([split.train, split.validation, split.test]))
     told = closed(dataset)
-    table = EventTable(told, recommender.features, profile=recommender.profiles_of(dataset), visible=visible, words=recommender.typed(dataset))
+    table = recommender.table(told, visible=visible)
     items = np.bincount(dataset.item_codes[split.train], minlength=dataset.n_items)
     users = np.bincount(dataset.user_codes[split.train], minlength=dataset.n_users)
     took = split.train[table.positive[split.train]]

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..batches import EventTable, Rows, Timelines, own_phrases
+from ..batches import Rows, Timelines, own_phrases
 from ..data import Dataset, Split
 from ..data.conversions import known_in_training
 from ..errors import TrainingError
@@ -117,7 +117,7 @@ class Fitting:
         if typed is not None and share and self.dataset.columns.text:
             own, phrases = own_phrases(train, recommender.encode_words, len(typed[0]))
             typed = typed[0] + own, typed[1]
-        table = EventTable(known, recommender.features, profile=recommender.profiles_of(self.dataset), visible=split.train, words=typed)
+        table = recommender.table(known, visible=split.train, words=typed)
         feed: Timelines | Rows
         if model.learns_from == "rows":
             feed = rows_to_learn(model, table, split.train, recommender.content.known, options, recommender.seed)

@@ -14,7 +14,6 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from ..batches import EventTable
 from ..config import Config, check_tuning
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import ConfigError, DataError, TrainingError
@@ -200,7 +199,7 @@ def balance_lists(recommender: Recommender, dataset: Dataset, train: NDArray[np.
     users, last = np.unique(dataset.user_codes[order][::-1], return_index=True)
     some = np.random.default_rng(recommender.seed).choice(last, most_lists(dataset.n_items, len(users)), replace=False)
     rows = order[::-1][some]
-    table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), visible=train, words=recommender.typed(dataset))
+    table = recommender.table(dataset, visible=train)
     query, item = left_out(table, rows, judged_by)
     recommender.model.balance(table.queries(rows, recommender.model.length), (torch.from_numpy(query), torch.from_numpy(item.astype(np.int64))))
 

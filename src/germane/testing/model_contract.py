@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ..batches import EventTable, QueryBatch
+from ..batches import QueryBatch
 from ..data import Dataset, LeaveLastOut
 from ..encoders import HashedText
 from ..errors import AbilityError
@@ -157,7 +157,7 @@ class ModelContract:
         """Training, evaluation and serving build the same tensors."""
         recommender = self.fitted()
         dataset = small_shop()
-        table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+        table = recommender.table(dataset)
         row = int(dataset.timelines.rows(3)[-1])
         past = [dataset.events[int(r)].to_dicts()[0] for r in dataset.timelines.rows(3)[:-1]]
         ids = dataset.items["id"]
@@ -181,7 +181,7 @@ class ModelContract:
         recommender = Recommender(type(self.model)(**self.model.options.model_dump()), text=HashedText(width=32))
         fit(recommender, dataset, LeaveLastOut(validation=1, test=0).divide(dataset), self.training)
         recommender.remember(dataset.take(np.setdiff1d(np.arange(len(dataset)), dataset.timelines.rows(3)[-1:])))
-        table = EventTable(dataset, recommender.features, profile=recommender.profiles_of(dataset), words=recommender.typed(dataset))
+        table = recommender.table(dataset)
         row = int(dataset.timelines.rows(3)[-1])
         event = dataset.events[row].to_dicts()[0]
         live = Query(user="u3", context={"weather": event["context:weather"], "degrees": event["context:degrees"]})
