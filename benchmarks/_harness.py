@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,7 @@ class Benchmark:
             plan = next(plan for plan in self.plans if plan.name == said.one)
             said.into.write_text(json.dumps(self._run(plan, said.seeds[0], said.quick)))
             return
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped; what was made before is kept"))  # an exit ends the run's process too
         found = self._all(said)
         if found["summary"]:
             print(shown(found["summary"], self.metrics))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
+import sys
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import Tensor
@@ -93,6 +95,20 @@ def test_accumulation_equals_the_large_batch(name: str, loss: str) -> None:
 def test_rows_accumulate_too() -> None:
     large, small = (after(ExactMF(width=4), batch, accumulate, 10, heads={"rating": 1.0}) for batch, accumulate in ((96, 1), (32, 3)))
     assert max((large[name] - small[name]).abs().max().item() for name in large) <= 1e-6
+
+
+@pytest.mark.parametrize("heads", [{"ranking": 1.0, "rating": 0.5}, {"ranking": 1.0, "conversion": 2.0}], ids=lambda heads: list(heads)[1])
+def test_heads_that_learn_from_some_events_accumulate_too(heads: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each head's loss is a mean over its own events, of which one batch holds more than another."""
+    whole = small_shop()
+    some = pl.Series(np.random.default_rng(0).random(len(whole)) < np.linspace(0.1, 0.9, len(whole)))
+    told = [pl.when(some).then(pl.col("value")).alias("value")]
+    clicks = [pl.when(some).then(pl.col("value") > 3).alias("converted"), pl.lit(50.0).alias("waited")]
+    shop = replace(whole, events=whole.events.with_columns(told if "rating" in heads else clicks))
+    monkeypatch.setattr(sys.modules[__name__], "small_shop", lambda: shop)
+    sizes = ((12, 1), (4, 3))
+    large, small = (after(MODELS["ContextTransformer"](), *size, 10, heads=heads, loss="softmax") for size in sizes)
+    assert max((large[weight] - small[weight]).abs().max().item() for weight in large) <= 1e-6
 
 
 @pytest.mark.parametrize("batches", [1, 2, 3])

@@ -126,6 +126,12 @@ class Batch:
         shown = 0.0 if self.shown is None else float(self.shown.weights.sum())
         return float(self.weights[self.targets >= 0].sum()) + shown or float(self.weights.sum())
 
+    def counts(self) -> dict[str, float]:
+        """For each head the weight of what its loss is a mean over."""
+        taken, shown = float(self.weights[self.targets >= 0].sum()), 0.0 if self.shown is None else float(self.shown.weights.sum())
+        told = _told(self.weights, values=self.values.masked_fill(self.items < 0, torch.nan), converted=self.converted)
+        return {"ranking": taken, "click": taken + shown, "rating": told["values"], "conversion": told["converted"]}
+
     def histories(self) -> QueryBatch:
         """Each stretch but its last target as the history of a query, asked at that one's time, in no moment and without words."""
         asked, times = self.queries, self.target_times[:, -1]
@@ -166,12 +172,22 @@ class RowBatch:
     def weight(self) -> float:
         return float(self.weights.sum())
 
+    def counts(self) -> dict[str, float]:
+        """As ``Batch.counts``."""
+        told = _told(self.weights, labels=self.labels, values=self.values, converted=self.converted)
+        return {"click": told["labels"], "rating": told["values"], "conversion": told["converted"]}
+
     def share(self, number: int, of: int) -> RowBatch:
         """Every ``of``-th row from ``number`` on."""
         return RowBatch(*(getattr(self, name)[number::of] for name in self.__dataclass_fields__))
 
     def to(self, device: torch.device | str) -> RowBatch:
         return RowBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+def _told(weights: Tensor, **columns: Tensor) -> dict[str, float]:
+    """The weight of the rows of which each column says something."""
+    return {name: float(weights[~column.isnan()].sum()) for name, column in columns.items()}
 
 
 def blank(moments: Moments, empty: Tensor) -> Moments:

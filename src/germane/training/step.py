@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -29,7 +29,8 @@ CARRY = 1
 
 
 class Stepper:
-    """Takes steps. Batches of a group count by their weight, so that several small ones, on one process or on several, equal one large one."""
+    """Takes steps. Batches of a group count by what each head's loss is a mean over, so that several small ones, on one process or on several, equal
+    one large one."""
 
     def __init__(
         self,
@@ -52,18 +53,20 @@ class Stepper:
         set_rates(self.optimisers, factor)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
-        total = sum(batch.weight for batch in group)
+        total, counts = sum(batch.weight for batch in group), [batch.counts() for batch in group]
+        totals = {head: sum(count.get(head, 0.0) for count in counts) for head in self.weights}
         loss_now, heads = 0.0, dict.fromkeys(self.weights, 0.0)
         for whole in group:
             batch = whole if self.processes.count == 1 else whole.share(self.processes.number, self.processes.count)
             share = batch.weight / (total or 1.0)
+            shares = {head: count / (totals[head] or 1.0) for head, count in batch.counts().items() if head in totals}
             if self.options.sharded and not share:
                 batch = whole  # all processes read sharded tables, or none; this one's reading counts nothing
             if not len(batch.weights):
                 continue  # fewer rows than processes
-            loss, told = self._gradients(batch, share, draws)
-            loss_now += loss.item() * share
-            heads |= {head: heads[head] + value.item() * share for head, value in told.items() if head in heads}
+            loss, told = self._gradients(batch, share, shares, draws)
+            loss_now += loss.item()
+            heads |= {head: heads[head] + value.item() * shares.get(head, share) for head, value in told.items() if head in heads}
         self._carry(draws)
         loss_now, *by_head = self.processes.total([loss_now, *heads.values()])
         if not math.isfinite(loss_now):
@@ -90,24 +93,27 @@ class Stepper:
             raise NotANumber("gradient", where, self.model, self.options)
         self.precision.step(moved, finite)
 
-    def _gradients(self, batch: Batch | RowBatch, share: float, draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch and that of each head, whose gradients are added to those that are there."""
+    def _gradients(
+        self, batch: Batch | RowBatch, share: float, shares: Mapping[str, float], draws: Sequence[int]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The batch's part of the step's loss, whose gradients are added to those that are there; and the loss of each head."""
         adversary = self.adversary if self.adversary is not None and self.adversary.active else None
         with adversary.watched() if adversary is not None else nullcontext():
-            loss, told = self._measured(batch, draws)
-            self.precision.scaled(loss * share).backward()
+            loss, told = self._measured(batch, share, shares, draws)
+            self.precision.scaled(loss).backward()
         if adversary is not None:
-            adversary.again(lambda: self._measured(batch, draws)[0], lambda disturbed: self.precision.scaled(disturbed * share).backward())
+            adversary.again(lambda: self._measured(batch, share, shares, draws)[0], lambda disturbed: self.precision.scaled(disturbed).backward())
         return loss, told
 
-    def _measured(self, batch: Batch | RowBatch, draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+    def _measured(self, batch: Batch | RowBatch, share: float, shares: Mapping[str, float], draws: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
         with step_draws(draws, self.device), self.precision.autocast():
             batch = batch.to(self.device)
             told = self.model.loss(batch, self.model.objective)
-            total = sum((self.weights.get(head, 1.0) * value for head, value in told.items()), torch.zeros((), device=self.device))
+            heads = (self.weights.get(head, 1.0) * shares.get(head, share) * value for head, value in told.items())
+            total = sum(heads, torch.zeros((), device=self.device))
             if isinstance(self.model, TwoSided) and isinstance(batch, Batch):
                 if (views := self.options.contrast) is not None:
-                    total = total + views.weight * contrast(self.model, batch, views)
+                    total = total + share * views.weight * contrast(self.model, batch, views)
                 if (hidden := self.options.masked) is not None:
-                    total = total + hidden.weight * masked(self.model, batch, hidden)
+                    total = total + share * hidden.weight * masked(self.model, batch, hidden)
         return total, told
