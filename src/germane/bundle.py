@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from . import calibration, encoders, models, policies
 from .component import build
 from .data import Columns, Dataset, Rules
-from .encoders import Encoder, ItemContent
+from .encoders import Encoder, ItemContent, Spelling
 from .errors import ConfigError, GermaneError, RunError
 from .features import FeatureSet
 from .histories import Histories
@@ -121,6 +121,7 @@ def _write(
         "version": recommender.version,
         "seed": recommender.seed,
         "exclude_seen": recommender.exclude_seen,
+        "words": recommender.spelling.counts if recommender.spelling is not None else None,
         "objective": asdict(recommender.model.objective),
         "calibration": recommender.model.calibration.model_dump(mode="json") if recommender.model.calibration is not None else None,
     }
@@ -206,6 +207,8 @@ def _read(folder: Path) -> Recommender:
         Rules(**said["rules"]),
         said["prompt"],
     )
+    words = said.get("words")
+    recommender.spelling = Spelling(words, recommender.text.is_word) if words is not None else None
     recommender.restore(catalogue, features, side, content, said["newest"])
     recommender.model.load_state(load_file(folder / "model.safetensors"))
     if isinstance(recommender.model, torch.nn.Module):

@@ -14,7 +14,7 @@ from .batches import QueryBatch, columns_of, query_batch, words_of
 from .catalogue import Catalogue
 from .data import Dataset
 from .data.filters import parse as parse_filter
-from .encoders import Encoder, Words
+from .encoders import Encoder, Spelling, Words
 from .errors import QueryError, nearest
 from .features import FeatureSet
 from .features.base import TIME
@@ -28,8 +28,10 @@ __all__ = ["QueryReader", "moment_types"]
 class QueryReader:
     """Reads queries as training and evaluation read rows of the event table."""
 
-    def __init__(self, schema: Dataset, features: FeatureSet, catalogue: Catalogue, people: People, text: Encoder) -> None:
-        self.features, self.catalogue, self.people, self.text = features, catalogue, people, text
+    def __init__(
+        self, schema: Dataset, features: FeatureSet, catalogue: Catalogue, people: People, text: Encoder, spelling: Spelling | None = None
+    ) -> None:
+        self.features, self.catalogue, self.people, self.text, self.spelling = features, catalogue, people, text, spelling
         self.columns, self.kinds = schema.columns, dict(schema.types)
         self.types = {TIME: "number", **moment_types(schema)}
         self.has_times = schema.has_times
@@ -60,7 +62,7 @@ class QueryReader:
             columns_of(contexts, self.types, self.read_columns),
             taken,
             columns_of(event_contexts, self.types, self.read_columns) if event_contexts else pl.DataFrame(),
-            self._words(queries),
+            self._words(queries, notes),
             self.features,
             self.people.moments[torch.tensor(users, dtype=torch.int64)],
             length,
@@ -113,11 +115,15 @@ class QueryReader:
     def _holds_numbers(self, name: str) -> bool:
         return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)
 
-    def _words(self, queries: Sequence[Query]) -> Words:
+    def _words(self, queries: Sequence[Query], notes: list[list[Note]]) -> Words:
         texts = [query.words or "" for query in queries]
         if not self.text.width or not any(texts):
             return Words.none(len(queries), self.text.width)
-        return words_of(texts, self.text.encode)
+        read = texts if self.spelling is None else [self.spelling(text) for text in texts]
+        for typed, corrected, told in zip(texts, read, notes, strict=True):
+            if typed != corrected:
+                told.append(Note("corrected_words", f"words {typed!r} were read as {corrected!r}."))
+        return words_of(read, self.text.encode)
 
 
 def moment_types(dataset: Dataset) -> dict[str, str]:

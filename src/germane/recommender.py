@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import times
-from .batches import Encode, EventTable, QueryBatch, event_frame, profiles, typed_words
+from .batches import Encode, EventTable, QueryBatch, event_frame, profiles, spelling_of, typed_words
 from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.brought import items_of, pairs_of
 from .data.tables import as_table
-from .encoders import Encoder, ItemContent, NoText, VectorCache, Words, prompts
+from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Words, prompts
 from .errors import AbilityError, QueryError
 from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
 from .features.base import TIME
@@ -66,6 +66,7 @@ class Recommender:
         self.schema: Dataset | None = None
         """What the data's columns mean; no events. None: not trained yet."""
         self.newest = 0.0
+        self.spelling: Spelling | None = None
         self._moments: MomentCounts | None = None
         self.split: Split | None = None
         """How ``train`` divided the events it was given."""
@@ -92,13 +93,14 @@ class Recommender:
         known = torch.zeros(dataset.n_items, dtype=torch.bool)
         known[torch.from_numpy(np.unique(dataset.item_codes))] = True
         content = self._content(dataset.items, dataset, known, bar)
+        self.spelling = spelling_of(dataset, self._prompts(dataset.items, dataset), self.text)
         if self.model.abilities.tunes and self.text.learns:
             content = replace(content, learning=self.text.learning(self._prompts(dataset.items, dataset)))
         self._settle(dataset, content)
         self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else 0.0
 
     def restore(self, catalogue: Dataset, features: FeatureSet, side: FeatureSet, content: ItemContent, newest: float) -> None:
-        """Take back what ``prepare`` made, from a saved run."""
+        """Take back what ``prepare`` made, from a saved run, but for the ``spelling``."""
         self.features, self.side = features, side
         self._cache()
         self._settle(catalogue, content)
@@ -115,7 +117,7 @@ class Recommender:
         self.catalogue = Catalogue(dataset.items)
         self.people = People(dataset.users, self.features.profile or FeatureSet([]), dataset.separators)
         self.columns, self.types = dataset.columns, dict(dataset.types)
-        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text.for_words)
+        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text.for_words, self.spelling)
         self.model.prepare(dataset, content, self.features)
 
     def take_text(self, state: dict[str, Tensor], dataset: Dataset) -> None:
@@ -150,7 +152,7 @@ class Recommender:
 
     def typed(self, dataset: Dataset, encode: Encode | None = None) -> tuple[Words, NDArray[np.int64]] | None:
         """All that was typed at events, and each event's row among it; row 0 = nothing. None: no encoder reads it."""
-        return typed_words(dataset, encode or self.encode_words, self.text.width) if self.text.width else None
+        return typed_words(dataset, encode or self.encode_words, self.text.width, self.spelling) if self.text.width else None
 
     # -- answering -----------------------------------------------------------------------------------------------
 
@@ -315,6 +317,8 @@ class Recommender:
                 grown = self.content.extended(content.text, content.side_codes, content.side_dense)
                 self.model.add_items(grown)
                 self.content = grown
+                if self.spelling is not None:
+                    self.spelling.learn(self._prompts(fresh, self._dataset()))
             held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in table.names and c != "id")))
             if fresh.height and self.model.wants_balance and len(self.histories):
                 self.model.balance(*sampled_lists(self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length))
@@ -356,7 +360,8 @@ class Recommender:
     def moments(self) -> dict[str, Any]:
         """What moments it knows: names, values with counts, ranges, and an example request."""
         known = self.features.known()
-        example: dict[str, Any] = {"context": {}, "n": 5}
+        typed = bool(self.text.width) and "words" in self.model.abilities.reads
+        example: dict[str, Any] = {"context": {}, "n": 5, **({"words": "something light"} if typed else {})}
         if self.histories.users():
             example["user"] = self.histories.users()[0]
         for name, facts in known.items():
@@ -366,9 +371,6 @@ class Recommender:
                 example["context"][name] = facts["values"][0]["value"]
             elif "low" in facts:
                 example["context"][name] = facts["low"]
-        typed = bool(self.text.width) and "words" in self.model.abilities.reads
-        if typed:
-            example["words"] = "something light"
         return {"columns": [{"name": name, **facts} for name, facts in known.items()], "words": typed, "example": example}
 
     def parameters(self) -> dict[str, int]:

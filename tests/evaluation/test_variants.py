@@ -70,7 +70,8 @@ def test_one_value_in_ten_goes_missing_and_the_time_stays(world: tuple[Dataset, 
     assert 0.05 < gone.sum().item() / (len(cases.rows) * len(world[2].features.names)) < 0.15
 
 
-def test_typos_reach_typed_words_only(world: tuple[Dataset, Split, Recommender], cases: Cases) -> None:
+def test_typos_reach_typed_words_only(world: tuple[Dataset, Split, Recommender], cases: Cases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world[2], "spelling", None)  # which would mend them
     asked = with_typos(cases, world[2], 0)
     assert asked is not None and asked.words is not None
     own = cases.table.words[torch.from_numpy(cases.table.word_rows[cases.rows])]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from germane.bundle import load, save
 from germane.data import Dataset, LeaveLastOut
 from germane.encoders import HashedText, word_codes
-from germane.evaluation import EvaluationOptions
+from germane.evaluation import VARIANTS, EvaluationOptions, cases_of
 from germane.jobs.train import fit, judge
 from germane.models import ContextTransformer
 from germane.models.context.typed import WordTower
@@ -102,3 +103,77 @@ def test_a_run_keeps_words_learned_by_heart(tmp_path: Path) -> None:
     asked = [Query(user="u1", words="x3y")]
     with torch.inference_mode():
         torch.testing.assert_close(again.model.score(again.batch(asked)), recommender.model.score(recommender.batch(asked)))
+
+
+def typing() -> Dataset:
+    """Twelve users type what they want by name, one of them something that nobody else does."""
+    names = ["ambient", "metal", "comedy", "romance"]
+    drawn = np.random.default_rng(1).integers(0, 4, 240)
+    rows = [(f"u{n % 12}", f"i{item}", f"2026-01-01T00:{n // 60:02d}:{n % 60:02d}", names[item]) for n, item in enumerate(drawn)]
+    rows += [("u1", "i0", f"2026-01-02T00:00:{n:02d}", "Mrs Kowalska") for n in range(3)]
+    events = pl.DataFrame(rows, schema=["user", "item", "time", "words"], orient="row")
+    items = pl.DataFrame({"item": [f"i{n}" for n in range(4)], "title": ["quiet", "noisy", "funny", "tender"]})
+    return Dataset.from_frames(events, items, columns={"time": "time", "text": ["title"], "words": "words"})
+
+
+@pytest.fixture(scope="module")
+def asked_by_name() -> tuple[Dataset, Recommender]:
+    dataset = typing()
+    recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=16, ngrams=0), exclude_seen=False)
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT)
+    recommender.remember(dataset)
+    return dataset, recommender
+
+
+def told(recommender: Recommender, words: str) -> str:
+    """What an answer says of how words were read."""
+    return " ".join(note.detail for note in recommender.recommend(Query(words=words), 2).notes)
+
+
+def test_a_slip_gets_the_list_of_the_word_and_is_told(asked_by_name: tuple[Dataset, Recommender], tmp_path: Path) -> None:
+    _, recommender = asked_by_name
+    save(recommender, tmp_path / "run")
+    for asked in (recommender, load(tmp_path / "run")):
+        right, slipped = asked.recommend_many([Query(user="u0", words="comedy"), Query(user="u0", words="comdey")], 4, explore=False)
+        assert [(place.item, place.score) for place in right.items] == [(place.item, place.score) for place in slipped.items]
+        assert not right.notes
+        assert [(note.code, note.detail) for note in slipped.notes] == [("corrected_words", "words 'comdey' were read as 'comedy'.")]
+
+
+def test_items_words_are_known_too_also_of_items_that_came_later(asked_by_name: tuple[Dataset, Recommender]) -> None:
+    _, recommender = asked_by_name
+    assert told(recommender, "tendre").endswith("'tender'.")
+    assert not told(recommender, "melancholic") and not told(recommender, "melancolic")
+    recommender.add_items(pl.DataFrame({"item": ["i9"], "title": ["melancholic"]}))
+    assert told(recommender, "melancolic").endswith("'melancholic'.")
+
+
+def test_what_one_user_alone_typed_is_not_kept(asked_by_name: tuple[Dataset, Recommender], tmp_path: Path) -> None:
+    _, recommender = asked_by_name
+    assert recommender.spelling is not None
+    assert {"ambient", "quiet"} <= set(recommender.spelling.counts) and "kowalska" not in recommender.spelling.counts
+    save(recommender, tmp_path / "run")
+    assert b"owalska" not in (tmp_path / "run" / "vocabulary.json").read_bytes()
+
+
+def test_words_are_read_as_typed_where_the_rules_say_so() -> None:
+    dataset = typing()
+    plain = replace(dataset, rules=dataset.rules.model_copy(update={"correct_words": False}))
+    recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=16, ngrams=0), exclude_seen=False)
+    recommender.prepare(plain)
+    recommender.remember(plain)
+    assert recommender.spelling is None and not told(recommender, "comdey")
+    recommender.add_items(pl.DataFrame({"item": ["i9"], "title": ["melancholic"]}))
+    assert not told(recommender, "melancolic")
+
+
+def test_judging_asks_slips_as_the_service_would(asked_by_name: tuple[Dataset, Recommender]) -> None:
+    dataset, recommender = asked_by_name
+    cases = cases_of(recommender, dataset, LeaveLastOut().divide(dataset), "test", EvaluationOptions(exclude_seen=False))
+    slipped = VARIANTS["typos in words"](cases, recommender, 0)
+    assert slipped is not None and slipped.words is not None
+    right = cases.table.words[torch.from_numpy(cases.table.word_rows[cases.rows])]
+    others = torch.from_numpy(cases.table.users[cases.rows] != 1)  # whose words three users typed
+    torch.testing.assert_close(slipped.words.codes[others], right.codes[others])
+    torch.testing.assert_close(slipped.words.vectors[others], right.vectors[others])
+    assert (slipped.words.codes != right.codes).any()

@@ -6,7 +6,7 @@ from .event_table import EventTable, event_frame
 from .live import columns_of, profiles, query_batch
 from .rows import Rows
 from .timelines import Timelines
-from .typed import Encode, own_phrases, typed_words, words_of
+from .typed import Encode, own_phrases, spelling_of, typed_words, words_of
 
 __all__ = [
     "Batch",
@@ -23,6 +23,7 @@ __all__ = [
     "own_phrases",
     "profiles",
     "query_batch",
+    "spelling_of",
     "typed_words",
     "words_of",
 ]

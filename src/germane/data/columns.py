@@ -133,6 +133,9 @@ class Rules(Options):
     """What a click is to lead to, and in how many days: ``{of = "click", by = "buy", within = 30}``. For ``heads = {conversion = 1.0}``."""
     hold_out_items: int = Field(default=0, ge=0)
     """10: items with crc32(id) % 10 == 0 have no training or validation events."""
+    correct_words: bool = True
+    """Typed words that neither training, nor an item's text, nor the language model knows are read as the known word one slip away, and answers say
+    so."""
 
     @field_validator("positive")
     @classmethod

@@ -10,6 +10,7 @@ from .learning import LearningTexts, frozen_of
 from .multilingual import MultilingualText
 from .no_text import NoText
 from .prompts import prompts
+from .spelling import Spelling, words_in
 from .static import StaticText
 from .text import PretrainedText
 from .vectors import VectorCache
@@ -25,6 +26,7 @@ __all__ = [
     "MultilingualText",
     "NoText",
     "PretrainedText",
+    "Spelling",
     "StaticText",
     "VectorCache",
     "Whitening",
@@ -32,4 +34,5 @@ __all__ = [
     "frozen_of",
     "prompts",
     "word_codes",
+    "words_in",
 ]

@@ -67,6 +67,10 @@ class Encoder(Component, ABC):
         """The encoder of what users type: the same, but for models that are told which of the two a text is. Both give one space."""
         return self
 
+    def is_word(self, word: str) -> bool:
+        """Whether it knows this word, in small letters, as a whole: then it is no slip of the pen."""
+        return False
+
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> Tensor:
         """[len(texts), width] float32 on the CPU. An empty text gives the zero vector."""

@@ -73,6 +73,11 @@ class MultilingualText(Encoder):
                 vectors[batch] = self._network(self._codes([texts[row] for row in batch]))
         return vectors
 
+    def is_word(self, word: str) -> bool:
+        with ONE_AT_A_TIME:
+            pieces = self._pieces.encode(word, add_special_tokens=False).ids
+        return len(pieces) == 1 and pieces[0] != 0  # piece 0 is the unknown one
+
     def _codes(self, texts: Sequence[str]) -> list[list[int]]:
         most = self.options.max_tokens - 2
         return [[_BEGIN, *read.ids[:most], _END] for read in self._pieces.encode_batch(list(texts), add_special_tokens=False)]

@@ -80,6 +80,9 @@ class StaticText(Encoder):
         blocks = [self._block([text.strip() for text in texts[start : start + _BLOCK]]) for start in range(0, len(texts), _BLOCK)]
         return torch.cat(blocks) if blocks else torch.zeros(0, self.width)
 
+    def is_word(self, word: str) -> bool:
+        return self._model.is_word(word)
+
     def _block(self, texts: Sequence[str]) -> Tensor:
         with ONE_AT_A_TIME:
             read = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)

@@ -17,8 +17,9 @@ from .adaptation import Adaptation, adapt, check_tuning, fold, put
 from .augmentation import TextAugmentation
 from .base import Encoder
 from .families import Family, Pooling, family_of, read_json
-from .language_model import LanguageModel, Precision
+from .language_model import ONE_AT_A_TIME, LanguageModel, Precision
 from .learning import LearningTexts, behind
+from .transformers_folder import read_tokenizer
 from .weights import get_weights, known_weights, tensors_hash, weights_hash, weights_size
 
 __all__ = ["PretrainedText", "PretrainedTextOptions"]
@@ -200,6 +201,16 @@ class PretrainedText(Encoder):
     def encode_behind(self, prefix: str, texts: Sequence[str]) -> Tensor:
         """As ``encode``, each text behind this prefix instead of the items'."""
         return self.language_model.encode(behind(prefix, texts), self.options.batch)
+
+    def is_word(self, word: str) -> bool:
+        with ONE_AT_A_TIME:
+            tokens = self._words(f" {word}", add_special_tokens=False)["input_ids"]
+        return len(tokens) == 1 and tokens[0] != self._words.unk_token_id
+
+    @cached_property
+    def _words(self) -> Any:
+        """The tokenizer alone, without its model."""
+        return read_tokenizer(self._tokenizer or self._folder)
 
     @cached_property
     def language_model(self) -> LanguageModel:

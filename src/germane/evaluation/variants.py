@@ -97,7 +97,7 @@ def _said_otherwise(cases: Cases, recommender: Recommender, said: Callable[[list
     if "words" not in events.columns or "words" not in recommender.model.abilities.reads or not recommender.text.width:
         return None
     typed = events["words"].gather(cases.rows).fill_null("").to_list()
-    return replace(cases, words=words_of(said(typed), recommender.encode_words)) if any(typed) else None
+    return replace(cases, words=words_of(said(typed), recommender.encode_words, recommender.spelling)) if any(typed) else None
 
 
 def reading(augmenter: Augmenter) -> Callable[[Cases, Recommender, int], Model | None]:
