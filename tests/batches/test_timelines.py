@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from germane.batches import Batch, EventTable, Timelines, event_frame, profiles
 from germane.data import Dataset
 from germane.data.augmentation import Alike, AugmentOptions
+from germane.encoders import Words
 from germane.features import Categories, FeatureSet
 
 
@@ -203,3 +204,29 @@ def test_a_stretch_as_a_query_is_as_old_as_at_its_last_moment() -> None:
     found = {tuple(row[row >= 0].tolist()): ages[row >= 0].tolist() for row, ages in zip(asked.history, asked.ages, strict=True)}
     assert sorted(found.values()) == [[7.0], [300.0, 290.0, 250.0]] and sorted(asked.times.tolist()) == [7.0, 400.0]
     assert not asked.moment.codes.any() and not asked.words.typed.any() and asked.moment.codes.ndim == 2
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_targets_are_asked_for_by_name_too_whatever_was_typed(share: float) -> None:
+    """Rows of words: 1 was typed at half of the events; 2 to 6 are the items' names, of which the last item has none."""
+    rng = np.random.default_rng(0)
+    events = {"user": [f"u{n // 20}" for n in range(2000)], "item": [f"i{i}" for i in rng.integers(0, 6, 2000)]}
+    dataset = Dataset.from_frames(events)
+    typed = (np.arange(2000) % 2).astype(np.int64)
+    words = Words(torch.arange(7.0)[:, None], torch.zeros(7, 1, dtype=torch.int64))
+    table = EventTable(dataset, FeatureSet([]), profile=profiles(FeatureSet([]), dataset.users), words=(words, typed))
+    names = np.array([2, 3, 4, 5, 6, 0])
+    found = {"name": 0, "typed": 0, "nothing": 0}
+    for batch in Timelines(table, 20, 16, phrases=names[:, None], phrase_share=share).draw(np.random.default_rng(1)):
+        there = batch.targets >= 0
+        said, items = batch.queries.words.vectors[there][:, 0].long(), batch.targets[there].long()
+        named = said >= 2
+        assert torch.equal(said[named], torch.from_numpy(names)[items[named]])
+        found["name"] += int(named.sum())
+        found["typed"] += int((said == 1).sum())
+        found["nothing"] += int((said == 0).sum())
+    by_name = share * 5 / 6
+    wanted = {"name": by_name, "typed": (1 - by_name) * 0.4, "nothing": (1 - by_name) * 0.6}
+    assert {said: count / 2000 for said, count in found.items()} == pytest.approx(wanted, abs=0.04)
+    plain = next(iter(Timelines(table, 20, 100, phrases=names[:, None], phrase_share=share).draw(None)))
+    assert set(plain.queries.words.vectors.ravel().tolist()) == {0.0, 1.0}  # nothing is drawn where nothing is to be

@@ -177,3 +177,23 @@ def test_judging_asks_slips_as_the_service_would(asked_by_name: tuple[Dataset, R
     torch.testing.assert_close(slipped.words.codes[others], right.codes[others])
     torch.testing.assert_close(slipped.words.vectors[others], right.vectors[others])
     assert (slipped.words.codes != right.codes).any()
+
+
+def test_items_are_found_by_name_where_events_hold_other_words() -> None:
+    """What is typed are tags, never names; a share of the targets is asked for by name all the same."""
+    plain = codewords()
+    names = [
+        f"{first}{last}"
+        for first in ("red", "blue", "green", "grey", "black")
+        for last in ("lamp", "chair", "table", "clock", "shelf", "sofa", "rug", "vase")
+    ]
+    dataset = replace(plain, items=plain.items.with_columns(title=pl.Series(names)))
+    split, found = LeaveLastOut().divide(dataset), {}
+    for share in (0.0, 0.2):
+        model = ContextTransformer(**SMALL, words_share=share, identity_dropout=0.0)
+        recommender = Recommender(model, text=HashedText(width=64), exclude_seen=False)
+        fit(recommender, dataset, split, SHORT.model_copy(update={"epochs": 6, "patience": 6}))
+        slates = recommender.recommend_many([Query(words=name) for name in dataset.items["title"]], 1, explore=False)
+        found[share] = float(np.mean([slate.items[0].item == item for slate, item in zip(slates, dataset.items["id"], strict=True)]))
+    assert found[0.2] > 0.9
+    assert found[0.0] < 0.7

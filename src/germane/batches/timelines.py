@@ -23,8 +23,8 @@ class Timelines:
     Each positive event is a target once; a stretch sees up to ``length`` events before its first target's successor. For models that
     learn from order; a model that scores rows one at a time takes ``Rows``.
 
-    ``phrases`` [items, K]: rows of the table's words that hold each item's own texts; ``phrase_share`` of the targets without typed
-    words are asked for in one of them, and a fifth of the typed words go missing, so that queries with words and without both work.
+    ``phrases`` [items, K]: rows of the table's words that hold each item's own texts; ``phrase_share`` of the targets are asked for in one of them,
+    whatever was typed, and a fifth of the typed words go missing: so that items are found by name too, and queries without words work.
     ``shown``: rows with the label 0, given beside the stretch that holds what their user did before them. Where some came after all events of their
     user, or where there are no events, the user's timeline ends in a place at which nothing is to be predicted.
     ``augment``: how stretches are changed where an epoch draws them anew; ``alike`` gives, at the begin of each epoch, what finds items to insert.
@@ -180,5 +180,5 @@ class Timelines:
         rows = np.where(rng.random(rows.shape) < 0.2, 0, rows)
         if self.phrases is not None and self.phrase_share:
             own = self.phrases[table.dataset.item_codes[events], rng.integers(0, self.phrases.shape[1], events.shape)]
-            rows = np.where((table.word_rows[events] == 0) & (rng.random(rows.shape) < self.phrase_share), own, rows)
+            rows = np.where((own > 0) & (rng.random(rows.shape) < self.phrase_share), own, rows)
         return rows

@@ -51,7 +51,7 @@ class ContextTransformerOptions(Options):
     word_identity: bool = True
     """A trainable vector for each word, and each pair of words in a row, that users typed in training; where events hold typed words."""
     words_share: float = Field(default=0.15, ge=0, le=1)
-    """Share of training targets asked for in words of their own text, where events hold no typed words."""
+    """Share of training targets asked for in words of their own text, whatever was typed, so that items are found by name too."""
     content: bool = True
     """Plain similarity between an item and the history: of their texts, and of their side features."""
     new_item_likeness: float = Field(default=1.0, ge=0)
