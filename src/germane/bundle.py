@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from . import calibration, encoders, models, policies
 from .component import build
 from .data import Columns, Dataset, Rules
-from .encoders import Encoder, ItemContent, Spelling
+from .encoders import Encoder, ItemContent, Spelling, single_words
 from .errors import ConfigError, GermaneError, RunError
 from .features import FeatureSet
 from .histories import Histories
@@ -193,7 +193,8 @@ def _read(folder: Path) -> Recommender:
     side = FeatureSet.from_vocabulary(said["side"])
     coded = side.encode(items)
     text = torch.from_numpy(np.array(table["vector"].to_numpy(), dtype=np.float32)) if "vector" in table.columns else torch.zeros(items.height, 0)
-    content = ItemContent(text, coded.codes, coded.dense, torch.tensor(table["known"].to_list(), dtype=torch.bool), side.n_codes)
+    known = torch.tensor(table["known"].to_list(), dtype=torch.bool)
+    content = ItemContent(text, coded.codes, coded.dense, known, side.n_codes, single_words([""] * items.height))
     empty = {"user": pl.Int32, "item": pl.Int32, "weight": pl.Float32, "positive": pl.Boolean} | ({"time": pl.Float64} if said["has_times"] else {})
     catalogue = Dataset(
         Columns(**said["columns"]),

@@ -20,7 +20,7 @@ from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.brought import items_of, pairs_of
 from .data.tables import as_table
-from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Words, prompts
+from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Words, prompts, single_words
 from .errors import AbilityError, QueryError
 from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
 from .features.base import TIME
@@ -136,9 +136,9 @@ class Recommender:
         recall(dataset, self.histories)
 
     def _content(self, frame: pl.DataFrame, dataset: Dataset, known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
-        text = self.encode(self._prompts(frame, dataset), bar) if self.text.width else torch.zeros(frame.height, 0)
-        side = self.side.encode(frame)
-        return ItemContent(text, side.codes, side.dense, known, self.side.n_codes)
+        texts, side = self._prompts(frame, dataset), self.side.encode(frame)
+        text = self.encode(texts, bar) if self.text.width else torch.zeros(frame.height, 0)
+        return ItemContent(text, side.codes, side.dense, known, self.side.n_codes, single_words(texts))
 
     def _prompts(self, frame: pl.DataFrame, dataset: Dataset) -> list[str]:
         return prompts(frame, dataset.prompt, [c for c in dataset.columns.text if c in frame.columns], dataset.separators)
@@ -314,7 +314,7 @@ class Recommender:
             fresh, changed = rows.filter(~known), rows.filter(known)
             if fresh.height:
                 content = self._content(fresh, self._dataset(), torch.zeros(fresh.height, dtype=torch.bool))
-                grown = self.content.extended(content.text, content.side_codes, content.side_dense)
+                grown = self.content.extended(content)
                 self.model.add_items(grown)
                 self.content = grown
                 if self.spelling is not None:

@@ -213,7 +213,7 @@ def test_targets_are_asked_for_by_name_too_whatever_was_typed(share: float) -> N
     events = {"user": [f"u{n // 20}" for n in range(2000)], "item": [f"i{i}" for i in rng.integers(0, 6, 2000)]}
     dataset = Dataset.from_frames(events)
     typed = (np.arange(2000) % 2).astype(np.int64)
-    words = Words(torch.arange(7.0)[:, None], torch.zeros(7, 1, dtype=torch.int64))
+    words = Words.of([""] * 7, torch.arange(7.0)[:, None])
     table = EventTable(dataset, FeatureSet([]), profile=profiles(FeatureSet([]), dataset.users), words=(words, typed))
     names = np.array([2, 3, 4, 5, 6, 0])
     found = {"name": 0, "typed": 0, "nothing": 0}

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from germane.encoders import Words, word_codes
+from germane.encoders import BUCKETS, Words, single_words, word_codes
 
 
 def kept(text: str) -> set[int]:
@@ -37,8 +37,17 @@ def test_any_text_has_codes_that_a_checksum_can_be(texts: list[str]) -> None:
 
 
 def test_words_are_cut_and_joined() -> None:
-    words = Words(torch.eye(2), word_codes(["a b", "c"]))
+    words = Words.of(["a b", "c"], torch.eye(2))
     both = words + Words.none(1, 2)
     assert len(both) == 3 and both.typed.tolist() == [True, True, False]
-    assert torch.equal(both[:2].codes, words.codes)
+    assert torch.equal(both[:2].codes, words.codes) and torch.equal(both[:2].single, words.single)
+    assert torch.equal(words.codes, word_codes(["a b", "c"])) and torch.equal(words.single, single_words(["a b", "c"]))
     assert both.to("cpu")[torch.tensor([2])].vectors.shape == (1, 2)
+
+
+def test_single_words_are_those_of_the_text_each_once_whatever_the_case() -> None:
+    one, same, empty, long = single_words(["Toy Story, a toy", "A STORY toy", "", " ".join(f"w{n}" for n in range(50))])
+    assert sorted(one[one > 0].tolist()) == sorted(same[same > 0].tolist()) and (one > 0).sum() == 3
+    assert not empty.any() and (long > 0).all() and len(long) == 32
+    assert int(long.min()) >= 1 and int(long.max()) <= BUCKETS
+    assert single_words([]).shape == (0, 32)

@@ -40,6 +40,9 @@ class Noise:
 
     weight, weights = 1.0, torch.ones(1)
 
+    def counts(self) -> dict[str, float]:
+        return {"ranking": 1.0}
+
     def __init__(self, value: float) -> None:
         self.value = value
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.dataset import Dataset
-from ..encoders import Encoder, Spelling, Words, prompts, word_codes, words_in
+from ..encoders import Encoder, Spelling, Words, prompts, words_in
 
 __all__ = ["Encode", "own_phrases", "spelling_of", "typed_words", "words_of"]
 
@@ -35,7 +35,7 @@ def spelling_of(dataset: Dataset, texts: Sequence[str], encoder: Encoder) -> Spe
 def words_of(texts: Sequence[str], encode: Encode, spelling: Spelling | None = None) -> Words:
     """As models read them; an empty text is nothing typed."""
     read = texts if spelling is None else [spelling(text) for text in texts]
-    return Words(encode(read) * torch.tensor([bool(text) for text in texts])[:, None], word_codes(read))
+    return Words.of(read, encode(read) * torch.tensor([bool(text) for text in texts])[:, None])
 
 
 def typed_words(dataset: Dataset, encode: Encode, width: int, spelling: Spelling | None = None) -> tuple[Words, NDArray[np.int64]]:

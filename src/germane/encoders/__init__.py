@@ -15,9 +15,10 @@ from .static import StaticText
 from .text import PretrainedText
 from .vectors import VectorCache
 from .whiten import Whitening
-from .words import Words, word_codes
+from .words import BUCKETS, Words, single_words, word_codes
 
 __all__ = [
+    "BUCKETS",
     "Encoder",
     "EndpointText",
     "HashedText",
@@ -33,6 +34,7 @@ __all__ = [
     "Words",
     "frozen_of",
     "prompts",
+    "single_words",
     "word_codes",
     "words_in",
 ]

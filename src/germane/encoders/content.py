@@ -26,6 +26,8 @@ class ItemContent:
     """[items] bool: the item has training events. Others are never negatives."""
     n_side_codes: int = 1
     """Rows of the side features' embedding table, row 0 (missing) included."""
+    single: Tensor | None = None
+    """[items, S] ``single_words`` of the texts. Of a run that is read they are zero: what its model makes of them is among its weights."""
     learning: LearningTexts | None = None
     """The texts themselves, where their language model learns in the training that comes; ``text`` is as it was before."""
 
@@ -41,13 +43,9 @@ class ItemContent:
         """[..., text width]"""
         return self.text[items]
 
-    def extended(self, text: Tensor, side_codes: Tensor, side_dense: Tensor) -> ItemContent:
+    def extended(self, more: ItemContent) -> ItemContent:
         """The same items with new ones behind them, unknown to training."""
-        more = torch.zeros(text.shape[0], dtype=torch.bool)
-        return ItemContent(
-            torch.cat([self.text, text]),
-            torch.cat([self.side_codes, side_codes]),
-            torch.cat([self.side_dense, side_dense]),
-            torch.cat([self.known, more]),
-            self.n_side_codes,
-        )
+        pairs = ((self.text, more.text), (self.side_codes, more.side_codes), (self.side_dense, more.side_dense), (self.known, more.known))
+        text, side_codes, side_dense, known = (torch.cat(pair) for pair in pairs)
+        single = None if self.single is None or more.single is None else torch.cat([self.single, more.single])
+        return ItemContent(text, side_codes, side_dense, known, self.n_side_codes, single)

@@ -10,37 +10,51 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Words", "word_codes"]
+__all__ = ["BUCKETS", "Words", "single_words", "word_codes"]
 
 MOST = 16
 """Words and pairs of words of one query that keep a code."""
+MOST_SINGLE = 32
+"""Different words of a text that keep a bucket."""
+BUCKETS = 1 << 12
+"""Of single words; two in the same one count as the same word."""
 _PART, _WORD = re.compile(r"[^,;|/]+"), re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class Words:
-    """Typed texts. By ``vectors`` words meet that mean the same, by ``codes`` exactly those that were typed before."""
+    """Typed texts. By ``vectors`` words meet that mean the same, by ``codes`` exactly those that were typed before, by ``single`` those that items'
+    texts hold."""
 
     vectors: Tensor
     """[..., W] the encoder's; zero = nothing typed."""
     codes: Tensor
     """[..., K] of words and of pairs of neighbouring words, see ``word_codes``; 0 = none."""
+    single: Tensor
+    """[..., S] of words alone, see ``single_words``; 0 = none."""
+
+    @classmethod
+    def of(cls, texts: Sequence[str], vectors: Tensor) -> Words:
+        """``vectors`` [texts, W] are the encoder's."""
+        return cls(vectors, word_codes(texts), single_words(texts))
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     def __getitem__(self, index: Any) -> Words:
-        return Words(self.vectors[index], self.codes[index])
+        return Words(self.vectors[index], self.codes[index], self.single[index])
 
     def __add__(self, more: Words) -> Words:
         """``more`` behind these."""
-        return Words(torch.cat([self.vectors, more.vectors]), torch.cat([self.codes, more.codes]))
+        pairs = zip((self.vectors, self.codes, self.single), (more.vectors, more.codes, more.single), strict=True)
+        return Words(*(torch.cat(pair) for pair in pairs))
 
     def to(self, device: torch.device | str) -> Words:
-        return Words(self.vectors.to(device), self.codes.to(device))
+        return Words(self.vectors.to(device), self.codes.to(device), self.single.to(device))
 
     @property
     def typed(self) -> Tensor:
@@ -50,7 +64,7 @@ class Words:
     @classmethod
     def none(cls, n: int, width: int) -> Words:
         """``n`` times nothing."""
-        return cls(torch.zeros(n, width), torch.zeros(n, MOST, dtype=torch.int64))
+        return cls(torch.zeros(n, width), torch.zeros(n, MOST, dtype=torch.int64), torch.zeros(n, MOST_SINGLE, dtype=torch.int16))
 
 
 def word_codes(texts: Sequence[str]) -> Tensor:
@@ -65,9 +79,27 @@ def word_codes(texts: Sequence[str]) -> Tensor:
     out = torch.zeros(len(texts), MOST, dtype=torch.int64)
     for row, text in enumerate(texts):
         found: dict[str, None] = {}
-        for part in _PART.findall(unicodedata.normalize("NFKC", text).casefold()):
+        for part in _PART.findall(_plain(text)):
             words = _WORD.findall(part)
             found |= dict.fromkeys([*words, *(f"{one} {other}" for one, other in pairwise(words))])
         codes = [zlib.crc32(word.encode()) or 1 for word in list(found)[:MOST]]
         out[row, : len(codes)] = torch.tensor(codes, dtype=torch.int64)
     return out
+
+
+def single_words(texts: Sequence[str]) -> Tensor:
+    """[texts, 32] int16: a bucket, 1 to 4,096, of each different word; case does not count. 0 = none. Only the first 32 are kept.
+
+    >>> one, other = single_words(["Toy Story", "a story, a TOY"]).tolist()
+    >>> set(one) < set(other)
+    True
+    """
+    out = np.zeros((len(texts), MOST_SINGLE), dtype=np.int16)
+    for row, text in enumerate(texts):
+        found = list(dict.fromkeys(_WORD.findall(_plain(text))))[:MOST_SINGLE]
+        out[row, : len(found)] = [zlib.crc32(word.encode()) % BUCKETS + 1 for word in found]
+    return torch.from_numpy(out)
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()

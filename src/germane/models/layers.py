@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..errors import ConfigError
 
-__all__ = ["START", "Block", "Blocks", "check_heads", "hidden_places"]
+__all__ = ["START", "Block", "Blocks", "check_heads", "hidden_places", "product"]
 
 START = 0.02
 """Standard deviation of item vectors at the start, as in BERT (Devlin et al., 2019)."""
@@ -85,3 +85,8 @@ def check_heads(who: str, width: int, heads: int) -> None:
     """An error where attention cannot part ``width`` among ``heads``."""
     if width % heads:
         raise ConfigError(f"{who}: width {width} is not a multiple of heads {heads}: choose heads that divide it.")
+
+
+def product(queries: Tensor, items: Tensor) -> Tensor:
+    """[B, d] with [n, d] or [B, n, d] -> [B, n]"""
+    return queries @ items.T if items.ndim == 2 else torch.einsum("bd,bnd->bn", queries, items)

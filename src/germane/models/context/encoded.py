@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from ..layers import product
+
 __all__ = ["Encoded"]
 
 
@@ -25,13 +27,19 @@ class Encoded:
     mean: Tensor
     """[P, z + traits] recency-weighted means of the history's texts and side features; width 0 where they are not compared."""
     typed: Tensor
-    """[P, z] the typed words."""
+    """[P, z] what the typed words mean."""
+    named: Tensor
+    """[P, width of the words] the very words that were typed, to be multiplied with the items' ``names``."""
     times: Tensor
     """[P] float64"""
     items: Tensor
     """[P, T] codes of the history, the newest last; -1 = none. In training without a memory the newest alone."""
     ages: Tensor
     """[P, T] seconds from each event of it to the moment asked about."""
+
+    def near(self, names: Tensor) -> Tensor:
+        """[P, items], or [P, n] of ``names`` [P, n, width of the words]: how far the very words that were typed are theirs; [1] 0 where none were."""
+        return product(self.named, names) if bool(self.named.any()) else self.query.new_zeros(1)
 
     def __getitem__(self, index: Any) -> Self:
         return type(self)(*(getattr(self, name)[index] for name in self.__dataclass_fields__))

@@ -48,6 +48,8 @@ class ContextTransformerOptions(Options):
     """A trainable vector for each user that training knows. The history says most of it; worth trying where the order of events means little."""
     words: bool = True
     """What the user typed: what it means, by the encoder."""
+    word_match: bool = True
+    """The very words that were typed, against those of the items' texts, each as far as it is rare among them: finds items by name."""
     word_identity: bool = True
     """A trainable vector for each word, and each pair of words in a row, that users typed in training; where events hold typed words."""
     words_share: float = Field(default=0.15, ge=0, le=1)

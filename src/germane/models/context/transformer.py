@@ -16,7 +16,7 @@ from ...losses import Objective, click_loss, drawn_beside, next_item
 from ..base import Abilities, TwoSided
 from ..delay_scale import DelayScale
 from ..kept import Keeping
-from ..layers import check_heads
+from ..layers import check_heads, product
 from ..rating_scale import RatingScale
 from .encoded import Encoded
 from .gap import Gap
@@ -60,7 +60,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         o = self.options
         check_heads("ContextTransformer", o.width, o.heads)
         self.n_items = content.n_items
-        parts = {"identity": o.identity, "text": o.text, "side": o.side, "traits": o.side and o.content}
+        parts = {"identity": o.identity, "text": o.text, "side": o.side, "traits": o.side and o.content, "names": o.words and o.word_match}
         self.items = ItemTower(content, o.width, **parts, text_width=o.text_width, identity_dropout=o.identity_dropout)
         self.history = HistoryTransformer(o.width, o.blocks, o.heads, o.length, o.dropout, o.relative_time, o.gated)
         self.start = nn.Parameter(torch.zeros(o.width))
@@ -74,6 +74,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         self.value = ValueEncoder(o.width) if o.values and dataset.columns.value is not None else None
         self.words = WordTower(z, o.width, typed_in(dataset) if o.word_identity else None, o.identity_dropout) if o.words and z else None
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None
+        self.match = nn.Parameter(torch.tensor(4.0)) if self.items.lexicon is not None else None
         self.cross = GatedCross(o.width, o.dropout)
         self.content = ContentLikeness(z) if o.content and self.items.fixed.shape[1] else None
         self.prior = Prior(content.n_items, o.half_lives if o.popularity and dataset.has_times else ())
@@ -122,10 +123,11 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             c = c + self.gap.since(items[:, -1], ages[:, -1])
         if self.words is None:
             q = self.cross(h, c)
-            return Encoded(h, q, q, c, mean, h.new_zeros(len(h), 0), times, items, ages)
+            return Encoded(h, q, q, c, mean, h.new_zeros(len(h), 0), h.new_zeros(len(h), 0), times, items, ages)
+        named = h.new_zeros(len(h), 0) if self.items.lexicon is None else self.items.lexicon(words.single) * self.match
         typed = self.items.whitened(words.vectors)
         full = c + self.words(typed, words.codes)
-        return Encoded(h, self.cross(h, c), self.cross(h, full), full, mean, typed, times, items, ages)
+        return Encoded(h, self.cross(h, c), self.cross(h, full), full, mean, typed, named, times, items, ages)
 
     def _similar(self, history: Tensor) -> Tensor:
         """[B, T, z + traits] what was read up to each place."""
@@ -179,13 +181,14 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         return torch.where(known, 1.0, self.options.new_item_likeness)
 
     def query_vectors(self, queries: QueryBatch) -> Tensor:
-        vectors = self._vectors(self._encode(queries))
-        return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=-1)
+        asked = self._encode(queries)
+        vectors = self._vectors(asked)
+        return torch.cat([vectors, asked.named, vectors.new_ones(len(vectors), 1)], dim=-1)
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
         prior = self.prior.newest(self.items.known)[items]
-        alike = self.items.fixed[items] * self._trusted(items)[:, None]
+        alike = torch.cat([self.items.fixed[items], self.items.names[items]], dim=-1) * self._trusted(items)[:, None]
         return torch.cat([self.items(items), alike, (prior if self.new is None else prior + self.new.of(self.items.known, items))[:, None]], dim=-1)
 
     @property
@@ -197,23 +200,24 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         if self.look is not None and "ranking" not in self.objective.heads:
             return self._looked_over(asked, items)
         vectors, fixed = (self.items.catalogue(), self.items.fixed) if items is None else (self.items(items), self.items.fixed[items])
-        total = _product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
+        names = self.items.names if items is None else self.items.names[items]
+        total = product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
         total = total if self.new is None else total + self.new.of(self.items.known, items)
-        return total + _product(self._similarity(asked), fixed) * self._trusted(items)
+        return total + (product(self._similarity(asked), fixed) + asked.near(names)) * self._trusted(items)
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         if self.look is not None and "ranking" not in self.objective.heads:
             return {"taste": self.score(queries, items)}
         asked = self._encode(queries)
         vectors, scale = self.items(items), self.scale.exp()
-        out = {"history": _product(asked.history, vectors) * scale}
+        out = {"history": product(asked.history, vectors) * scale}
         if self.moment is not None or self.gap is not None:
-            out["moment"] = _product(asked.silent - asked.history, vectors) * scale
+            out["moment"] = product(asked.silent - asked.history, vectors) * scale
         if self.content is not None:
-            out["content"] = _product(self.content.weighed(asked.mean), self.items.fixed[items]) * self._trusted(items)
+            out["content"] = product(self.content.weighed(asked.mean), self.items.fixed[items]) * self._trusted(items)
         if self.words_weight is not None and bool(queries.words.typed.any()):
-            alike = _product(asked.typed, self.items.z[items]) * self.words_weight * self._trusted(items)
-            out["words"] = _product(asked.query - asked.silent, vectors) * scale + alike
+            alike = product(asked.typed, self.items.z[items]) * self.words_weight * self._trusted(items)
+            out["words"] = product(asked.query - asked.silent, vectors) * scale + alike + asked.near(self.items.names[items]) * self._trusted(items)
         if self.new is not None:
             out["new"] = self.new.of(self.items.known, items)
         return {**out, "popularity": self.prior.of(queries.times, self.items.known, items)}
@@ -233,9 +237,9 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         """Numbers [P, n] of each head for items [P, n]; of conversions also ``delay``, the log of their rate."""
         assert self.look is not None
         vectors = self.items(items)
-        product = _product(asked.query * self.scale.exp(), vectors)
-        alike = _product(self._similarity(asked), self.items.fixed_of(items))
-        facts = torch.stack([product, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
+        near = product(asked.query * self.scale.exp(), vectors)
+        alike = product(self._similarity(asked), self.items.fixed_of(items)) + asked.near(self.items.names[items])
+        facts = torch.stack([near, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
         remembered = memory(asked.items, asked.ages, items) if self.options.memory else facts.new_zeros(*items.shape, 2)
         told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)
         start = {"rating": self.rating.start, **({} if self.delays is None else {"conversion": self.delays.start})}
@@ -282,12 +286,17 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         vectors, known = self._vectors(asked), self.items.known
         snapshots, row = self.prior.snapshots(asked.times)
 
+        typed = asked.named.any(1).nonzero().ravel()  # few of them
+
         def scores_of(items: Tensor) -> Tensor:
             prior = self.prior.some(snapshots[:, None], items, known)  # [snapshots, n]
-            return vectors @ self._sides(items).T + functional.embedding(row, prior)  # its gradient is cheaper than an index's
+            told = vectors @ self._sides(items).T + functional.embedding(row, prior)  # its gradient is cheaper than an index's
+            named = asked.named[typed] @ self.items.names[items].T
+            return told.index_add_(0, typed, named.to(told.dtype)) if len(typed) else told
 
         def own(target: Tensor) -> Tensor:
-            return (vectors * self._sides(target)).sum(1) + self.prior.some(snapshots[row], target, known)
+            near = (vectors * self._sides(target)).sum(1) + (asked.named * self.items.names[target]).sum(1)
+            return near + self.prior.some(snapshots[row], target, known)
 
         again = self.history.blocks.checkpointed
         return next_item(objective, known, batch.queries.history, batch.targets, batch.weights, scores_of, own, again)
@@ -337,8 +346,3 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         if self.words is not None:
             self.words.fit_to(state.get("words.identity.weight"))
         super().load_state(state)
-
-
-def _product(queries: Tensor, items: Tensor) -> Tensor:
-    """[B, d] with [n, d] or [B, n, d] -> [B, n]"""
-    return queries @ items.T if items.ndim == 2 else torch.einsum("bd,bnd->bn", queries, items)

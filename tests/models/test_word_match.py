@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from germane.bundle import load, save
+from germane.data import Dataset, LeaveLastOut
+from germane.encoders import HashedText
+from germane.jobs.train import fit
+from germane.models import ContextTransformer
+from germane.recommender import Recommender
+from germane.training import TrainingOptions
+from germane.types import Query
+
+SMALL = {"width": 16, "blocks": 1, "length": 10, "text_width": 4, "dropout": 0.0}
+NAMES = [f"{first} {last}" for first in ("Arvo", "Béla", "Clara", "Dmitri", "Edvard") for last in ("Quartet", "Quintet", "Sonata", "Nocturne")]
+
+
+def concert() -> Dataset:
+    """Many take two pieces, and each of the others is taken twice; nothing that is typed says which."""
+    rng = np.random.default_rng(0)
+    rows = [(f"u{n % 40}", f"i{n}" if n < 20 else f"i{rng.integers(0, 2)}" if n % 8 else f"i{n // 8 % 20}", n) for n in range(400)]
+    events = pl.DataFrame(rows, schema=["user", "item", "time"], orient="row")
+    items = pl.DataFrame({"item": [f"i{n}" for n in range(20)], "title": NAMES, "kind": [name.split()[1] for name in NAMES]})
+    return Dataset.from_frames(events, items, columns={"time": "time", "text": ["title"], "side": ["kind"]})
+
+
+def trained(**options: object) -> Recommender:
+    dataset = concert()
+    # Four numbers for the texts: the encoder cannot tell names apart
+    recommender = Recommender(ContextTransformer(**{**SMALL, **options}), text=HashedText(width=4, ngrams=0), exclude_seen=False)
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=2, batch=16))
+    return recommender
+
+
+@pytest.fixture(scope="module")
+def concert_hall() -> Recommender:
+    return trained()
+
+
+def found(recommender: Recommender, words: list[str], ids: list[str]) -> float:
+    slates = recommender.recommend_many([Query(words=typed, time=400) for typed in words], 1, explore=False)
+    return float(np.mean([slate.items[0].item == item for slate, item in zip(slates, ids, strict=True)]))
+
+
+def test_the_very_words_find_items_that_few_took(concert_hall: Recommender) -> None:
+    ids = [f"i{n}" for n in range(20)]
+    assert found(concert_hall, NAMES, ids) > 0.9
+    assert found(concert_hall, [name.upper() for name in NAMES], ids) > 0.9
+    assert found(trained(word_match=False), NAMES, ids) < 0.6
+
+
+def test_part_of_a_name_finds_those_that_have_it(concert_hall: Recommender) -> None:
+    best = concert_hall.recommend(Query(words="clara", time=400), 4, explore=False)
+    assert {place.item for place in best.items} == {f"i{n}" for n in range(8, 12)}
+
+
+def test_items_that_came_later_and_runs_that_are_read_know_the_words_too(tmp_path: Path) -> None:
+    recommender = trained()
+    recommender.add_items(pl.DataFrame({"item": ["late"], "title": ["Fanny Sonata"], "kind": ["Sonata"]}))
+    save(recommender, tmp_path / "run")
+    read = load(tmp_path / "run")
+    read.add_items(pl.DataFrame({"item": ["later"], "title": ["Galina Nocturne"], "kind": ["Nocturne"]}))
+    assert found(read, ["fanny sonata", "galina nocturne", NAMES[3]], ["late", "later", "i3"]) == 1.0
+    asked = Query(words=NAMES[5], time=400)
+    ours, theirs = (r.recommend(asked, 5, explore=False, explain=True) for r in (recommender, read))
+    assert [(place.item, pytest.approx(place.score, abs=1e-5)) for place in theirs.items] == [(place.item, place.score) for place in ours.items]
+    first = ours.items[0]
+    assert first.reasons and sum(reason.weight for reason in first.reasons) == pytest.approx(first.score, abs=1e-4)
