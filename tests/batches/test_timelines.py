@@ -207,26 +207,35 @@ def test_a_stretch_as_a_query_is_as_old_as_at_its_last_moment() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_targets_are_asked_for_by_name_too_whatever_was_typed(share: float) -> None:
+def test_targets_are_asked_for_once_more_by_name_whatever_was_typed(share: float) -> None:
     """Rows of words: 1 was typed at half of the events; 2 to 6 are the items' names, of which the last item has none."""
     rng = np.random.default_rng(0)
-    events = {"user": [f"u{n // 20}" for n in range(2000)], "item": [f"i{i}" for i in rng.integers(0, 6, 2000)]}
-    dataset = Dataset.from_frames(events)
-    typed = (np.arange(2000) % 2).astype(np.int64)
+    events = {"user": [f"u{n // 20}" for n in range(2000)], "item": [f"i{i}" for i in rng.integers(0, 6, 2000)], "stars": rng.integers(1, 6, 2000)}
+    dataset = Dataset.from_frames(events, columns={"value": "stars"}, rules={"positive": ">= 3"})
     words = Words.of([""] * 7, torch.arange(7.0)[:, None])
+    typed = (np.arange(2000) % 2).astype(np.int64)
     table = EventTable(dataset, FeatureSet([]), profile=profiles(FeatureSet([]), dataset.users), words=(words, typed))
     names = np.array([2, 3, 4, 5, 6, 0])
-    found = {"name": 0, "typed": 0, "nothing": 0}
-    for batch in Timelines(table, 20, 16, phrases=names[:, None], phrase_share=share).draw(np.random.default_rng(1)):
+    feed = Timelines(table, 20, 16, phrases=names[:, None], phrase_share=share)
+    asked, targets, kept = 0, 0, 0
+    for batch in feed.draw(np.random.default_rng(1)):
         there = batch.targets >= 0
-        said, items = batch.queries.words.vectors[there][:, 0].long(), batch.targets[there].long()
-        named = said >= 2
-        assert torch.equal(said[named], torch.from_numpy(names)[items[named]])
-        found["name"] += int(named.sum())
-        found["typed"] += int((said == 1).sum())
-        found["nothing"] += int((said == 0).sum())
-    by_name = share * 5 / 6
-    wanted = {"name": by_name, "typed": (1 - by_name) * 0.4, "nothing": (1 - by_name) * 0.6}
-    assert {said: count / 2000 for said, count in found.items()} == pytest.approx(wanted, abs=0.04)
+        targets += int((there & (batch.targets < 5)).sum())
+        kept += int((batch.queries.words.vectors[..., 0] == 1).sum())
+        assert (batch.named is None) == (share == 0)
+        if batch.named is None:
+            continue
+        at = batch.named.row, batch.named.place
+        assert there[at].all() and torch.equal(batch.named.words.vectors[:, 0].long(), torch.from_numpy(names)[batch.targets[at].long()])
+        again, weight = batch.asked_again()
+        assert int((again.targets >= 0).sum()) == len(batch.named.row) and torch.equal(again.targets[at], batch.targets[at])
+        assert weight.item() == pytest.approx(len(batch.named.row) / int(there.sum()))
+        asked += len(batch.named.row)
+        parts = [batch.share(number, 3) for number in range(3)]
+        found = [(part.targets[part.named.row, part.named.place], part.named.words.vectors) for part in parts if part.named is not None]
+        assert sorted(torch.cat([items for items, _ in found]).tolist()) == sorted(batch.targets[at].tolist())
+        assert all(torch.equal(said[:, 0].long(), torch.from_numpy(names)[items.long()]) for items, said in found)
+    assert asked / targets == pytest.approx(share, abs=0.05)
+    assert kept / 1000 == pytest.approx(0.8, abs=0.05)  # a fifth goes missing
     plain = next(iter(Timelines(table, 20, 100, phrases=names[:, None], phrase_share=share).draw(None)))
-    assert set(plain.queries.words.vectors.ravel().tolist()) == {0.0, 1.0}  # nothing is drawn where nothing is to be
+    assert plain.named is None and set(plain.queries.words.vectors.ravel().tolist()) == {0.0, 1.0}  # nothing is drawn where nothing is to be

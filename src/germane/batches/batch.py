@@ -88,6 +88,25 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Named:
+    """Targets of a ``Batch`` that are asked for once more, in words of their own text: S of them, in order of rows and places."""
+
+    row: Tensor
+    """[S] of the batch."""
+    place: Tensor
+    """[S]"""
+    words: Words
+    """[S, ...]"""
+
+    def share(self, number: int, of: int) -> Named:
+        mine = self.row % of == number
+        return Named(self.row[mine] // of, self.place[mine], self.words[mine])
+
+    def to(self, device: torch.device | str) -> Named:
+        return Named(self.row.to(device), self.place.to(device), self.words.to(device))
+
+
+@dataclass(frozen=True)
 class Batch:
     """Stretches of users' timelines for training: each event is predicted from those before it and its own moment.
 
@@ -118,6 +137,8 @@ class Batch:
     """[B, T] seconds until it converted, or for which it has been watched; inf = it can no longer convert."""
     shown: Shown | None = None
     """Where there are labels."""
+    named: Named | None = None
+    """Where items have texts and words are learnt from."""
 
     @property
     def weight(self) -> float:
@@ -132,6 +153,14 @@ class Batch:
         told = _told(self.weights, values=self.values.masked_fill(self.items < 0, torch.nan), converted=self.converted)
         return {"ranking": taken, "click": taken + shown, "rating": told["values"], "conversion": told["converted"]}
 
+    def asked_again(self) -> tuple[Batch, Tensor]:
+        """The same, with those targets alone that are asked for once more; and what they weigh beside all targets."""
+        assert self.named is not None
+        again = torch.zeros_like(self.targets, dtype=torch.bool)
+        again[self.named.row, self.named.place] = True
+        share = self.weights[again].sum() / self.weights[self.targets >= 0].sum().clamp(min=1e-12)
+        return replace(self, targets=self.targets.masked_fill(~again, PAD)), share
+
     def histories(self) -> QueryBatch:
         """Each stretch but its last target as the history of a query, asked at that one's time, in no moment and without words."""
         asked, times = self.queries, self.target_times[:, -1]
@@ -140,8 +169,9 @@ class Batch:
 
     def share(self, number: int, of: int) -> Batch:
         """Every ``of``-th stretch from ``number`` on, as wide as the whole: what one of so many processes takes."""
-        parts = {name: part[number::of] for name, part in vars(self).items() if part is not None and name != "shown"}
-        return replace(self, **parts, shown=None if self.shown is None else self.shown.share(number, of))
+        parts = {name: part[number::of] for name, part in vars(self).items() if part is not None and name not in ("shown", "named")}
+        shown = None if self.shown is None else self.shown.share(number, of)
+        return replace(self, **parts, shown=shown, named=None if self.named is None else self.named.share(number, of))
 
     def to(self, device: torch.device | str) -> Batch:
         return replace(self, **{name: part.to(device) for name, part in vars(self).items() if part is not None})

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data.augmentation import Alike, AugmentOptions, Stretches, augmented, cut
-from .batch import PAD, Batch, QueryBatch, Shown, blank
+from .batch import PAD, Batch, Named, QueryBatch, Shown, blank
 from .event_table import EventTable
 
 __all__ = ["Timelines"]
@@ -23,8 +23,8 @@ class Timelines:
     Each positive event is a target once; a stretch sees up to ``length`` events before its first target's successor. For models that
     learn from order; a model that scores rows one at a time takes ``Rows``.
 
-    ``phrases`` [items, K]: rows of the table's words that hold each item's own texts; ``phrase_share`` of the targets are asked for in one of them,
-    whatever was typed, and a fifth of the typed words go missing: so that items are found by name too, and queries without words work.
+    ``phrases`` [items, K]: rows of the table's words that hold each item's own texts; ``phrase_share`` of the targets are asked for once more in one
+    of them. A fifth of the typed words go missing, so that queries without words work.
     ``shown``: rows with the label 0, given beside the stretch that holds what their user did before them. Where some came after all events of their
     user, or where there are no events, the user's timeline ends in a place at which nothing is to be predicted.
     ``augment``: how stretches are changed where an epoch draws them anew; ``alike`` gives, at the begin of each epoch, what finds items to insert.
@@ -120,12 +120,13 @@ class Timelines:
         )
         history_times = torch.where(empty, table.times[at], table.times[when])
         past, past_times = self._past(begins, self.starts[user], padded, queries.history, history_times)
+        targets = table.items[at].masked_fill(nothing | ~torch.from_numpy(table.positive)[at], PAD)
         return Batch(
             queries,
             history_times=history_times,
             past=past,
             past_times=past_times,
-            targets=table.items[at].masked_fill(nothing | ~torch.from_numpy(table.positive)[at], PAD),
+            targets=targets,
             target_times=table.times[at],
             weights=table.weights[at].masked_fill(nothing, 0),
             items=table.items[at].masked_fill(nothing, PAD),
@@ -133,6 +134,7 @@ class Timelines:
             converted=table.converted[at].masked_fill(nothing, torch.nan),
             waited=table.waited[at],
             shown=self._shown(begins, ends, stretches) if len(self.shown) else None,
+            named=self._named(events, targets, rng) if rng is not None and self.phrases is not None and self.phrase_share else None,
         )
 
     def _stretches(self, begins: NDArray[np.int64], ends: NDArray[np.int64], starts: NDArray[np.int64]) -> Stretches:
@@ -177,8 +179,11 @@ class Timelines:
         rows = table.word_rows[events]
         if rng is None or len(table.words) < 2:
             return rows
-        rows = np.where(rng.random(rows.shape) < 0.2, 0, rows)
-        if self.phrases is not None and self.phrase_share:
-            own = self.phrases[table.dataset.item_codes[events], rng.integers(0, self.phrases.shape[1], events.shape)]
-            rows = np.where((own > 0) & (rng.random(rows.shape) < self.phrase_share), own, rows)
-        return rows
+        return np.where(rng.random(rows.shape) < 0.2, 0, rows)
+
+    def _named(self, events: NDArray[np.int64], targets: Tensor, rng: np.random.Generator) -> Named:
+        assert self.phrases is not None
+        own = self.phrases[self.table.dataset.item_codes[events], rng.integers(0, self.phrases.shape[1], events.shape)]
+        again = (own > 0) & (rng.random(own.shape) < self.phrase_share) & (targets >= 0).numpy()
+        row, place = (torch.from_numpy(part) for part in np.nonzero(again))
+        return Named(row, place, self.table.words[torch.from_numpy(own[again])])

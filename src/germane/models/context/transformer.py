@@ -177,8 +177,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
 
     def _trusted(self, items: Tensor | None) -> Tensor:
         """[items] or as ``items``: what likeness to what was read and typed counts, against what was learned."""
-        known = self.items.known if items is None else self.items.known[items]
-        return torch.where(known, 1.0, self.options.new_item_likeness)
+        return torch.where(self.items.known if items is None else self.items.known[items], 1.0, self.options.new_item_likeness)
 
     def query_vectors(self, queries: QueryBatch) -> Tensor:
         asked = self._encode(queries)
@@ -270,6 +269,10 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         told: dict[str, Tensor] = {}
         if "ranking" in learns and bool(taken.any()):
             told["ranking"] = self._next_item(asked[taken[wanted]], batch, objective)
+            if (named := batch.named) is not None and len(named.row):
+                at, (again, share) = (named.row, named.place), batch.asked_again()
+                by_name = self._at(batch, states, *at, batch.queries.moment[at], named.words, batch.target_times[at])
+                told["ranking"] = told["ranking"] + share * self._next_item(by_name, again, objective)
         if "click" in learns and (bool(taken.any()) or (shown is not None and len(shown.items))):
             not_taken = None if shown is None else self._at(batch, states, shown.row, shown.place, shown.moment, shown.words, shown.times)
             told["click"] = self._clicks(asked[taken[wanted]], not_taken, batch, objective)
@@ -323,8 +326,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         return self.new is not None
 
     def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
-        if self.new is None:
-            return
+        assert self.new is not None
         self.eval()
         with torch.no_grad():
             scores = self.score(queries) - self.new.of(self.items.known, None)
