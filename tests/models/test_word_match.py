@@ -70,3 +70,11 @@ def test_items_that_came_later_and_runs_that_are_read_know_the_words_too(tmp_pat
     assert [(place.item, pytest.approx(place.score, abs=1e-5)) for place in theirs.items] == [(place.item, place.score) for place in ours.items]
     first = ours.items[0]
     assert first.reasons and sum(reason.weight for reason in first.reasons) == pytest.approx(first.score, abs=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "sampled_softmax", "bce"])
+def test_batches_in_which_nothing_is_asked_by_name_are_learnt_from_as_well(loss: str) -> None:
+    dataset = concert()
+    recommender = Recommender(ContextTransformer(**SMALL, words_share=1e-9), text=HashedText(width=4, ngrams=0))  # type: ignore[arg-type]
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=1, batch=16, loss=loss, negatives=8))  # type: ignore[arg-type]
+    assert all(bool(weight.isfinite().all()) for weight in recommender.model.state().values())

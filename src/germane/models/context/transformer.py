@@ -269,7 +269,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         told: dict[str, Tensor] = {}
         if "ranking" in learns and bool(taken.any()):
             told["ranking"] = self._next_item(asked[taken[wanted]], batch, objective)
-            if (named := batch.named) is not None and len(named.row):
+            if (named := batch.named) is not None:  # none in it or not, so that all processes read and draw alike
                 at, (again, share) = (named.row, named.place), batch.asked_again()
                 by_name = self._at(batch, states, *at, batch.queries.moment[at], named.words, batch.target_times[at])
                 told["ranking"] = told["ranking"] + share * self._next_item(by_name, again, objective)
