@@ -52,7 +52,7 @@ class ContextTransformerOptions(Options):
     """The very words that were typed, against those of the items' texts, each as far as it is rare among them: finds items by name."""
     word_identity: bool = True
     """A trainable vector for each word, and each pair of words in a row, that users typed in training; where events hold typed words."""
-    words_share: float = Field(default=0.4, ge=0, le=1)
+    words_share: float = Field(default=0.2, ge=0, le=1)
     """Share of training targets asked for once more in words of their own text, so that items are found by name and by what is said of them."""
     content: bool = True
     """Plain similarity between an item and the history: of their texts, and of their side features."""
