@@ -90,12 +90,12 @@ class Recommender:
         self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, _only(dataset.types, user_sides))
         self.text = self.text.anew()
         self._cache()
-        known = torch.zeros(dataset.n_items, dtype=torch.bool)
-        known[torch.from_numpy(np.unique(dataset.item_codes))] = True
-        content = self._content(dataset.items, dataset, known, bar)
-        self.spelling = spelling_of(dataset, self._prompts(dataset.items, dataset), self.text)
+        known = torch.from_numpy(np.bincount(dataset.item_codes, minlength=dataset.n_items) > 0)
+        texts = self._prompts(dataset.items, dataset)
+        content = self._content(dataset.items, texts, known, bar)
+        self.spelling = spelling_of(dataset, texts, self.text)
         if self.model.abilities.tunes and self.text.learns:
-            content = replace(content, learning=self.text.learning(self._prompts(dataset.items, dataset)))
+            content = replace(content, learning=self.text.learning(texts))
         self._settle(dataset, content)
         self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else 0.0
 
@@ -135,8 +135,8 @@ class Recommender:
         self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
         recall(dataset, self.histories)
 
-    def _content(self, frame: pl.DataFrame, dataset: Dataset, known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
-        texts, side = self._prompts(frame, dataset), self.side.encode(frame)
+    def _content(self, frame: pl.DataFrame, texts: list[str], known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
+        side = self.side.encode(frame)
         text = self.encode(texts, bar) if self.text.width else torch.zeros(frame.height, 0)
         return ItemContent(text, side.codes, side.dense, known, self.side.n_codes, single_words(texts))
 
@@ -313,12 +313,12 @@ class Recommender:
             known = rows["id"].is_in(list(held.codes))
             fresh, changed = rows.filter(~known), rows.filter(known)
             if fresh.height:
-                content = self._content(fresh, self._dataset(), torch.zeros(fresh.height, dtype=torch.bool))
-                grown = self.content.extended(content)
+                texts = self._prompts(fresh, self._dataset())
+                grown = self.content.extended(self._content(fresh, texts, torch.zeros(fresh.height, dtype=torch.bool)))
                 self.model.add_items(grown)
                 self.content = grown
                 if self.spelling is not None:
-                    self.spelling.learn(self._prompts(fresh, self._dataset()))
+                    self.spelling.learn(texts)
             held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in table.names and c != "id")))
             if fresh.height and self.model.wants_balance and len(self.histories):
                 self.model.balance(*sampled_lists(self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from .words import plain
 
 __all__ = ["Spelling", "words_in"]
 
@@ -44,10 +45,10 @@ class Spelling:
         return _WORD.sub(lambda found: self._nearest(found[0]), text)
 
     def _nearest(self, word: str) -> str:
-        plain = _plain(word)
-        if plain in self.counts or self.is_word(plain):
+        said = plain(word)
+        if said in self.counts or self.is_word(said):
             return word
-        near = [other for other in self._slips(plain) if other in self.counts]
+        near = [other for other in self._slips(said) if other in self.counts]
         return max(near, key=lambda other: (self.counts[other], other)) if near else word
 
     def _slips(self, word: str) -> Iterator[str]:
@@ -61,8 +62,4 @@ class Spelling:
 
 def words_in(texts: Iterable[str]) -> Counter[str]:
     """In how many of the texts each word is."""
-    return Counter(word for text in texts for word in {_plain(found) for found in _WORD.findall(text)})
-
-
-def _plain(word: str) -> str:
-    return unicodedata.normalize("NFKC", word).casefold()
+    return Counter(word for text in texts for word in {plain(found) for found in _WORD.findall(text)})

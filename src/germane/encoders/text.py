@@ -260,7 +260,7 @@ class PretrainedText(Encoder):
 
     def load_state(self, state: dict[str, Tensor], tokenizer: Path | None = None) -> None:
         self.tuned, self._tokenizer = state, tokenizer
-        for name in ("language_model", "_content"):
+        for name in ("language_model", "_content", "_words"):
             vars(self).pop(name, None)
 
     def save_tokenizer(self, folder: Path) -> None:

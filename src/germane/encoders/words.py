@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["BUCKETS", "Words", "single_words", "word_codes"]
+__all__ = ["BUCKETS", "Words", "plain", "single_words", "word_codes"]
 
 MOST = 16
 """Words and pairs of words of one query that keep a code."""
@@ -79,7 +79,7 @@ def word_codes(texts: Sequence[str]) -> Tensor:
     out = torch.zeros(len(texts), MOST, dtype=torch.int64)
     for row, text in enumerate(texts):
         found: dict[str, None] = {}
-        for part in _PART.findall(_plain(text)):
+        for part in _PART.findall(plain(text)):
             words = _WORD.findall(part)
             found |= dict.fromkeys([*words, *(f"{one} {other}" for one, other in pairwise(words))])
         codes = [zlib.crc32(word.encode()) or 1 for word in list(found)[:MOST]]
@@ -96,10 +96,11 @@ def single_words(texts: Sequence[str]) -> Tensor:
     """
     out = np.zeros((len(texts), MOST_SINGLE), dtype=np.int16)
     for row, text in enumerate(texts):
-        found = list(dict.fromkeys(_WORD.findall(_plain(text))))[:MOST_SINGLE]
+        found = list(dict.fromkeys(_WORD.findall(plain(text))))[:MOST_SINGLE]
         out[row, : len(found)] = [zlib.crc32(word.encode()) % BUCKETS + 1 for word in found]
     return torch.from_numpy(out)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Case and ways of writing the same letter away."""
     return unicodedata.normalize("NFKC", text).casefold()

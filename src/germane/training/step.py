@@ -56,10 +56,10 @@ class Stepper:
         total, counts = sum(batch.weight for batch in group), [batch.counts() for batch in group]
         totals = {head: sum(count.get(head, 0.0) for count in counts) for head in self.weights}
         loss_now, heads = 0.0, dict.fromkeys(self.weights, 0.0)
-        for whole in group:
+        for whole, held in zip(group, counts, strict=True):
             batch = whole if self.processes.count == 1 else whole.share(self.processes.number, self.processes.count)
             share = batch.weight / (total or 1.0)
-            shares = {head: count / (totals[head] or 1.0) for head, count in batch.counts().items() if head in totals}
+            shares = {head: count / (totals[head] or 1.0) for head, count in (held if batch is whole else batch.counts()).items() if head in totals}
             if self.options.sharded and not share:
                 batch = whole  # all processes read sharded tables, or none; this one's reading counts nothing
             if not len(batch.weights):

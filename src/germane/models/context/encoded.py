@@ -37,9 +37,12 @@ class Encoded:
     ages: Tensor
     """[P, T] seconds from each event of it to the moment asked about."""
 
-    def near(self, names: Tensor) -> Tensor:
-        """[P, items], or [P, n] of ``names`` [P, n, width of the words]: how far the very words that were typed are theirs; [1] 0 where none were."""
-        return product(self.named, names) if bool(self.named.any()) else self.query.new_zeros(1)
+    def near(self, names: Tensor, items: Tensor | None = None) -> Tensor:
+        """[P, items] or as ``items`` [P, n]: how far the very words that were typed are those of ``names`` [items, width of the words]; [1] 0, and
+        nothing gathered, where none were."""
+        if not bool(self.named.any()):
+            return self.query.new_zeros(1)
+        return product(self.named, names if items is None else names[items])
 
     def __getitem__(self, index: Any) -> Self:
         return type(self)(*(getattr(self, name)[index] for name in self.__dataclass_fields__))

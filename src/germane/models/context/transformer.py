@@ -199,10 +199,9 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         if self.look is not None and "ranking" not in self.objective.heads:
             return self._looked_over(asked, items)
         vectors, fixed = (self.items.catalogue(), self.items.fixed) if items is None else (self.items(items), self.items.fixed[items])
-        names = self.items.names if items is None else self.items.names[items]
         total = product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
         total = total if self.new is None else total + self.new.of(self.items.known, items)
-        return total + (product(self._similarity(asked), fixed) + asked.near(names)) * self._trusted(items)
+        return total + (product(self._similarity(asked), fixed) + asked.near(self.items.names, items)) * self._trusted(items)
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         if self.look is not None and "ranking" not in self.objective.heads:
@@ -216,7 +215,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             out["content"] = product(self.content.weighed(asked.mean), self.items.fixed[items]) * self._trusted(items)
         if self.words_weight is not None and bool(queries.words.typed.any()):
             alike = product(asked.typed, self.items.z[items]) * self.words_weight * self._trusted(items)
-            out["words"] = product(asked.query - asked.silent, vectors) * scale + alike + asked.near(self.items.names[items]) * self._trusted(items)
+            out["words"] = product(asked.query - asked.silent, vectors) * scale + alike + asked.near(self.items.names, items) * self._trusted(items)
         if self.new is not None:
             out["new"] = self.new.of(self.items.known, items)
         return {**out, "popularity": self.prior.of(queries.times, self.items.known, items)}
@@ -237,7 +236,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         assert self.look is not None
         vectors = self.items(items)
         near = product(asked.query * self.scale.exp(), vectors)
-        alike = product(self._similarity(asked), self.items.fixed_of(items)) + asked.near(self.items.names[items])
+        alike = product(self._similarity(asked), self.items.fixed_of(items)) + asked.near(self.items.names, items)
         facts = torch.stack([near, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
         remembered = memory(asked.items, asked.ages, items) if self.options.memory else facts.new_zeros(*items.shape, 2)
         told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)
