@@ -227,9 +227,8 @@ def test_targets_are_asked_for_once_more_by_name_whatever_was_typed(share: float
             continue
         at = batch.named.row, batch.named.place
         assert there[at].all() and torch.equal(batch.named.words.vectors[:, 0].long(), torch.from_numpy(names)[batch.targets[at].long()])
-        again, weight = batch.asked_again()
-        assert int((again.targets >= 0).sum()) == len(batch.named.row) and torch.equal(again.targets[at], batch.targets[at])
-        assert weight.item() == pytest.approx(len(batch.named.row) / int(there.sum()))
+        assert torch.equal(batch.named.times, batch.target_times[at]) and torch.equal(batch.named.moment.codes, batch.queries.moment.codes[at])
+        assert batch.counts()["ranking"] == int(there.sum()) + len(batch.named)
         asked += len(batch.named.row)
         parts = [batch.share(number, 3) for number in range(3)]
         found = [(part.targets[part.named.row, part.named.place], part.named.words.vectors) for part in parts if part.named is not None]

@@ -39,8 +39,9 @@ def test_parts_of_a_batch_meet_the_same_negatives() -> None:
                 Objective("bce", negatives=6),
                 torch.ones(50, dtype=torch.bool),
                 one - 1,
-                one,
-                torch.ones(1, 1),
+                (one[0], one[0]),
+                one[0],
+                torch.ones(1),
                 scores_of,
                 lambda target: target.float(),
             )

@@ -19,7 +19,7 @@ def test_agrees_with_sets(seed: int) -> None:
     here = torch.from_numpy(rng.random((b, t)) < 0.7)
     candidates = torch.from_numpy(rng.integers(0, N, int(rng.integers(1, 12))))
     targets = torch.from_numpy(rng.integers(0, N, int(here.sum())))
-    got = taken_before(history, here, targets, candidates, N)
+    got = taken_before(history, here.nonzero(as_tuple=True), targets, candidates, N)
     for position, (row, place) in enumerate(here.nonzero().tolist()):
         before = set(history[row, : place + 1].tolist()) - {-1, int(targets[position])}
         assert got[position].tolist() == [int(candidate) in before for candidate in candidates]

@@ -16,9 +16,9 @@ TABLE = torch.randn(7, 3, generator=torch.Generator().manual_seed(1))
 
 
 def loss_of(objective: Objective, table: torch.Tensor = TABLE) -> torch.Tensor:
-    return next_item(
-        objective, KNOWN, HISTORY, TARGETS, WEIGHTS, lambda items: STATES @ table[items].T, lambda targets: (STATES * table[targets]).sum(1)
-    )
+    at = (TARGETS >= 0).nonzero(as_tuple=True)
+    scores, own = (lambda items: STATES @ table[items].T), (lambda targets: (STATES * table[targets]).sum(1))
+    return next_item(objective, KNOWN, HISTORY, at, TARGETS[at], WEIGHTS[at], scores, own)
 
 
 def by_hand(drawn: list[int], log_q: float, with_seen: bool) -> float:
@@ -60,15 +60,14 @@ def test_only_known_items_stand_against_a_target(name: str) -> None:
 @pytest.mark.parametrize("name", ["softmax", "sampled_softmax", "bce", "gbce", "bpr"])
 def test_what_was_taken_before_stands_against_nothing_where_lists_leave_it_out(name: str) -> None:
     """Item 2 is in one history only, ahead of the only target there: raising it changes nothing then."""
-    only = TARGETS.masked_fill(torch.tensor([[True], [False]]), -1)
+    only = torch.tensor([1]), torch.tensor([2])
     state = STATES[:1]
     grads = []
     for with_seen in (True, False):
         table = TABLE.clone().requires_grad_()
         objective = Objective(name, 64, with_seen)  # type: ignore[arg-type]
-        next_item(
-            objective, KNOWN, HISTORY, only, WEIGHTS, lambda items, t=table: state @ t[items].T, lambda targets, t=table: (state * t[targets]).sum(1)
-        ).backward()
+        scores, own = (lambda items, t=table: state @ t[items].T), (lambda targets, t=table: (state * t[targets]).sum(1))
+        next_item(objective, KNOWN, HISTORY, only, TARGETS[only], WEIGHTS[only], scores, own).backward()
         assert table.grad is not None
         grads.append(float(table.grad[2].abs().max()))
     assert grads[0] > 0 == grads[1]

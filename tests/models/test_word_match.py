@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from germane.bundle import load, save
 from germane.data import Dataset, LeaveLastOut
 from germane.encoders import HashedText
+from germane.evaluation import EvaluationOptions
+from germane.jobs.fitting import Fitting
 from germane.jobs.train import fit
 from germane.models import ContextTransformer
 from germane.recommender import Recommender
@@ -78,3 +82,27 @@ def test_batches_in_which_nothing_is_asked_by_name_are_learnt_from_as_well(loss:
     recommender = Recommender(ContextTransformer(**SMALL, words_share=1e-9), text=HashedText(width=4, ngrams=0))  # type: ignore[arg-type]
     fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=1, batch=16, loss=loss, negatives=8))  # type: ignore[arg-type]
     assert all(bool(weight.isfinite().all()) for weight in recommender.model.state().values())
+
+
+@pytest.mark.parametrize("sequence", ["unweighted", "weighted"])
+def test_what_is_asked_once_more_counts_as_one_question_more(sequence: str, concert_hall: Recommender) -> None:
+    """The loss is the mean over all questions, asked plainly or by name: the two kinds apart, put together by what they weigh."""
+    dataset, model, options = concert(), concert_hall.model, TrainingOptions(batch=16)
+    feed, _ = Fitting(concert_hall, dataset, LeaveLastOut().divide(dataset), options, EvaluationOptions(), None, None).lesson(model)  # type: ignore[arg-type]
+    batch = next(iter(feed.draw(np.random.default_rng(0))))  # type: ignore[union-attr]
+    assert batch.named is not None and len(batch.named) > 5
+    if sequence == "weighted":
+        batch = replace(batch, weights=batch.weights * (1 + torch.arange(batch.weights.shape[1])))
+    at = batch.named.row, batch.named.place
+    again = torch.full_like(batch.targets, -1)
+    again[at] = batch.targets[at]
+    words = batch.queries.words
+    vectors, codes, single = (getattr(words, name).clone() for name in ("vectors", "codes", "single"))
+    vectors[at], codes[at], single[at] = batch.named.words.vectors, batch.named.words.codes, batch.named.words.single
+    by_name = replace(batch, named=None, targets=again, queries=replace(batch.queries, words=type(words)(vectors, codes, single)))
+    parts = [replace(batch, named=None), by_name]
+    model.eval()
+    whole, *apart = (model.loss(one, model.objective)["ranking"].item() for one in (batch, *parts))  # type: ignore[operator]
+    weights = [one.counts()["ranking"] for one in parts]
+    assert batch.counts()["ranking"] == pytest.approx(sum(weights)) and apart[0] != pytest.approx(apart[1], rel=0.01)
+    assert whole == pytest.approx(np.average(apart, weights=weights), rel=1e-5)

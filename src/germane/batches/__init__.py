@@ -1,7 +1,7 @@
 """The one place where events and queries become tensors, for training, evaluation and serving alike."""
 
 from .alike import alike_by
-from .batch import Batch, Named, QueryBatch, RowBatch, Shown
+from .batch import Batch, Places, QueryBatch, RowBatch, Shown
 from .event_table import EventTable, event_frame
 from .live import columns_of, profiles, query_batch
 from .rows import Rows
@@ -12,7 +12,7 @@ __all__ = [
     "Batch",
     "Encode",
     "EventTable",
-    "Named",
+    "Places",
     "QueryBatch",
     "RowBatch",
     "Rows",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from ..encoders import Words
 from ..features import Moments
 
-__all__ = ["PAD", "Batch", "QueryBatch", "RowBatch", "Shown", "blank"]
+__all__ = ["PAD", "Batch", "Places", "QueryBatch", "RowBatch", "Shown", "blank"]
 
 PAD = -1
 """In ``history``: no event here."""
@@ -61,49 +61,47 @@ class QueryBatch:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What was shown beside the events of a ``Batch`` and not taken: S rows with the label 0."""
+class Places:
+    """P places of the stretches of a ``Batch``, each asked for the next item in a moment: by what the events up to it say."""
 
     row: Tensor
-    """[S] of the batch."""
+    """[P] of the batch."""
     place: Tensor
-    """[S] the place whose history it knows."""
-    items: Tensor
-    """[S] codes"""
+    """[P] whose history is known."""
     moment: Moments
-    """[S, ...]"""
+    """[P, ...]"""
     words: Words
-    """[S, ...]"""
+    """[P, ...]"""
     times: Tensor
-    """[S] float64"""
-    weights: Tensor
-    """[S]"""
+    """[P] float64"""
 
-    def share(self, number: int, of: int) -> Shown:
-        mine = self.row % of == number
-        return replace(Shown(*(getattr(self, name)[mine] for name in self.__dataclass_fields__)), row=self.row[mine] // of)
+    def __len__(self) -> int:
+        return len(self.row)
 
-    def to(self, device: torch.device | str) -> Shown:
-        return Shown(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+    def __getitem__(self, index: Any) -> Self:
+        return type(self)(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+    def __add__(self, more: Places) -> Places:
+        """``more`` behind these."""
+        row, place, times = (torch.cat([getattr(self, name), getattr(more, name)]) for name in ("row", "place", "times"))
+        return Places(row, place, self.moment + more.moment, self.words + more.words, times)
+
+    def share(self, number: int, of: int) -> Self:
+        mine = self[self.row % of == number]
+        return replace(mine, row=mine.row // of)
+
+    def to(self, device: torch.device | str) -> Self:
+        return type(self)(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
-class Named:
-    """Targets of a ``Batch`` that are asked for once more, in words of their own text: S of them, in order of rows and places."""
+class Shown(Places):
+    """What was shown in such places and not taken: rows with the label 0."""
 
-    row: Tensor
-    """[S] of the batch."""
-    place: Tensor
-    """[S]"""
-    words: Words
-    """[S, ...]"""
-
-    def share(self, number: int, of: int) -> Named:
-        mine = self.row % of == number
-        return Named(self.row[mine] // of, self.place[mine], self.words[mine])
-
-    def to(self, device: torch.device | str) -> Named:
-        return Named(self.row.to(device), self.place.to(device), self.words.to(device))
+    items: Tensor
+    """[P] codes"""
+    weights: Tensor
+    """[P]"""
 
 
 @dataclass(frozen=True)
@@ -137,8 +135,8 @@ class Batch:
     """[B, T] seconds until it converted, or for which it has been watched; inf = it can no longer convert."""
     shown: Shown | None = None
     """Where there are labels."""
-    named: Named | None = None
-    """Where items have texts and words are learnt from."""
+    named: Places | None = None
+    """Targets that are asked for once more, in words of their own text, where items have texts and words are learnt from."""
 
     @property
     def weight(self) -> float:
@@ -150,16 +148,14 @@ class Batch:
     def counts(self) -> dict[str, float]:
         """For each head the weight of what its loss is a mean over."""
         taken, shown = float(self.weights[self.targets >= 0].sum()), 0.0 if self.shown is None else float(self.shown.weights.sum())
+        named = 0.0 if self.named is None else float(self.weights[self.named.row, self.named.place].sum())
         told = _told(self.weights, values=self.values.masked_fill(self.items < 0, torch.nan), converted=self.converted)
-        return {"ranking": taken, "click": taken + shown, "rating": told["values"], "conversion": told["converted"]}
+        return {"ranking": taken + named, "click": taken + shown, "rating": told["values"], "conversion": told["converted"]}
 
-    def asked_again(self) -> tuple[Batch, Tensor]:
-        """The same, with those targets alone that are asked for once more; and what they weigh beside all targets."""
-        assert self.named is not None
-        again = torch.zeros_like(self.targets, dtype=torch.bool)
-        again[self.named.row, self.named.place] = True
-        share = self.weights[again].sum() / self.weights[self.targets >= 0].sum().clamp(min=1e-12)
-        return replace(self, targets=self.targets.masked_fill(~again, PAD)), share
+    def places(self, asked: Tensor) -> Places:
+        """Those of ``asked`` [B, T] bool, in order of rows and places."""
+        row, place = asked.nonzero(as_tuple=True)
+        return Places(row, place, self.queries.moment[row, place], self.queries.words[row, place], self.target_times[row, place])
 
     def histories(self) -> QueryBatch:
         """Each stretch but its last target as the history of a query, asked at that one's time, in no moment and without words."""

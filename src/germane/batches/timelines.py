@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data.augmentation import Alike, AugmentOptions, Stretches, augmented, cut
-from .batch import PAD, Batch, Named, QueryBatch, Shown, blank
+from .batch import PAD, Batch, Places, QueryBatch, Shown, blank
 from .event_table import EventTable
 
 __all__ = ["Timelines"]
@@ -172,7 +172,7 @@ class Timelines:
         words = table.words[torch.from_numpy(table.word_rows[rows])]
         where = torch.from_numpy(row), torch.from_numpy(place)
         weights = table.weights[at].masked_fill(torch.from_numpy(stretches.silent[row, place]), 0)
-        return Shown(*where, table.items[at], table.moments[at], words, table.times[at], weights)
+        return Shown(*where, table.moments[at], words, table.times[at], table.items[at], weights)
 
     def _words(self, events: NDArray[np.int64], rng: np.random.Generator | None) -> NDArray[np.int64]:
         table = self.table
@@ -181,9 +181,10 @@ class Timelines:
             return rows
         return np.where(rng.random(rows.shape) < 0.2, 0, rows)
 
-    def _named(self, events: NDArray[np.int64], targets: Tensor, rng: np.random.Generator) -> Named:
+    def _named(self, events: NDArray[np.int64], targets: Tensor, rng: np.random.Generator) -> Places:
         assert self.phrases is not None
         own = self.phrases[self.table.dataset.item_codes[events], rng.integers(0, self.phrases.shape[1], events.shape)]
         again = (own > 0) & (rng.random(own.shape) < self.phrase_share) & (targets >= 0).numpy()
         row, place = (torch.from_numpy(part) for part in np.nonzero(again))
-        return Named(row, place, self.table.words[torch.from_numpy(own[again])])
+        at, words = torch.from_numpy(events[again]), self.table.words[torch.from_numpy(own[again])]
+        return Places(row, place, self.table.moments[at], words, self.table.times[at])

@@ -45,6 +45,10 @@ class Moments:
     def __getitem__(self, index: Any) -> Moments:
         return Moments(self.codes[index], self.dense[index])
 
+    def __add__(self, more: Moments) -> Moments:
+        """``more`` behind these."""
+        return Moments(torch.cat([self.codes, more.codes]), torch.cat([self.dense, more.dense]))
+
     def to(self, device: torch.device | str) -> Moments:
         return Moments(self.codes.to(device), self.dense.to(device))
 

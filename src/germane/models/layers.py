@@ -8,8 +8,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ..errors import ConfigError
+from .dropout import Dropout, dropout
 
-__all__ = ["START", "Block", "Blocks", "check_heads", "hidden_places", "product"]
+__all__ = ["START", "Block", "Blocks", "attention", "check_heads", "hidden_places", "product"]
 
 START = 0.02
 """Standard deviation of item vectors at the start, as in BERT (Devlin et al., 2019)."""
@@ -35,8 +36,8 @@ class Block(nn.Module):
         self.heads, self.dropout = heads, dropout
         self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
         self.projections, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.feed = nn.Sequential(nn.Linear(width, inner), activation(), nn.Dropout(dropout), nn.Linear(inner, width))
-        self.drop = nn.Dropout(dropout)
+        self.feed = nn.Sequential(nn.Linear(width, inner), activation(), Dropout(dropout), nn.Linear(inner, width))
+        self.drop = Dropout(dropout)
         self.gates = nn.ModuleList(nn.Linear(width, width) for _ in range(2)) if gated else None
         for part in self.gates.parameters() if self.gates is not None else ():
             nn.init.zeros_(part)
@@ -45,7 +46,7 @@ class Block(nn.Module):
         """x [B, T, width], bias [B, heads or 1, T, T]"""
         b, t, width = x.shape
         q, k, v = self.projections(self.norm_attention(x)).reshape(b, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=self.dropout if self.training else 0.0)
+        mixed = attention(q, k, v, bias, self.dropout if self.training else 0.0)
         x = self._added(0, x, self.drop(self.out(mixed.transpose(1, 2).reshape(b, t, width))))
         return self._added(1, x, self.drop(self.feed(self.norm_feed(x))))
 
@@ -79,6 +80,15 @@ def hidden_places(empty: Tensor) -> Tensor:
     places = torch.arange(empty.shape[1], device=empty.device)
     hidden = (places[:, None] < places[None, :])[None] | empty[:, None, :]
     return hidden & (places[:, None] != places[None, :])  # a padded place attends to itself, so that no row is empty
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, share: float) -> Tensor:
+    """[..., T, d] of queries, keys and values alike, and ``bias`` [..., T, T]; ``share`` of the weights is dropped. It is torch's own but where a CPU
+    draws: that too writes the weights out there."""
+    if not share or q.device.type != "cpu":
+        return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=share)
+    weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5 + bias).softmax(dim=-1)
+    return dropout(weights, share).to(v.dtype) @ v
 
 
 def check_heads(who: str, width: int, heads: int) -> None:

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from .dropout import Dropout
+
 __all__ = ["Perceptron"]
 
 
@@ -17,7 +19,7 @@ class Perceptron(nn.Module):
         steps = list(pairwise(sizes))
         self.layers = nn.ModuleList(nn.Linear(into, out) for into, out in steps)
         self.norms = nn.ModuleList(nn.BatchNorm1d(out) for _, out in steps) if norm else None
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         lead = x.shape[:-1]

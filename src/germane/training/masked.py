@@ -54,7 +54,7 @@ def masked(model: TwoSided, batch: Batch, options: MaskedOptions) -> Tensor:
         history_values=asked.history_values.masked_fill(empty, torch.nan),
         history_moments=blank(asked.history_moments, empty),
     )
-    row = hidden.nonzero()[:, 0]
+    row, place = hidden.nonzero(as_tuple=True)
     states = model.query_vectors(left)[row]  # [hidden, width]
 
     def scores_of(items: Tensor) -> Tensor:
@@ -63,7 +63,5 @@ def masked(model: TwoSided, batch: Batch, options: MaskedOptions) -> Tensor:
     def own(target: Tensor) -> Tensor:
         return (states * model.item_vectors(target)).sum(1)
 
-    whole = asked.history[row]  # where what was taken is no negative, neither is what was taken after it
-    targets = torch.full_like(whole, PAD)
-    targets[:, -1] = asked.history[hidden]
-    return next_item(model.objective, known, whole, targets, torch.ones_like(states[:, :1]).expand(whole.shape), scores_of, own)
+    at = row, torch.full_like(place, there.shape[1] - 1)  # where what was taken is no negative, neither is what was taken after it
+    return next_item(model.objective, known, asked.history, at, asked.history[row, place], torch.ones_like(states[:, 0]), scores_of, own)

@@ -20,6 +20,7 @@ from ...features import FeatureSet
 from ...losses import Objective, RatingLoss, click_loss
 from ...search_space import Searched
 from ..base import Abilities, Learned
+from ..dropout import Dropout
 from ..kept import Keeping
 from ..perceptron import Perceptron
 from ..rating_scale import RatingScale
@@ -267,7 +268,7 @@ class _Tower(nn.Module):
         super().__init__()
         self.table, self.bias = nn.Embedding(rows, layers[0]), nn.Parameter(torch.zeros(layers[0]))
         nn.init.normal_(self.table.weight, std=START)
-        self.drop, self.rest = nn.Dropout(dropout), Perceptron(*layers, dropout=dropout)
+        self.drop, self.rest = Dropout(dropout), Perceptron(*layers, dropout=dropout)
 
     def forward(self, lines: _Line) -> Tensor:
         """[N, width]"""

@@ -12,6 +12,7 @@ from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
 from ...search_space import Searched
+from ..dropout import Dropout
 from .sequence import SequenceModel, SequenceOptions
 
 __all__ = ["GRU", "GRUOptions"]
@@ -41,7 +42,7 @@ class GRU(SequenceModel):
         self.start = nn.Parameter(torch.zeros(o.layers, o.width))
         self.gru = nn.GRU(o.width, o.width, o.layers, batch_first=True, dropout=o.dropout if o.layers > 1 else 0.0)
         self.norm = nn.LayerNorm(o.width)
-        self.drop = nn.Dropout(o.dropout)
+        self.drop = Dropout(o.dropout)
 
     def states(self, events: Tensor, empty: Tensor) -> Tensor:
         b, t, _ = events.shape

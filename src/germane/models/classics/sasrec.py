@@ -12,6 +12,7 @@ from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
 from ...search_space import Searched
+from ..dropout import Dropout
 from ..layers import START, Block, Blocks, check_heads, hidden_places
 from .sequence import SequenceModel, SequenceOptions
 
@@ -53,7 +54,7 @@ class SASRec(SequenceModel):
         blocks = (Block(o.width, o.heads, o.dropout, inner=o.width, activation=nn.ReLU, gated=o.gated) for _ in range(o.blocks))
         self.blocks = Blocks(blocks)
         self.norm = nn.LayerNorm(o.width)
-        self.drop = nn.Dropout(o.dropout)
+        self.drop = Dropout(o.dropout)
 
     def states(self, events: Tensor, empty: Tensor) -> Tensor:
         place = (~empty).long().cumsum(1) - 1  # [B, T], the oldest event stands at 0

@@ -92,10 +92,11 @@ class SequenceModel(TwoSided):
 
     def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
         history, targets = batch.queries.history, batch.targets
-        here = targets >= 0
-        if not bool(here.any()):
+        row, place = (targets >= 0).nonzero(as_tuple=True)
+        if not len(row):
             return {"ranking": torch.zeros((), device=targets.device, requires_grad=True)}
-        states = self._read(history)[here]  # [P, width]
+        at = row, place
+        states = self._read(history)[at]  # [P, width]
 
         def scores_of(items: Tensor) -> Tensor:
             return states @ self.item_vectors(items).T
@@ -103,7 +104,7 @@ class SequenceModel(TwoSided):
         def own(target: Tensor) -> Tensor:
             return (states * self.item_vectors(target)).sum(1)
 
-        return {"ranking": next_item(objective, self.known, history, targets, batch.weights, scores_of, own, self.checkpointed)}
+        return {"ranking": next_item(objective, self.known, history, at, targets[at], batch.weights[at], scores_of, own, self.checkpointed)}
 
     def add_items(self, content: ItemContent) -> None:
         self.known = content.known.to(self.known.device)

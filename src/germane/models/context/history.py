@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..dropout import Dropout
 from ..layers import Block, Blocks, hidden_places
 
 __all__ = ["HistoryTransformer", "time_buckets"]
@@ -35,7 +36,7 @@ class HistoryTransformer(nn.Module):
         nn.init.zeros_(self.distance.weight)
         if self.since is not None:
             nn.init.zeros_(self.since.weight)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, empty: Tensor, times: Tensor) -> Tensor:
         """x [B, T, width], empty [B, T], times [B, T] -> [B, T, width]"""

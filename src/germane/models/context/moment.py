@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...features import Moments
+from ..dropout import Dropout
 
 __all__ = ["GatedCross", "MomentEncoder"]
 
@@ -54,7 +55,7 @@ class GatedCross(nn.Module):
         self.own = nn.Linear(width, 2 * width, bias=False)
         self.out = nn.Linear(2 * width, width, bias=False)
         self.straight = nn.Linear(width, width, bias=False)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         for start in (self.gate, self.out):
             nn.init.zeros_(start.weight)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...batches import Batch, QueryBatch
+from ...batches import Batch, Places, QueryBatch
 from ...data.dataset import Dataset
 from ...encoders import ItemContent, Words
 from ...features import FeatureSet, Moments
@@ -150,14 +150,14 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         h = self.history(self._events(queries, cut), history < 0, queries.times[:, None] - ages.double())[:, -1]
         return self._asked(h, queries.moment, queries.words, self._similar(history)[:, -1], queries.times, history, ages)
 
-    def _at(self, batch: Batch, states: Tensor, row: Tensor, last: Tensor, moment: Moments, words: Words, times: Tensor) -> Encoded:
-        """P places of timelines, ``row`` and ``last`` [P]: each knows the events up to it, and remembers as many as a query would."""
-        history, past = batch.queries.history, batch.past
+    def _at(self, batch: Batch, states: Tensor, places: Places) -> Encoded:
+        """Each place knows the events up to it, and remembers as many as a query would."""
+        history, past, row, last, times = batch.queries.history, batch.past, places.row, places.place, places.times
         t = min(self.options.length, past.shape[1]) if self.look is not None and self.options.memory else 1  # all else needs the newest event alone
         back = (past.shape[1] - history.shape[1] + last)[:, None] - torch.arange(t - 1, -1, -1, device=last.device)  # [P, T] the newest last
         items = past[row[:, None], back.clamp(min=0)].masked_fill(back < 0, -1)
         ages = (times[:, None] - batch.past_times[row[:, None], back.clamp(min=0)]).clamp(min=0).float().masked_fill(items < 0, 0)
-        return self._asked(states[row, last], moment, words, self._similar(history)[row, last], times, items, ages)
+        return self._asked(states[row, last], places.moment, places.words, self._similar(history)[row, last], times, items, ages)
 
     # -- scores --------------------------------------------------------------------------------------------------
 
@@ -263,17 +263,16 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             return dict.fromkeys(learns, self.scale * 0)
         self.items.drop()
         states = self.history(self._events(batch.queries, slice(None)), batch.queries.history < 0, batch.history_times)
-        row, last = wanted.nonzero(as_tuple=True)
-        asked = self._at(batch, states, row, last, batch.queries.moment[wanted], batch.queries.words[wanted], batch.target_times[wanted])
+        plain, named = batch.places(wanted), batch.named if "ranking" in learns else None
+        places = plain if named is None else plain + named
+        every = self._at(batch, states, places)
+        asked = every[: len(plain)]
         told: dict[str, Tensor] = {}
         if "ranking" in learns and bool(taken.any()):
-            told["ranking"] = self._next_item(asked[taken[wanted]], batch, objective)
-            if (named := batch.named) is not None:  # none in it or not, so that all processes read and draw alike
-                at, (again, share) = (named.row, named.place), batch.asked_again()
-                by_name = self._at(batch, states, *at, batch.queries.moment[at], named.words, batch.target_times[at])
-                told["ranking"] = told["ranking"] + share * self._next_item(by_name, again, objective)
+            ranked = functional.pad(taken[wanted], (0, len(places) - len(plain)), value=True)
+            told["ranking"] = self._next_item(every[ranked], places[ranked], batch, objective)
         if "click" in learns and (bool(taken.any()) or (shown is not None and len(shown.items))):
-            not_taken = None if shown is None else self._at(batch, states, shown.row, shown.place, shown.moment, shown.words, shown.times)
+            not_taken = None if shown is None else self._at(batch, states, shown)
             told["click"] = self._clicks(asked[taken[wanted]], not_taken, batch, objective)
         if "rating" in learns and bool(rated.any()):
             raw = self._looked(asked[rated[wanted]], batch.items[rated][:, None])["rating"][:, 0]
@@ -284,7 +283,8 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             told["conversion"] = self.delays.loss(both["conversion"][:, 0], both["delay"][:, 0], *outcome)
         return told
 
-    def _next_item(self, asked: Encoded, batch: Batch, objective: Objective) -> Tensor:
+    def _next_item(self, asked: Encoded, places: Places, batch: Batch, objective: Objective) -> Tensor:
+        at = places.row, places.place
         vectors, known = self._vectors(asked), self.items.known
         snapshots, row = self.prior.snapshots(asked.times)
 
@@ -301,7 +301,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             return near + self.prior.some(snapshots[row], target, known)
 
         again = self.history.blocks.checkpointed
-        return next_item(objective, known, batch.queries.history, batch.targets, batch.weights, scores_of, own, again)
+        return next_item(objective, known, batch.queries.history, at, batch.targets[at], batch.weights[at], scores_of, own, again)
 
     def _clicks(self, asked: Encoded, not_taken: Encoded | None, batch: Batch, objective: Objective) -> Tensor:
         """What was taken, against drawn items that its stretch does not hold, or against what was shown and not taken."""
