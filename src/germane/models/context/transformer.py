@@ -167,22 +167,14 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         total = asked.query.new_zeros(len(asked.query), fixed) if self.content is None else self.content.weighed(asked.mean)
         return total if self.words_weight is None else total + functional.pad(self.words_weight * asked.typed, (0, fixed - asked.typed.shape[1]))
 
-    def _vectors(self, asked: Encoded) -> Tensor:
-        """[P, width + z + traits]: all that is multiplied with ``_sides`` of the items."""
-        return torch.cat([asked.query * self.scale.exp(), self._similarity(asked)], dim=-1)
-
-    def _sides(self, items: Tensor) -> Tensor:
-        """[..., width + z + traits]"""
-        return torch.cat([self.items(items), self.items.fixed_of(items)], dim=-1)
-
     def _trusted(self, items: Tensor | None) -> Tensor:
         """[items] or as ``items``: what likeness to what was read and typed counts, against what was learned."""
         return torch.where(self.items.known if items is None else self.items.known[items], 1.0, self.options.new_item_likeness)
 
     def query_vectors(self, queries: QueryBatch) -> Tensor:
         asked = self._encode(queries)
-        vectors = self._vectors(asked)
-        return torch.cat([vectors, asked.named, vectors.new_ones(len(vectors), 1)], dim=-1)
+        query = asked.query * self.scale.exp()
+        return torch.cat([query, self._similarity(asked), asked.named, query.new_ones(len(query), 1)], dim=-1)
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
@@ -285,19 +277,21 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
 
     def _next_item(self, asked: Encoded, places: Places, batch: Batch, objective: Objective) -> Tensor:
         at = places.row, places.place
-        vectors, known = self._vectors(asked), self.items.known
+        query, alike, known = asked.query * self.scale.exp(), self._similarity(asked), self.items.known
         snapshots, row = self.prior.snapshots(asked.times)
-
         typed = asked.named.any(1).nonzero().ravel()  # few of them
 
         def scores_of(items: Tensor) -> Tensor:
             prior = self.prior.some(snapshots[:, None], items, known)  # [snapshots, n]
-            told = vectors @ self._sides(items).T + functional.embedding(row, prior)  # its gradient is cheaper than an index's
+            base = functional.embedding(row, prior)  # its gradient is cheaper than an index's
+            learnt = torch.addmm(base, query, self.items(items).T)
+            told = torch.addmm(learnt, alike, self.items.fixed_of(items).T)  # apart, since what is fixed needs no gradient
             named = asked.named[typed] @ self.items.names[items].T
             return told.index_add_(0, typed, named.to(told.dtype)) if len(typed) else told
 
         def own(target: Tensor) -> Tensor:
-            near = (vectors * self._sides(target)).sum(1) + (asked.named * self.items.names[target]).sum(1)
+            near: Tensor = (query * self.items(target)).sum(1) + (alike * self.items.fixed_of(target)).sum(1)
+            near = near + (asked.named * self.items.names[target]).sum(1)
             return near + self.prior.some(snapshots[row], target, known)
 
         again = self.history.blocks.checkpointed
