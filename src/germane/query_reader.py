@@ -34,13 +34,13 @@ class QueryReader:
         self.features, self.catalogue, self.people, self.text, self.spelling = features, catalogue, people, text, spelling
         self.columns, self.kinds = schema.columns, dict(schema.types)
         self.types = {TIME: "number", **moment_types(schema)}
-        self.has_times = schema.has_times
+        self.has_times, self.zone = schema.has_times, schema.timezone
         self.read_columns = [TIME, *features.names] if schema.has_times else features.names
 
     def read(self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]]) -> QueryBatch:
         """``now``: the time of queries that name none; ``length``: how many of the newest events are read; ``notes``: added to, by query.
 
-        Where the data has no times, places stand for them, as in ``EventTable``.
+        A bare number is an epoch, ``now`` too. Where the data has no times, places stand for them, as in ``EventTable``.
         """
         names = self.features.names
         users, moments, contexts, taken, event_contexts = [], [], [], [], []
@@ -48,11 +48,11 @@ class QueryReader:
             users.append(self.people.codes.get(query.user, -1) if query.user is not None else -1)
             self._check_history(query)
             history = self._history(query, histories, told)
-            moments.append(times.parse(query.time if query.time is not None else now) if self.has_times else float(len(history)))
+            moments.append(times.parse(now if query.time is None else query.time, self.zone) if self.has_times else float(len(history)))
             contexts.append({TIME: moments[-1], **self.context(query.context, told)})
             kept = []
             for place, (item, event) in list(enumerate(history))[-length:]:
-                when = float(place) if not self.has_times else times.parse(event.time) if event.time is not None else moments[-1]
+                when = float(place) if not self.has_times else moments[-1] if event.time is None else times.parse(event.time, self.zone)
                 kept.append((item, when, event.value))
                 event_contexts.append({TIME: when, **{k: v for k, v in event.context.items() if k in names}})
             taken.append(kept)

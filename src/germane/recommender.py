@@ -65,7 +65,7 @@ class Recommender:
         self.histories = Histories()
         self.schema: Dataset | None = None
         """What the data's columns mean; no events. None: not trained yet."""
-        self.newest = 0.0
+        self.newest = times.Wall()
         self.spelling: Spelling | None = None
         self._moments: MomentCounts | None = None
         self.split: Split | None = None
@@ -97,14 +97,14 @@ class Recommender:
         if self.model.abilities.tunes and self.text.learns:
             content = replace(content, learning=self.text.learning(texts))
         self._settle(dataset, content)
-        self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else 0.0
+        self.newest = times.Wall(dataset.times.max() if dataset.has_times and len(dataset) else 0.0)
 
     def restore(self, catalogue: Dataset, features: FeatureSet, side: FeatureSet, content: ItemContent, newest: float) -> None:
         """Take back what ``prepare`` made, from a saved run, but for the ``spelling``."""
         self.features, self.side = features, side
         self._cache()
         self._settle(catalogue, content)
-        self.newest = newest
+        self.newest = times.Wall(newest)
 
     def _cache(self) -> None:
         typed = self.text.for_words
@@ -132,7 +132,7 @@ class Recommender:
         dataset = dataset.taken()
         self.catalogue.count(dataset)
         self._moments = None
-        self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
+        self.newest = times.Wall(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
         recall(dataset, self.histories)
 
     def _content(self, frame: pl.DataFrame, texts: list[str], known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
@@ -259,7 +259,7 @@ class Recommender:
             for begin in range(0, frame.height, 256):
                 rows = frame[begin : begin + 256].to_dicts()
                 codes = [self.catalogue.codes.get(row["item"]) for row in rows]
-                queries = [Query(row["user"], time=row.get("time"), context={n: row[c] for c, n in contexts.items()}) for row in rows]
+                queries = [Query(row["user"], time=times.wall(row.get("time")), context={n: row[c] for c, n in contexts.items()}) for row in rows]
                 asked = torch.tensor([[c if c is not None else 0] for c in codes])
                 scores = self.model.predict(self.batch(queries), asked, head)[:, 0].double().numpy()
                 out[begin : begin + len(rows)] = np.where([c is not None for c in codes], scores, np.nan)
@@ -343,8 +343,8 @@ class Recommender:
     def record(self, user: str, event: Event) -> None:
         """Something happened: the user's next answer knows it."""
         with self._lock:
-            time = times.parse(event.time) if event.time is not None else times.now()
-            kept = Event(event.item, time, event.kind, event.value, event.context)
+            zone = self._dataset().timezone
+            kept = replace(event, time=times.now(zone) if event.time is None else times.parse(event.time, zone))
             self.histories.append(user, kept)
             if self._moments is not None:
                 self._moments.add(kept)

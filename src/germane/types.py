@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ class Event:
 
     item: str
     time: Time | None = None
+    """A bare number is an epoch, in the zone of the run that reads it; ``times.Wall`` is the wall clock."""
     kind: str | None = None
     value: float | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
@@ -57,8 +58,15 @@ class Query:
             object.__setattr__(self, "candidates", tuple(str(c) for c in self.candidates))
         if isinstance(self.exclude_seen, list):
             object.__setattr__(self, "exclude_seen", tuple(self.exclude_seen))
-        if self.time is not None and not isinstance(self.time, float):
-            object.__setattr__(self, "time", times.parse(self.time))
+        if self.time is not None:
+            object.__setattr__(self, "time", times.read(self.time))
+
+    def local(self, zone: str | None, now: float) -> Query:
+        """The same with every time on the wall clock of ``zone``, and ``now`` where no time is said: as it is answered and logged."""
+        history = self.history
+        if history is not None:
+            history = tuple(event if event.time is None else replace(event, time=times.parse(event.time, zone)) for event in history)
+        return replace(self, history=history, time=times.parse(now if self.time is None else self.time, zone))
 
 
 @dataclass(frozen=True, slots=True)
