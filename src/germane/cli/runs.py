@@ -55,7 +55,7 @@ def recommend(
     out: Annotated[Path | None, typer.Option("-o", "--out", help=".jsonl, .csv, .tsv or .parquet; absent: JSON lines to the terminal.")] = None,
     items: Annotated[Path | None, typer.Option(help="Items never seen before, to be ranked with the others.")] = None,
     user: Annotated[str | None, typer.Option(help="One user, as a table.")] = None,
-    context: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated.")] = None,
+    context: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated, also with one name for several values.")] = None,
     words: Annotated[str | None, typer.Option(help="What the user types.")] = None,
     time: Annotated[str | None, typer.Option(help="ISO; absent: the newest training event.")] = None,
     all_users: Annotated[bool, typer.Option("--all-users", help="A list for every known user.")] = False,
