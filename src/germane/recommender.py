@@ -117,7 +117,8 @@ class Recommender:
         self.catalogue = Catalogue(dataset.items)
         self.people = People(dataset.users, self.features.profile or FeatureSet([]), dataset.separators)
         self.columns, self.types = dataset.columns, dict(dataset.types)
-        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text.for_words, self.spelling)
+        words = "words" in self.model.abilities.reads
+        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text.for_words, self.spelling, words)
         self.model.prepare(dataset, content, self.features)
 
     def take_text(self, state: dict[str, Tensor], dataset: Dataset) -> None:
@@ -292,7 +293,7 @@ class Recommender:
         if not context:
             return None
         place = self.columns.place if len(self.columns.place) == 2 else ()
-        for name in self._reader.context(context, []):
+        for name in (asked := self._reader.context(context, [])):
             if name in place or self.types.get(name) == "number":
                 raise QueryError(
                     f"context {name} is a number: events can be counted by categories only; ask for recommendations instead.", f"context.{name}"
@@ -300,7 +301,7 @@ class Recommender:
         with self._lock:
             if self._moments is None:
                 self._moments = MomentCounts(self.histories, self.columns.moment)
-            return self._moments.count(context, self.catalogue.codes, self.newest - MONTH)
+            return self._moments.count(asked, self.catalogue.codes, self.newest - MONTH)
 
     # -- taking in -----------------------------------------------------------------------------------------------
 
@@ -343,8 +344,7 @@ class Recommender:
     def record(self, user: str, event: Event) -> None:
         """Something happened: the user's next answer knows it."""
         with self._lock:
-            zone = self._dataset().timezone
-            kept = replace(event, time=times.now(zone) if event.time is None else times.parse(event.time, zone))
+            kept = self._reader.remembered(event)
             self.histories.append(user, kept)
             if self._moments is not None:
                 self._moments.add(kept)
@@ -360,7 +360,7 @@ class Recommender:
     def moments(self) -> dict[str, Any]:
         """What moments it knows: names, values with counts, ranges, and an example request."""
         known = self.features.known()
-        typed = bool(self.text.width) and "words" in self.model.abilities.reads
+        typed = self._reader.reads_words
         example: dict[str, Any] = {"context": {}, "n": 5, **({"words": "something light"} if typed else {})}
         if self.histories.users():
             example["user"] = self.histories.users()[0]

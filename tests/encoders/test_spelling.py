@@ -63,7 +63,11 @@ def test_the_work_is_bounded_whatever_is_typed() -> None:
                 self.asked += 1
                 yield slip
 
-    for text in ("q" * 100_000, "ﷺ" * 40, " ".join(f"w{'abcdefghij'[n % 10]}{'abcdefghij'[n // 10 % 10]}{'abcdefghij'[n // 100]}" for n in range(1000))):
+    for text in (
+        "q" * 100_000,
+        "ﷺ" * 40,
+        " ".join(f"w{'abcdefghij'[n % 10]}{'abcdefghij'[n // 10 % 10]}{'abcdefghij'[n // 100]}" for n in range(1000)),
+    ):
         watched = Watched(KNOWN)
         assert watched(text) == text and watched.asked < 100_000
     watched = Watched(KNOWN)
