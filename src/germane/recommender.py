@@ -129,7 +129,7 @@ class Recommender:
         self.content = replace(self.content, text=vectors, learning=None)
 
     def remember(self, dataset: Dataset) -> None:
-        """Take these events as what users did before now; a row with the label 0 is nothing that anyone did."""
+        """Take these events as what users did before now: the time of the newest, held out or not. A row with the label 0 nobody did."""
         dataset = dataset.taken()
         self.catalogue.count(dataset)
         self._moments = None
@@ -246,7 +246,7 @@ class Recommender:
     def score(self, pairs: Any, head: str | None = None) -> NDArray[np.float64]:
         """What a head says of (user, item) rows of any table, under the config's column names; context columns and the time are read where present.
 
-        ``head``: ``click`` (a probability), ``rating``, ``conversion`` (of a click) or ``ranking`` (a score); absent, the first of these it has.
+        ``head``: ``click`` (a probability), ``rating``, ``ranking`` (a score) or ``conversion`` (of a click); absent, the first of these it has.
         """
         trained = self.model.objective.heads
         head = head or self.model.objective.first()

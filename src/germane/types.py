@@ -40,7 +40,7 @@ class Query:
     history: tuple[Event, ...] | None = None
     """Replaces the stored history, for scoring and for ``exclude_seen``. Plain ids are taken as events, oldest first."""
     time: Time | None = None
-    """Absent: the newest training event (command line, Python) or the clock (service)."""
+    """Absent: that of the newest event that the run remembers (command line, Python), or the clock (service)."""
     context: Mapping[str, Any] = field(default_factory=dict)
     words: str | None = None
     """What the user typed."""

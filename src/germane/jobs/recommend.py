@@ -45,7 +45,7 @@ def answer_file(
 
 
 def answer_all(recommender: Recommender, n: int = 10, *, seed: int | None = None, explore: bool = True, told: Told | None = None) -> Iterator[Slate]:
-    """A slate for each known user, at the newest training time, without reasons."""
+    """A slate for each known user, at the time of the newest event that the run knows, without reasons."""
     check_length(n)
     rng = _rng(recommender, seed)
     users = list(recommender.people.codes)
