@@ -118,6 +118,17 @@ def test_what_the_model_does_not_read_is_told(shop: Recommender) -> None:
         notes(shop, context={"moood": "sad"})
 
 
+def test_what_is_left_out_of_a_history_is_told_once(shop: Recommender) -> None:
+    history = tuple(Event("x", n, context={"holiday": True, "hour": 5, "mood": "sad|glad", "when": "garbage", "other": 1}) for n in range(3))
+    assert [detail for _, detail in notes(shop, history=history)] == [
+        "context hour = 5 was never seen in training; left out of the history.",
+        "context mood = 'glad' was never seen in training; left out of the history.",
+    ]
+    for wrong in ("warm", [1.0]):
+        with pytest.raises(QueryError, match=r"history\[0\].context lat = .* is not a number"):
+            notes(shop, history=(Event("x", context={"lat": wrong, "lon": 2}),))
+
+
 def test_words_that_nothing_reads_are_told() -> None:
     blind = made(pl.DataFrame(EVENTS), pl.DataFrame(ITEMS), Popular())
     assert notes(blind, words="one") == [("unread_words", "words are not read by this model; left out.")] and not notes(blind, words="")

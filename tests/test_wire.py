@@ -11,7 +11,7 @@ from germane import wire
 from germane.errors import QueryError
 from germane.times import Wall
 from germane.types import Event, Feedback, Note, Query, Reason, Slate, SlateItem
-from germane.wire import BatchBody, EventsBody, Flat, MalformedError, QueryBody, RewardsBody
+from germane.wire import BatchBody, EventLine, EventsBody, Flat, MalformedError, QueryBody, RewardsBody
 
 SLATE = Slate(
     "r1", "u1", "v1", "Greedy", "exact",
@@ -133,6 +133,12 @@ def test_epochs_wait_for_a_zone() -> None:
     assert there.local("Asia/Tokyo", 0) == there
     event = wire.decode(b'{"events": [{"user": "u", "item": "i", "time": 60}]}', EventsBody).events[0]
     assert wire.event_to_json(wire.event_from_line(event))["time"] == 60.0
+
+
+def test_what_is_on_the_wall_is_written_out() -> None:
+    """In whatever a client sends."""
+    line = msgspec.json.encode(EventLine("u", "i", time=Wall(60.0)), enc_hook=wire.iso)
+    assert json.loads(line)["time"] == "1970-01-01T00:01:00"
 
 
 def test_lines_become_nouns() -> None:

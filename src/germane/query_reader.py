@@ -57,7 +57,7 @@ class QueryReader:
         users, moments, contexts, taken, event_contexts = [], [], [], [], []
         for query, told in zip(queries, notes, strict=True):
             users.append(self.people.codes.get(query.user, -1) if query.user is not None else -1)
-            self._check_history(query)
+            self._check_history(query, told)
             history = self._history(query, histories, told)
             _note_kinds(query, histories, told)
             moments.append(times.parse(now if query.time is None else query.time, self.zone) if self.has_times else float(len(history)))
@@ -115,7 +115,7 @@ class QueryReader:
         for name, value in read.items():
             if self.types.get(name) == "categories":
                 read[name] = several(value, self.separators.get(name, "|"))
-            elif isinstance(value, list | tuple) and len(value) == 1:
+            elif isinstance(value, list | tuple) and len(value) == 1 and not self._holds_numbers(name):
                 read[name] = value[0]
         return read
 
@@ -134,7 +134,7 @@ class QueryReader:
                 return f"= {value!r} is several values, and one is read"
             return f"= {value!r} was never seen in training" if self.features.unknown(name, cell) else ""
         unseen = [one for one in cell if self.features.unknown(name, one)]
-        return f"= {', '.join(map(repr, unseen)) if len(cell) > 1 else repr(value)} was never seen in training" if unseen else ""
+        return f"= {', '.join(map(repr, unseen))} was never seen in training" if unseen else ""
 
     def remembered(self, event: Event) -> Event:
         """What happened as histories hold it: on the wall clock, now where no time is said, its context as training reads cells."""
@@ -144,16 +144,20 @@ class QueryReader:
     def check(self, query: Query) -> None:
         """Refuse what no answer can be given to."""
         self.context(query.context, [])
-        self._check_history(query)
+        self._check_history(query, [])
         if query.filter is not None:
             parse_filter(query.filter, self.catalogue.items)
 
-    def _check_history(self, query: Query) -> None:
-        """Of what the query tells; names that the model does not know are passed over there."""
+    def _check_history(self, query: Query, notes: list[Note]) -> None:
+        """Of what the query tells; names that the model does not know are passed over there, and each value left out is noted once."""
+        left_out: dict[str, None] = {}
         for place, event in enumerate(query.history or ()):
-            for name, value in event.context.items():
-                if name in self.features.names and self._holds_numbers(name):
+            for name, value in (read := self.cells(event.context)).items():
+                if self._holds_numbers(name):
                     _check_number(name, value, f"history[{place}].context")
+                if why := self._left_out(name, value, read):
+                    left_out[f"context {name} {why}; left out of the history."] = None
+        notes += [Note("unknown_context_value", detail) for detail in left_out]
 
     def _holds_numbers(self, name: str) -> bool:
         return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)
