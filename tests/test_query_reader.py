@@ -129,8 +129,10 @@ def test_what_is_left_out_of_a_history_is_told_once(shop: Recommender) -> None:
             notes(shop, history=(Event("x", context={"lat": wrong, "lon": 2}),))
 
 
-def test_words_that_nothing_reads_are_told() -> None:
+def test_what_nothing_reads_is_told() -> None:
     blind = made(pl.DataFrame(EVENTS), pl.DataFrame(ITEMS), Popular())
+    assert notes(blind, context={"hour": 5}) == [("unread_context", "context hour is not read by this model; left out.")]
+    assert not notes(blind, history=(Event("x", context={"hour": 5}),))
     assert notes(blind, words="one") == [("unread_words", "words are not read by this model; left out.")] and not notes(blind, words="")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,11 +38,11 @@ class QueryReader:
         people: People,
         text: Encoder,
         spelling: Spelling | None = None,
-        reads_words: bool = True,
+        reads: Collection[str] = ("context", "words"),
     ) -> None:
-        """``reads_words``: whether the model does, so that nobody types in vain without being told."""
+        """``reads``: what of a query the model does (``Abilities.reads``): what is said in vain is noted."""
         self.features, self.catalogue, self.people, self.text, self.spelling = features, catalogue, people, text, spelling
-        self.reads_words = reads_words and text.width > 0
+        self.reads_words, self.reads_context = "words" in reads and text.width > 0, "context" in reads
         self.separators = schema.separators
         self.columns, self.kinds = schema.columns, dict(schema.types)
         self.types = {TIME: "number", **moment_types(schema)}
@@ -106,7 +106,8 @@ class QueryReader:
             if name in names and self._holds_numbers(name):
                 _check_number(name, value, "context")
             if value is not None and (why := self._left_out(name, value, read)):
-                notes.append(Note("unread_context" if name not in names else "unknown_context_value", f"context {name} {why}; left out."))
+                code = "unknown_context_value" if self._reads(name) else "unread_context"
+                notes.append(Note(code, f"context {name} {why}; left out."))
         return read
 
     def cells(self, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +122,7 @@ class QueryReader:
 
     def _left_out(self, name: str, value: Any, read: Mapping[str, Any]) -> str:
         """Why a value does not count; empty where it does."""
-        if name not in self.features.names:
+        if not self._reads(name):
             return "is not read by this model"
         if self._holds_numbers(name):
             if self.features.unknown(name, value):
@@ -155,9 +156,12 @@ class QueryReader:
             for name, value in (read := self.cells(event.context)).items():
                 if self._holds_numbers(name):
                     _check_number(name, value, f"history[{place}].context")
-                if why := self._left_out(name, value, read):
+                if self._reads(name) and (why := self._left_out(name, value, read)):
                     left_out[f"context {name} {why}; left out of the history."] = None
         notes += [Note("unknown_context_value", detail) for detail in left_out]
+
+    def _reads(self, name: str) -> bool:
+        return self.reads_context and name in self.features.names
 
     def _holds_numbers(self, name: str) -> bool:
         return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)

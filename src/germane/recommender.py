@@ -117,8 +117,8 @@ class Recommender:
         self.catalogue = Catalogue(dataset.items)
         self.people = People(dataset.users, self.features.profile or FeatureSet([]), dataset.separators)
         self.columns, self.types = dataset.columns, dict(dataset.types)
-        words = "words" in self.model.abilities.reads
-        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text.for_words, self.spelling, words)
+        read = self.catalogue, self.people, self.text.for_words, self.spelling, self.model.abilities.reads
+        self._reader = QueryReader(self.schema, self.features, *read)
         self.model.prepare(dataset, content, self.features)
 
     def take_text(self, state: dict[str, Tensor], dataset: Dataset) -> None:
