@@ -118,6 +118,13 @@ def test_it_tells_what_moments_it_knows(shop: Recommender) -> None:
     assert shop.recommend(Query(**example), n=told["example"]["n"]).items
 
 
+def test_a_query_without_a_time_is_asked_when_all_that_is_known_has_happened(shop: Recommender) -> None:
+    """Histories hold the held-out events too, so no earlier moment would do."""
+    batch = shop.batch([Query(user=user) for user in shop.histories.users()])
+    assert (batch.times == small_shop().times.max()).all()
+    assert (batch.times[:, None] - batch.ages >= small_shop().times.min() - 1).all() and batch.ages[:, -1].min() == 0
+
+
 def test_nobody_is_told_of_a_history_that_is_not_there(shop: Recommender) -> None:
     """A stranger's list rests on what strangers take, not on "what was taken before"."""
     for query, said in ((Query(), "fits those who are new here"), (Query(history=("i1",)), "fits what was taken before")):

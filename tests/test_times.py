@@ -71,6 +71,18 @@ def test_written_and_read_again(moment):
     assert times.parse(times.show(seconds)) == pytest.approx(seconds, abs=1)
 
 
+def test_what_is_on_the_wall_is_moved_once():
+    for value in ("1970-01-01T09:00", 0, datetime(1970, 1, 1, 9)):
+        once = times.parse(value, "Asia/Tokyo")
+        assert isinstance(once, times.Wall) and once == NINE
+        assert times.parse(once, "Asia/Tokyo") == times.read(once) == NINE
+    assert not isinstance(times.read("874965758"), times.Wall) and times.wall(None) is None
+
+
+def test_where_the_calendar_ends_no_zone_is_known():
+    assert times.parse(-9.9e10, "Asia/Tokyo") == -9.9e10
+
+
 def test_show():
     assert times.show(0) == "1970-01-01T00:00:00"
     assert times.show(-1) == "1969-12-31T23:59:59"
@@ -78,3 +90,4 @@ def test_show():
 
 def test_now_is_the_wall_clock():
     assert abs(times.now() - times.parse(datetime.now())) < 5
+    assert abs(times.now("Asia/Tokyo") - times.now("utc") - NINE) < 5

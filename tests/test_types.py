@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
 from germane.errors import DataError, QueryError
 from germane.types import Event, Feedback, Note, Query, Reason, Slate, SlateItem
+from germane.wire import query_from_json
 
 
 @pytest.fixture
@@ -43,6 +45,36 @@ def test_time_becomes_wall_clock_seconds():
 def test_kinds_that_count_as_seen():
     assert Query(exclude_seen=["buy"]).exclude_seen == ("buy",)
     assert Query(exclude_seen=False).exclude_seen is False
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "said"),
+    [
+        ({"words": 5}, "words", "not text"),
+        ({"context": [1]}, "context", "names with values"),
+        ({"context": "rain"}, "context", "names with values"),
+        ({"candidates": "i01"}, "candidates", "'i01' has to be a list of ids"),
+        ({"candidates": 5}, "candidates", "a list of ids"),
+        ({"history": "i01"}, "history", "'i01' has to be a list"),
+        ({"history": {"item": "i1"}}, "history", "has to be a list"),
+        ({"history": [{"itm": "i1"}]}, "history[0]", "an event has item"),
+        ({"history": ["i1", Event("i2", context=[1])]}, "history[1].context", "names with values"),
+        ({"exclude_seen": "buy"}, "exclude_seen", "'buy' has to be true, false, or a list of kinds"),
+        ({"exclude_seen": 1}, "exclude_seen", "true, false"),
+    ],
+)
+def test_what_is_no_query_is_a_sentence(given, field, said):
+    with pytest.raises(QueryError, match=re.escape(said)) as caught:
+        Query(**given)
+    assert caught.value.field == field
+    if not any(isinstance(entry, Event) for entry in given.get("history", ())):
+        with pytest.raises(QueryError):  # as JSON it is none either
+            query_from_json(given)
+
+
+def test_events_come_as_mappings_too():
+    assert Query(history=[{"item": "i1", "kind": "buy"}]) == Query(history=[Event("i1", kind="buy")])
+    assert Query(context=None).context == {} and Query(exclude_seen={"buy"}).exclude_seen == ("buy",)
 
 
 @pytest.mark.parametrize(

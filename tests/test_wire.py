@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from germane import wire
 from germane.errors import QueryError
+from germane.times import Wall
 from germane.types import Event, Feedback, Note, Query, Reason, Slate, SlateItem
-from germane.wire import BatchBody, EventsBody, Flat, MalformedError, QueryBody, RewardsBody
+from germane.wire import BatchBody, EventLine, EventsBody, Flat, MalformedError, QueryBody, RewardsBody
 
 SLATE = Slate(
     "r1", "u1", "v1", "Greedy", "exact",
@@ -113,10 +114,31 @@ def test_a_slate_has_the_keys_of_the_contract_in_order() -> None:
 
 
 def test_a_log_line_is_the_slate_and_the_query_and_the_rewards() -> None:
-    line = json.loads(wire.log_line(SLATE, Query(user="u1", time=0.5, words="short", exclude_seen=("buy",)), {"b": 1.0}))
+    line = json.loads(wire.log_line(SLATE, Query(user="u1", time=Wall(0.5), words="short", exclude_seen=("buy",)), {"b": 1.0}))
     assert [shown["reward"] for shown in line["items"]] == [None, 1.0]
     assert (line["time"], line["context"], line["words"], line["exclude_seen"]) == ("1970-01-01T00:00:00.500000", {}, "short", ["buy"])
     assert "candidates" not in line and line["user"] == "u1"
+
+
+def test_epochs_wait_for_a_zone() -> None:
+    """A client does not know where the run's clock hangs: numbers travel as numbers, written times as they were written."""
+    said = {"time": 1_701_799_100.5, "history": [{"item": "a", "time": 60.0}, {"item": "b", "time": "1970-01-01T00:01:00"}]}
+    query, _ = wire.query_from_json(said)
+    assert wire.query_to_json(query) == said
+    there = query.local("Asia/Tokyo", 0)
+    assert wire.query_to_json(there) == {
+        "time": "2023-12-06T02:58:20.500000",
+        "history": [{"item": "a", "time": "1970-01-01T09:01:00"}, {"item": "b", "time": "1970-01-01T00:01:00"}],
+    }
+    assert there.local("Asia/Tokyo", 0) == there
+    event = wire.decode(b'{"events": [{"user": "u", "item": "i", "time": 60}]}', EventsBody).events[0]
+    assert wire.event_to_json(wire.event_from_line(event))["time"] == 60.0
+
+
+def test_what_is_on_the_wall_is_written_out() -> None:
+    """In whatever a client sends."""
+    line = msgspec.json.encode(EventLine("u", "i", time=Wall(60.0)), enc_hook=wire.iso)
+    assert json.loads(line)["time"] == "1970-01-01T00:01:00"
 
 
 def test_lines_become_nouns() -> None:

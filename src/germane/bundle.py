@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from . import calibration, encoders, models, policies
+from . import calibration, encoders, models, policies, times
 from .component import build
 from .data import Columns, Dataset, Rules
 from .encoders import Encoder, ItemContent, Spelling, single_words
@@ -244,7 +244,8 @@ def _histories(frame: pl.DataFrame) -> Histories:
     histories = Histories()
     for row in frame.iter_rows(named=True):
         for e in row["events"]:
-            histories.append(row["user"], Event(e["item"], e["time"], e["kind"], e["value"], json.loads(e["context"]) if e["context"] else {}))
+            context = json.loads(e["context"]) if e["context"] else {}
+            histories.append(row["user"], Event(e["item"], times.wall(e["time"]), e["kind"], e["value"], context))
         for seen in row["seen"]:
             for item in seen["items"]:
                 histories.mark(row["user"], item, seen["kind"] or None)

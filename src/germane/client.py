@@ -14,7 +14,7 @@ import msgspec
 
 from .errors import ConflictError, GermaneError, NotFoundError, QueryError, ServiceError
 from .types import Feedback, Query, Slate
-from .wire import BODY_LIMIT, MOST, EventLine, Flat, RewardLine, query_to_json, slate_from_json
+from .wire import BODY_LIMIT, MOST, EventLine, Flat, RewardLine, iso, query_to_json, slate_from_json
 
 __all__ = ["Client"]
 
@@ -100,7 +100,7 @@ class Client:
             headers["Content-Type"] = "application/json"
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key}"
-        data = None if body is None else msgspec.json.encode(body)
+        data = None if body is None else msgspec.json.encode(body, enc_hook=iso)
         if data is not None and len(data) > BODY_LIMIT:
             raise QueryError(f"this request has {len(data):,} bytes; a request may have {BODY_LIMIT:,}: send less at a time.")
         request = urllib.request.Request(self.base_url + path, data, headers, method=method)
@@ -124,7 +124,7 @@ def _asked(query: Query, n: int, explain: bool, explore: bool) -> dict[str, Any]
 
 def _plain(line: Any) -> Any:
     """A line without its empty keys."""
-    return {k: v for k, v in msgspec.to_builtins(line).items() if v is not None} if isinstance(line, Feedback) else line
+    return {k: v for k, v in msgspec.to_builtins(line, enc_hook=iso).items() if v is not None} if isinstance(line, Feedback) else line
 
 
 def _chunks(lines: Iterable[Line], size: int) -> Iterator[Sequence[Line]]:

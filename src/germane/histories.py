@@ -17,6 +17,8 @@ class Histories:
     def __init__(self) -> None:
         self._events: dict[str, list[Event]] = {}
         self._seen: dict[str, dict[str, set[str]]] = {}
+        self.kinds: set[str] = set()
+        """Every kind of event that occurred."""
 
     def of(self, user: str) -> list[Event]:
         return list(self._events.get(user, ()))
@@ -45,6 +47,8 @@ class Histories:
     def mark(self, user: str, item: str, kind: str | None = None) -> None:
         """Remember that an item was seen, without an event."""
         self._seen.setdefault(user, {}).setdefault(kind or "", set()).add(item)
+        if kind:
+            self.kinds.add(kind)
 
     def forget(self, user: str) -> None:
         self._events.pop(user, None)

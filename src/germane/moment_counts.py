@@ -34,15 +34,15 @@ class MomentCounts:
     def count(self, context: Mapping[str, Any], codes: Mapping[str, int], since: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """[items] how often each was taken in such moments, and how often of these in the time from ``since`` on.
 
-        A column of several values agrees where it holds the one that is asked for.
+        A column of several values agrees where it holds those that are asked for.
         """
         if self._waiting:
             self._events = pl.concat([self._events, self._frame(self._waiting)])
             self._waiting = []
         frame = self._events
         for name, value in context.items():
-            if value is not None:
-                frame = frame.filter(pl.col(name).list.contains(spelled(value)))
+            for one in _texts(value) or ():
+                frame = frame.filter(pl.col(name).list.contains(one))
         rows = np.array([codes.get(item, -1) for item in frame["item"].to_list()], dtype=np.int64)
         late = (frame["time"].to_numpy() >= since)[rows >= 0]
         rows = rows[rows >= 0]

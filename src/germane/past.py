@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from . import times
 from .data import Dataset
 from .histories import KEPT, Histories
 from .types import Event
@@ -28,7 +29,7 @@ def recall(dataset: Dataset, histories: Histories) -> None:
         newest = rows[-KEPT:]
         cut = events[newest]
         contexts = cut.select(pl.col(f"context:{n}").alias(n) for n in names).to_dicts() if names else [{}] * len(newest)
-        moments = cut["time"].to_list() if dataset.has_times else [None] * len(newest)
+        moments = [times.wall(time) for time in cut["time"].to_list()] if dataset.has_times else [None] * len(newest)
         values = cut["value"].to_list() if "value" in cut.columns else [None] * len(newest)
         told = [
             Event(items[c], t, k, v, {n: x for n, x in context.items() if x is not None})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .batches import QueryBatch, columns_of, query_batch, words_of
 from .catalogue import Catalogue
 from .data import Dataset
 from .data.filters import parse as parse_filter
+from .data.tables import several
 from .encoders import Encoder, Spelling, Words
 from .errors import QueryError, nearest
 from .features import FeatureSet
@@ -29,32 +31,42 @@ class QueryReader:
     """Reads queries as training and evaluation read rows of the event table."""
 
     def __init__(
-        self, schema: Dataset, features: FeatureSet, catalogue: Catalogue, people: People, text: Encoder, spelling: Spelling | None = None
+        self,
+        schema: Dataset,
+        features: FeatureSet,
+        catalogue: Catalogue,
+        people: People,
+        text: Encoder,
+        spelling: Spelling | None = None,
+        reads: Collection[str] = ("context", "words"),
     ) -> None:
+        """``reads``: what of a query the model does (``Abilities.reads``): what is said in vain is noted."""
         self.features, self.catalogue, self.people, self.text, self.spelling = features, catalogue, people, text, spelling
+        self.reads_words, self.reads_context = "words" in reads and text.width > 0, "context" in reads
+        self.separators = schema.separators
         self.columns, self.kinds = schema.columns, dict(schema.types)
         self.types = {TIME: "number", **moment_types(schema)}
-        self.has_times = schema.has_times
+        self.has_times, self.zone = schema.has_times, schema.timezone
         self.read_columns = [TIME, *features.names] if schema.has_times else features.names
 
     def read(self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]]) -> QueryBatch:
         """``now``: the time of queries that name none; ``length``: how many of the newest events are read; ``notes``: added to, by query.
 
-        Where the data has no times, places stand for them, as in ``EventTable``.
+        A bare number is an epoch, ``now`` too. Where the data has no times, places stand for them, as in ``EventTable``.
         """
-        names = self.features.names
         users, moments, contexts, taken, event_contexts = [], [], [], [], []
         for query, told in zip(queries, notes, strict=True):
             users.append(self.people.codes.get(query.user, -1) if query.user is not None else -1)
-            self._check_history(query)
+            self._check_history(query, told)
             history = self._history(query, histories, told)
-            moments.append(times.parse(query.time if query.time is not None else now) if self.has_times else float(len(history)))
+            _note_kinds(query, histories, told)
+            moments.append(times.parse(now if query.time is None else query.time, self.zone) if self.has_times else float(len(history)))
             contexts.append({TIME: moments[-1], **self.context(query.context, told)})
             kept = []
             for place, (item, event) in list(enumerate(history))[-length:]:
-                when = float(place) if not self.has_times else times.parse(event.time) if event.time is not None else moments[-1]
+                when = float(place) if not self.has_times else moments[-1] if event.time is None else times.parse(event.time, self.zone)
                 kept.append((item, when, event.value))
-                event_contexts.append({TIME: when, **{k: v for k, v in event.context.items() if k in names}})
+                event_contexts.append({TIME: when, **self.cells(event.context)})
             taken.append(kept)
         return query_batch(
             users,
@@ -83,40 +95,82 @@ class QueryReader:
         return known
 
     def context(self, given: Mapping[str, Any], notes: list[Note]) -> dict[str, Any]:
-        """The same, its names known and its numbers numbers; values that training never saw are noted."""
+        """The same as training reads cells, its names known and its numbers numbers; what is left out, as training never saw it, is noted."""
         names = self.features.names
+        read = dict(given) | self.cells(given)
         for name, value in given.items():
-            if name not in names:
-                if name in self.columns.moment:
-                    continue
+            if name not in names and name not in self.columns.moment:
                 raise QueryError(
                     f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}"
                 )
-            if self._holds_numbers(name):
+            if name in names and self._holds_numbers(name):
                 _check_number(name, value, "context")
-            elif self.features.unknown(name, value):
-                notes.append(Note("unknown_context_value", f"context {name} = {value!r} was never seen in training; left out."))
-        return dict(given)
+            if value is not None and (why := self._left_out(name, value, read)):
+                code = "unknown_context_value" if self._reads(name) else "unread_context"
+                notes.append(Note(code, f"context {name} {why}; left out."))
+        return read
+
+    def cells(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """What features read of it: a column of several values as lists, whether they come as one or as one text with separators."""
+        read = {name: value for name, value in context.items() if name in self.features.names and value is not None}
+        for name, value in read.items():
+            if self.types.get(name) == "categories":
+                read[name] = several(value, self.separators.get(name, "|"))
+            elif isinstance(value, list | tuple) and len(value) == 1 and not self._holds_numbers(name):
+                read[name] = value[0]
+        return read
+
+    def _left_out(self, name: str, value: Any, read: Mapping[str, Any]) -> str:
+        """Why a value does not count; empty where it does."""
+        if not self._reads(name):
+            return "is not read by this model"
+        if self._holds_numbers(name):
+            if self.features.unknown(name, value):
+                return f"= {value!r} lies on no globe: latitudes end at 90, longitudes at 360"
+            missing = [other for other in self.columns.place if read.get(other) is None] if name in self.columns.place else []
+            return f"is half a place: {missing[0]} is needed too" if missing else ""
+        cell = read[name]
+        if self.types.get(name) != "categories":
+            if isinstance(cell, list | tuple):
+                return f"= {value!r} is several values, and one is read"
+            return f"= {value!r} was never seen in training" if self.features.unknown(name, cell) else ""
+        unseen = [one for one in cell if self.features.unknown(name, one)]
+        return f"= {', '.join(map(repr, unseen))} was never seen in training" if unseen else ""
+
+    def remembered(self, event: Event) -> Event:
+        """What happened as histories hold it: on the wall clock, now where no time is said, its context as training reads cells."""
+        time = times.now(self.zone) if event.time is None else times.parse(event.time, self.zone)
+        return replace(event, time=time, context=dict(event.context) | self.cells(event.context))
 
     def check(self, query: Query) -> None:
         """Refuse what no answer can be given to."""
         self.context(query.context, [])
-        self._check_history(query)
+        self._check_history(query, [])
         if query.filter is not None:
             parse_filter(query.filter, self.catalogue.items)
 
-    def _check_history(self, query: Query) -> None:
-        """Of what the query tells; names that the model does not know are passed over there."""
+    def _check_history(self, query: Query, notes: list[Note]) -> None:
+        """Of what the query tells; names that the model does not know are passed over there, and each value left out is noted once."""
+        left_out: dict[str, None] = {}
         for place, event in enumerate(query.history or ()):
-            for name, value in event.context.items():
-                if name in self.features.names and self._holds_numbers(name):
+            for name, value in (read := self.cells(event.context)).items():
+                if self._holds_numbers(name):
                     _check_number(name, value, f"history[{place}].context")
+                if self._reads(name) and (why := self._left_out(name, value, read)):
+                    left_out[f"context {name} {why}; left out of the history."] = None
+        notes += [Note("unknown_context_value", detail) for detail in left_out]
+
+    def _reads(self, name: str) -> bool:
+        return self.reads_context and name in self.features.names
 
     def _holds_numbers(self, name: str) -> bool:
         return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)
 
     def _words(self, queries: Sequence[Query], notes: list[list[Note]]) -> Words:
         texts = [query.words or "" for query in queries]
+        for text, told in zip(texts, notes, strict=True):
+            if text and not self.reads_words:
+                told.append(Note("unread_words", "words are not read by this model; left out."))
         if not self.text.width or not any(texts):
             return Words.none(len(queries), self.text.width)
         read = texts if self.spelling is None else [self.spelling(text) for text in texts]
@@ -124,6 +178,15 @@ class QueryReader:
             if typed != corrected:
                 told.append(Note("corrected_words", f"words {typed!r} were read as {corrected!r}."))
         return words_of(read, self.text.encode)
+
+
+def _note_kinds(query: Query, histories: Histories, notes: list[Note]) -> None:
+    """Of kinds that are to count as seen and that no event has."""
+    if isinstance(query.exclude_seen, tuple):
+        known = {event.kind for event in query.history or () if event.kind} | histories.kinds
+        for kind in dict.fromkeys(query.exclude_seen):
+            if kind not in known:
+                notes.append(Note("unknown_kind", f"exclude_seen {kind!r}: no event is of this kind.{nearest(kind, sorted(known))}"))
 
 
 def moment_types(dataset: Dataset) -> dict[str, str]:
@@ -137,7 +200,7 @@ def moment_types(dataset: Dataset) -> dict[str, str]:
 def _check_number(name: str, value: Any, at: str) -> None:
     try:
         number = value is None or (not isinstance(value, bool) and np.isfinite(float(value)))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = False
     if not number:
         raise QueryError(f"{at} {name} = {value!r} is not a number.", f"{at}.{name}")

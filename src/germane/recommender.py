@@ -65,7 +65,7 @@ class Recommender:
         self.histories = Histories()
         self.schema: Dataset | None = None
         """What the data's columns mean; no events. None: not trained yet."""
-        self.newest = 0.0
+        self.newest = times.Wall()
         self.spelling: Spelling | None = None
         self._moments: MomentCounts | None = None
         self.split: Split | None = None
@@ -97,14 +97,14 @@ class Recommender:
         if self.model.abilities.tunes and self.text.learns:
             content = replace(content, learning=self.text.learning(texts))
         self._settle(dataset, content)
-        self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else 0.0
+        self.newest = times.Wall(dataset.times.max() if dataset.has_times and len(dataset) else 0.0)
 
     def restore(self, catalogue: Dataset, features: FeatureSet, side: FeatureSet, content: ItemContent, newest: float) -> None:
         """Take back what ``prepare`` made, from a saved run, but for the ``spelling``."""
         self.features, self.side = features, side
         self._cache()
         self._settle(catalogue, content)
-        self.newest = newest
+        self.newest = times.Wall(newest)
 
     def _cache(self) -> None:
         typed = self.text.for_words
@@ -117,7 +117,8 @@ class Recommender:
         self.catalogue = Catalogue(dataset.items)
         self.people = People(dataset.users, self.features.profile or FeatureSet([]), dataset.separators)
         self.columns, self.types = dataset.columns, dict(dataset.types)
-        self._reader = QueryReader(self.schema, self.features, self.catalogue, self.people, self.text.for_words, self.spelling)
+        read = self.catalogue, self.people, self.text.for_words, self.spelling, self.model.abilities.reads
+        self._reader = QueryReader(self.schema, self.features, *read)
         self.model.prepare(dataset, content, self.features)
 
     def take_text(self, state: dict[str, Tensor], dataset: Dataset) -> None:
@@ -128,11 +129,11 @@ class Recommender:
         self.content = replace(self.content, text=vectors, learning=None)
 
     def remember(self, dataset: Dataset) -> None:
-        """Take these events as what users did before now; a row with the label 0 is nothing that anyone did."""
+        """Take these events as what users did before now: the time of the newest, held out or not. A row with the label 0 nobody did."""
         dataset = dataset.taken()
         self.catalogue.count(dataset)
         self._moments = None
-        self.newest = float(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
+        self.newest = times.Wall(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
         recall(dataset, self.histories)
 
     def _content(self, frame: pl.DataFrame, texts: list[str], known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
@@ -245,7 +246,7 @@ class Recommender:
     def score(self, pairs: Any, head: str | None = None) -> NDArray[np.float64]:
         """What a head says of (user, item) rows of any table, under the config's column names; context columns and the time are read where present.
 
-        ``head``: ``click`` (a probability), ``rating``, ``conversion`` (of a click) or ``ranking`` (a score); absent, the first of these it has.
+        ``head``: ``click`` (a probability), ``rating``, ``ranking`` (a score) or ``conversion`` (of a click); absent, the first of these it has.
         """
         trained = self.model.objective.heads
         head = head or self.model.objective.first()
@@ -259,7 +260,7 @@ class Recommender:
             for begin in range(0, frame.height, 256):
                 rows = frame[begin : begin + 256].to_dicts()
                 codes = [self.catalogue.codes.get(row["item"]) for row in rows]
-                queries = [Query(row["user"], time=row.get("time"), context={n: row[c] for c, n in contexts.items()}) for row in rows]
+                queries = [Query(row["user"], time=times.wall(row.get("time")), context={n: row[c] for c, n in contexts.items()}) for row in rows]
                 asked = torch.tensor([[c if c is not None else 0] for c in codes])
                 scores = self.model.predict(self.batch(queries), asked, head)[:, 0].double().numpy()
                 out[begin : begin + len(rows)] = np.where([c is not None for c in codes], scores, np.nan)
@@ -292,7 +293,7 @@ class Recommender:
         if not context:
             return None
         place = self.columns.place if len(self.columns.place) == 2 else ()
-        for name in self._reader.context(context, []):
+        for name in (asked := self._reader.context(context, [])):
             if name in place or self.types.get(name) == "number":
                 raise QueryError(
                     f"context {name} is a number: events can be counted by categories only; ask for recommendations instead.", f"context.{name}"
@@ -300,7 +301,7 @@ class Recommender:
         with self._lock:
             if self._moments is None:
                 self._moments = MomentCounts(self.histories, self.columns.moment)
-            return self._moments.count(context, self.catalogue.codes, self.newest - MONTH)
+            return self._moments.count(asked, self.catalogue.codes, self.newest - MONTH)
 
     # -- taking in -----------------------------------------------------------------------------------------------
 
@@ -343,8 +344,7 @@ class Recommender:
     def record(self, user: str, event: Event) -> None:
         """Something happened: the user's next answer knows it."""
         with self._lock:
-            time = times.parse(event.time) if event.time is not None else times.now()
-            kept = Event(event.item, time, event.kind, event.value, event.context)
+            kept = self._reader.remembered(event)
             self.histories.append(user, kept)
             if self._moments is not None:
                 self._moments.add(kept)
@@ -360,7 +360,7 @@ class Recommender:
     def moments(self) -> dict[str, Any]:
         """What moments it knows: names, values with counts, ranges, and an example request."""
         known = self.features.known()
-        typed = bool(self.text.width) and "words" in self.model.abilities.reads
+        typed = self._reader.reads_words
         example: dict[str, Any] = {"context": {}, "n": 5, **({"words": "something light"} if typed else {})}
         if self.histories.users():
             example["user"] = self.histories.users()[0]

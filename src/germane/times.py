@@ -2,18 +2,20 @@
 
 Written times without an offset are the wall clock as they stand; with an offset they are the wall clock of that offset (the
 offset itself is dropped: "21:00" is evening wherever it is). Epoch numbers, in seconds or milliseconds, are UTC unless a zone is said.
-Columns are read by ``data/readers.py`` by the same rules; this module reads one value.
+Who takes a time in may not know the zone yet: a query is made before it meets a recommender. So what stands on the wall clock is a ``Wall``, and a
+bare number is an epoch until somebody who knows the zone reads it.
+Columns are read by ``data/clock.py`` by the same rules; this module reads one value.
 """
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from .errors import DataError
 
-__all__ = ["MILLISECONDS_FROM", "now", "parse", "show"]
+__all__ = ["MILLISECONDS_FROM", "Wall", "now", "parse", "read", "show", "wall"]
 
 MILLISECONDS_FROM = 1e11
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5100."""
@@ -21,34 +23,61 @@ MILLISECONDS_FROM = 1e11
 _EPOCH = datetime(1970, 1, 1)
 
 
-def parse(value: datetime | str | float | int, zone: str | None = None) -> float:
-    """Wall-clock seconds of a datetime, an ISO string, or an epoch in seconds or milliseconds.
+class Wall(float):
+    """Seconds of the wall clock, which no zone moves any more."""
 
-    >>> parse("1970-01-01T01:00+01:00"), parse(0), parse("1970-01-02")
-    (3600.0, 0.0, 86400.0)
+    __slots__ = ()
+
+
+def parse(value: datetime | str | float | int, zone: str | None = None) -> Wall:
+    """Wall-clock seconds of a datetime, an ISO string, or an epoch in seconds or milliseconds, of which ``zone`` is the wall clock.
+
+    >>> parse("1970-01-01T01:00+01:00"), parse(0), parse("1970-01-02"), parse(0, "Asia/Tokyo")
+    (3600.0, 0.0, 86400.0, 32400.0)
     """
+    said = read(value)
+    if isinstance(said, Wall):
+        return said
+    there = _zone(zone)
+    if there is UTC:
+        return Wall(said)
+    try:
+        return _wall(datetime.fromtimestamp(said, there))
+    except (ValueError, OverflowError, OSError):  # where the calendar ends, no zone is known
+        return Wall(said)
+
+
+def read(value: datetime | str | float | int) -> Wall | float:
+    """A time as far as it can be read without a zone: written ones stand on the wall clock, epochs are seconds that wait for their zone.
+
+    >>> isinstance(read("1970-01-02"), Wall), isinstance(read(86_400), Wall), isinstance(read("86400"), Wall)
+    (True, False, False)
+    """
+    if isinstance(value, Wall):
+        return value
     if isinstance(value, bool):
-        raise DataError(f"{value!r} is not a time: give an ISO time such as 2026-05-01T21:00, or epoch seconds.")
+        raise _no_time(value)
     if isinstance(value, int | float):
         if not math.isfinite(value) or abs(value) > 1e14:
             raise DataError(f"{value!r} is not a time: an epoch lies between 1 and 1e14 (seconds, or milliseconds).")
-        seconds = value / 1000 if abs(value) >= MILLISECONDS_FROM else float(value)
-        if zone is None or zone.upper() == "UTC":
-            return seconds
-        return _wall(datetime.fromtimestamp(seconds, ZoneInfo(zone)))
+        return value / 1000 if abs(value) >= MILLISECONDS_FROM else float(value)
     if isinstance(value, str):
         text = value.strip()
         try:
-            value = datetime.fromisoformat(text)
+            return _wall(datetime.fromisoformat(text))
         except ValueError:
             try:
-                number = float(text)
+                return read(float(text))
             except ValueError:
-                raise DataError(f"{text!r} is not a time: give an ISO time such as 2026-05-01T21:00, or epoch seconds.") from None
-            return parse(number, zone)
+                raise _no_time(text) from None
     if not isinstance(value, datetime):
-        raise DataError(f"{value!r} is not a time: give an ISO time such as 2026-05-01T21:00, or epoch seconds.")
+        raise _no_time(value)
     return _wall(value)
+
+
+def wall(seconds: float | None) -> Wall | None:
+    """Of seconds that are known to stand on the wall clock, as all tables hold them."""
+    return None if seconds is None else Wall(seconds)
 
 
 def show(seconds: float) -> str:
@@ -60,10 +89,18 @@ def show(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
-def now() -> float:
-    """The wall clock of this machine."""
-    return _wall(datetime.now())
+def now(zone: str | None = None) -> Wall:
+    """The wall clock of a zone; absent: of this machine."""
+    return _wall(datetime.now(None if zone is None else _zone(zone)))
 
 
-def _wall(moment: datetime) -> float:
-    return (moment.replace(tzinfo=None) - _EPOCH).total_seconds()
+def _zone(name: str | None) -> tzinfo:
+    return UTC if name is None or name.upper() == "UTC" else ZoneInfo(name)
+
+
+def _wall(moment: datetime) -> Wall:
+    return Wall((moment.replace(tzinfo=None) - _EPOCH).total_seconds())
+
+
+def _no_time(value: object) -> DataError:
+    return DataError(f"{value!r} is not a time: give an ISO time such as 2026-05-01T21:00, or epoch seconds.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ class Event:
 
     item: str
     time: Time | None = None
+    """A bare number is an epoch, in the zone of the run that reads it; ``times.Wall`` is the wall clock."""
     kind: str | None = None
     value: float | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
@@ -39,7 +40,7 @@ class Query:
     history: tuple[Event, ...] | None = None
     """Replaces the stored history, for scoring and for ``exclude_seen``. Plain ids are taken as events, oldest first."""
     time: Time | None = None
-    """Absent: the newest training event (command line, Python) or the clock (service)."""
+    """Absent: that of the newest event that the run remembers (command line, Python), or the clock (service)."""
     context: Mapping[str, Any] = field(default_factory=dict)
     words: str | None = None
     """What the user typed."""
@@ -50,15 +51,56 @@ class Query:
     """True, false, or the kinds of events that count as seen; absent: the config's choice."""
 
     def __post_init__(self) -> None:
+        """Lists and entries as the nouns hold them; of what is none of the forms above, a sentence, as over HTTP."""
+        if self.words is not None and not isinstance(self.words, str):
+            raise QueryError(f"words = {self.words!r:.80} is not text: write it in quotes.", "words")
+        object.__setattr__(self, "context", _mapping(self.context, "context"))
         if self.history is not None:
-            entries: Sequence[Any] = self.history
-            object.__setattr__(self, "history", tuple(e if isinstance(e, Event) else Event(item=str(e)) for e in entries))
+            entries = _listed(self.history, "history", "a list of ids or events, oldest first")
+            object.__setattr__(self, "history", tuple(_entry(entry, f"history[{place}]") for place, entry in enumerate(entries)))
         if self.candidates is not None:
-            object.__setattr__(self, "candidates", tuple(str(c) for c in self.candidates))
-        if isinstance(self.exclude_seen, list):
-            object.__setattr__(self, "exclude_seen", tuple(self.exclude_seen))
-        if self.time is not None and not isinstance(self.time, float):
-            object.__setattr__(self, "time", times.parse(self.time))
+            object.__setattr__(self, "candidates", tuple(map(str, _listed(self.candidates, "candidates", "a list of ids"))))
+        if self.exclude_seen is not None and not isinstance(self.exclude_seen, bool):
+            kinds = _listed(self.exclude_seen, "exclude_seen", "true, false, or a list of kinds such as ['buy']")
+            object.__setattr__(self, "exclude_seen", tuple(map(str, kinds)))
+        if self.time is not None:
+            object.__setattr__(self, "time", times.read(self.time))
+
+    def local(self, zone: str | None, now: float) -> Query:
+        """The same with every time on the wall clock of ``zone``, and ``now`` where no time is said: as it is answered and logged."""
+        history = self.history
+        if history is not None:
+            history = tuple(event if event.time is None else replace(event, time=times.parse(event.time, zone)) for event in history)
+        return replace(self, history=history, time=times.parse(now if self.time is None else self.time, zone))
+
+
+def _entry(entry: Any, at: str) -> Event:
+    if isinstance(entry, Mapping):
+        try:
+            entry = Event(**entry)
+        except TypeError:
+            raise QueryError(
+                f"{at} = {entry!r:.80} is no event: an event has item, time, kind, value and context, and the item must be there.", at
+            ) from None
+    if isinstance(entry, Event):
+        _mapping(entry.context, f"{at}.context")
+        return entry
+    return Event(item=str(entry))
+
+
+def _listed(given: Any, name: str, wanted: str) -> tuple[Any, ...]:
+    """A text is no list, though Python would read it letter by letter."""
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise QueryError(f"{name} = {given!r:.80} has to be {wanted}.", name)
+    return tuple(given)
+
+
+def _mapping(given: Any, name: str) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise QueryError(f"{name} = {given!r:.80} has to be names with values, such as {{'weather': 'rain'}}.", name)
+    return given
 
 
 @dataclass(frozen=True, slots=True)

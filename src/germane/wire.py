@@ -34,6 +34,7 @@ __all__ = [
     "event_from_line",
     "event_to_json",
     "feedback_from_line",
+    "iso",
     "log_line",
     "query_from_body",
     "query_from_json",
@@ -177,7 +178,7 @@ def query_from_body(body: QueryBody, at: str = "") -> tuple[Query, dict[str, Any
     query = Query(
         user=body.user,
         history=None if body.history is None else tuple(_entry(entry, f"{at}history[{i}]") for i, entry in enumerate(body.history)),
-        time=_seconds(body.time, f"{at}time"),
+        time=_time(body.time, f"{at}time"),
         context=_context(body.context, f"{at}context"),
         words=body.words,
         candidates=None if body.candidates is None else tuple(body.candidates),
@@ -193,7 +194,7 @@ def query_to_json(query: Query) -> dict[str, Any]:
     said: dict[str, Any] = {
         "user": query.user,
         "history": None if query.history is None else [event_to_json(event) for event in query.history],
-        "time": _iso(query.time),
+        "time": iso(query.time),
         "context": dict(query.context) or None,
         "words": query.words,
         "candidates": None if query.candidates is None else list(query.candidates),
@@ -234,30 +235,31 @@ def log_line(slate: Slate, query: Query, rewards: Mapping[str, float] | None = N
 
 def event_to_json(event: Event) -> dict[str, Any]:
     """An event without the keys that are empty."""
-    said = {**asdict(event), "time": _iso(event.time), "context": dict(event.context) or None}
+    said = {**asdict(event), "time": iso(event.time), "context": dict(event.context) or None}
     return {key: value for key, value in said.items() if value is not None}
 
 
 def event_from_line(line: EventLine, at: str = "") -> Event:
     """What happened, without whom it happened to."""
-    return Event(line.item, _seconds(line.time, f"{at}time"), line.kind, line.value, _context(line.context, f"{at}context"))
+    return Event(line.item, _time(line.time, f"{at}time"), line.kind, line.value, _context(line.context, f"{at}context"))
 
 
 def feedback_from_line(line: RewardLine, at: str = "") -> Feedback:
-    return Feedback(line.recommendation_id, line.item, line.reward, line.kind, _seconds(line.time, f"{at}time"))
+    return Feedback(line.recommendation_id, line.item, line.reward, line.kind, _time(line.time, f"{at}time"))
 
 
 def _entry(entry: str | HistoryEntry, at: str) -> Event:
     if isinstance(entry, str):
         return Event(entry)
-    return Event(entry.item, _seconds(entry.time, f"{at}.time"), entry.kind, entry.value, _context(entry.context, f"{at}.context"))
+    return Event(entry.item, _time(entry.time, f"{at}.time"), entry.kind, entry.value, _context(entry.context, f"{at}.context"))
 
 
-def _seconds(time: Any, at: str) -> float | None:
+def _time(time: Any, at: str) -> float | None:
+    """As far as it can be read here: who knows the zone of epochs reads them on."""
     if time is None:
         return None
     try:
-        return times.parse(time)
+        return times.read(time)
     except DataError as error:
         raise QueryError(f"{at} = {error}", at) from None
 
@@ -270,15 +272,17 @@ def _context(context: Flat | None, at: str) -> Flat:
     return context or {}
 
 
-def _iso(time: Any) -> str | float | None:
-    """ISO to the microsecond; a number where the calendar ends."""
+def iso(time: Any) -> str | float | None:
+    """ISO to the microsecond; a number where the calendar ends, and of an epoch, whose zone the reader knows."""
     if time is None:
         return None
-    seconds = times.parse(time)
+    said = times.read(time)
+    if not isinstance(said, times.Wall):
+        return said
     try:
-        return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat()
+        return (datetime(1970, 1, 1) + timedelta(seconds=said)).isoformat()
     except OverflowError:
-        return seconds
+        return float(said)
 
 
 def _depth(tree: Any) -> int:

@@ -54,6 +54,29 @@ def test_words_that_came_later_are_known_from_then_on() -> None:
     assert words_in(["A Medal, a medal", "medal 9 xy"]) == {"medal": 2}
 
 
+def test_the_work_is_bounded_whatever_is_typed() -> None:
+    class Watched(Spelling):
+        asked = 0
+
+        def _slips(self, word):
+            for slip in super()._slips(word):
+                self.asked += 1
+                yield slip
+
+    for text in (
+        "q" * 100_000,
+        "ﷺ" * 40,
+        " ".join(f"w{'abcdefghij'[n % 10]}{'abcdefghij'[n // 10 % 10]}{'abcdefghij'[n // 100]}" for n in range(1000)),
+    ):
+        watched = Watched(KNOWN)
+        assert watched(text) == text and watched.asked < 100_000
+    watched = Watched(KNOWN)
+    assert watched("metla " * 10_000) == "metal " * 10_000
+    once = watched.asked
+    watched("metla")
+    assert watched.asked == 2 * once
+
+
 def test_a_language_model_knows_its_whole_tokens(tiny_bert: object) -> None:
     encoder = PretrainedText(model=str(tiny_bert))
     tokens = [token for token in encoder._words.get_vocab() if token.isalpha() and token.islower() and len(token) > 3]

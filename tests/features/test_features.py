@@ -80,6 +80,15 @@ def test_constant_and_empty_columns_do_no_harm() -> None:
     assert np.isfinite(numbers.encode(pl.DataFrame({"x": [3.0], "y": [None]})).dense).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_huge_numbers_keep_a_scale() -> None:
+    numbers = Numbers()
+    numbers.fit(pl.DataFrame({"x": [1.0, -3e300, 3e300], "y": [1e-3, 2e-3, 3e-3]}), ["x", "y"], {})
+    assert all(np.isfinite(figure) for scale in numbers.scales.values() for figure in scale.values())
+    dense = numbers.encode(pl.DataFrame({"x": [3e300, 1.7e308, -1.7e308], "y": [1e308, -1e308, 2e-3]})).dense
+    assert dense[:, 0].tolist() == pytest.approx([1.2247449, 5.0, -5.0]) and dense[:, 2].tolist() == pytest.approx([5.0, -5.0, 0.0])
+
+
 def test_known_tells_people() -> None:
     known = fitted().known()
     assert known["weather"]["values"][0]["count"] == 1 and known["degrees"] == {"type": "number", "low": 10.0, "high": 30.0}

@@ -107,3 +107,11 @@ def test_context_words() -> None:
         context_of(["rain"])
     with pytest.raises(QueryError, match="name=value"):
         context_of(["=rain"])
+    assert context_of(["mood=a", "weather=rain", "mood=b"]) == {"mood": ["a", "b"], "weather": "rain"}
+
+
+def test_a_file_may_begin_with_the_mark_of_its_encoding(trained: Recommender, tmp_path: Path) -> None:
+    queries = tmp_path / "queries.jsonl"
+    for first in ('{"user": "u1"}', "\n"):
+        queries.write_text(first + '\n{"user": "u2"}\n', encoding="utf-8-sig")
+        assert [slate.user for slate in answer_file(trained, queries, 1)][-1] == "u2"

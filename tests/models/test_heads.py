@@ -18,6 +18,7 @@ from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
 from germane.features import FeatureSet
 from germane.jobs.train import fit, judge
+from germane.losses import Objective
 from germane.models import BiasedMF, ContextTransformer, ItemNeighbours
 from germane.models.context import transformer
 from germane.models.context.second_look import memory
@@ -179,6 +180,12 @@ def test_drawn_negatives_are_known_items_unless_said(unknown: bool) -> None:
     model = recommender.model
     assert isinstance(model, ContextTransformer) and model.look is not None and not model.items.known[3]
     assert (model.look.item_bias["click"][3] < 0) == unknown
+
+
+def test_the_head_that_answers_where_none_is_named() -> None:
+    for heads, first in (("conversion", "ranking"), "ranking"), (("ranking", "rating"), "rating"), (("rating", "click"), "click"):
+        assert Objective(heads=dict.fromkeys(heads, 1.0)).first() == first
+    assert Objective(heads={"conversion": 1.0}).first() == "conversion"
 
 
 def test_negatives_drawn_once_belong_to_rows() -> None:

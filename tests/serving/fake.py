@@ -49,7 +49,7 @@ class FakeRecommender:
         self.catalogue = Catalogue(
             pl.DataFrame({"id": names, "title": [f[0] for f in films], "genre": [f[1] for f in films], "year": [1988, 1935, 1979, 1964, 1967]})
         )
-        self.schema = SimpleNamespace(separators={})
+        self.schema = SimpleNamespace(separators={}, timezone=None)
         self.people = SimpleNamespace(codes={"u1": 0, "u2": 1})
         self.histories = Histories()
         self.counts = dict.fromkeys(names, 0)
@@ -138,7 +138,7 @@ class FakeRecommender:
             "columns": [
                 {"name": "weather", "type": "category", "values": [{"value": "rain", "count": 2}, {"value": "sun", "count": 1}]},
                 {"name": "temperature", "type": "number", "low": -5.0, "high": 30.0},
-                {"name": "time", "type": "time", "low": 0.0, "high": self.newest},
+                {"name": "time", "type": "time", "low": 0.0, "high": float(self.newest)},
             ],
             "words": True,
             "example": {"user": "u1", "context": {"weather": "rain"}, "time": "2026-05-01T21:00:00", "n": 5},

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from ..data.tables import spelled
+from ..data.tables import several, spelled
 from ..encoders import Words
 from ..features import FeatureSet, Moments
 from .batch import PAD, QueryBatch, blank
@@ -81,7 +81,7 @@ def columns_of(values: Sequence[Mapping[str, Any]], types: Mapping[str, str], na
         given = [value.get(name) for value in values]
         kind = types.get(name, "category")
         if kind == "categories":
-            lists = [None if g is None else [str(v) for v in (g if isinstance(g, list | tuple) else [g])] for g in given]
+            lists = [None if g is None else several(g) for g in given]
             frame[name] = pl.Series(name, lists, dtype=pl.List(pl.String))
         elif kind in ("number", "place"):
             frame[name] = pl.Series(name, [None if g is None else float(g) for g in given], dtype=pl.Float64)

@@ -23,7 +23,7 @@ from . import rules as applied_rules
 from .columns import Columns, ColumnType, Rules
 from .dataset import Dataset
 from .tables import Table, as_table
-from .values import as_numbers, as_text, as_times, as_type, detect, said_types
+from .values import as_numbers, as_text, as_times, as_truths, as_type, detect, said_types
 
 __all__ = ["assemble"]
 
@@ -232,7 +232,8 @@ class _Assembly:
         return frame
 
     def _typed(self, table: Table, name: str, kind: ColumnType) -> pl.Series:
-        return as_type(table, name, kind, self.separators.get(name, "|"), self.timezone, self.forms.get(name))
+        cells = as_type(table, name, kind, self.separators.get(name, "|"), self.timezone, self.forms.get(name))
+        return as_truths(cells) if kind == "category" else cells
 
     def _find_type(self, name: str, table: Table, context: bool = False) -> None:
         if name not in self.types:

@@ -79,7 +79,7 @@ def _expression(given: Any, items: pl.DataFrame, depth: int) -> pl.Expr:
     if verb == "in" and not isinstance(inside[1], list | tuple):
         raise QueryError(f"filter 'in' needs a list of values, got {inside[1]!r}.", "filter")
     given_values = list(inside[1]) if verb == "in" else [inside[1]]
-    values = [_value(value, dtype, name) for value in given_values if value is not None]
+    values = [one for value in given_values if value is not None for one in _spellings(_value(value, dtype, name))]
     if isinstance(dtype, pl.List):
         matches = column.list.eval(pl.element().cast(pl.String).is_in(values)).list.any()
     elif dtype.is_numeric() or dtype.is_temporal():
@@ -106,6 +106,11 @@ def _value(value: Any, dtype: pl.DataType, name: str) -> Any:
     if isinstance(value, bool):
         return str(value).lower()  # as polars writes it
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _spellings(value: Any) -> tuple[Any, ...]:
+    """True and false in every case of letters, as files write them."""
+    return (value.lower(), value.title(), value.upper()) if isinstance(value, str) and value.lower() in ("true", "false") else (value,)
 
 
 def _seconds(value: Any, name: str) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..component import Options, faults, find
@@ -154,7 +155,7 @@ def _tables(options: DataOptions, base: Path) -> tuple[Any, Any, Any, Mapping[st
         items, users = (None if path is None else read_files(path, base, options.format) for path in (options.items, options.users))
         return events, items, users, {}, (base / options.events).parent
     if options.sql is None:
-        return *_store_tables(), base
+        return *_store_tables(options.timezone is not None), base
     from .sql import read_query
 
     queries = {name: getattr(options, name) for name in ("events_query", "items_query", "users_query")}
@@ -172,7 +173,12 @@ def _named(options: DataOptions) -> set[str]:
     return names
 
 
-def _store_tables() -> tuple[Table, Table | None, Table | None, Mapping[str, Any]]:
+def _on_the_wall(events: pl.DataFrame) -> pl.DataFrame:
+    """The store's times are on the wall clock already: as datetimes, no ``timezone`` moves them once more."""
+    return events.with_columns((pl.col("time") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us")))
+
+
+def _store_tables(zoned: bool) -> tuple[Table, Table | None, Table | None, Mapping[str, Any]]:
     from .sql import read_query
 
     address = os.environ.get("GERMANE_STORE") or "sqlite:///germane.db"
@@ -184,7 +190,7 @@ def _store_tables() -> tuple[Table, Table | None, Table | None, Mapping[str, Any
         raise DataError(f"the store at {address} holds no events yet.")
     bare = {name: table.frame.drop("tenant") for name, table in (("items", items), ("users", users))}
     return (
-        Table(events.frame.sort("row"), events.name),
+        Table(_on_the_wall(events.frame.sort("row")) if zoned else events.frame.sort("row"), events.name),
         Table(bare["items"], items.name) if items.frame.height else None,
         Table(bare["users"], users.name) if users.frame.height else None,
         {"columns": {"time": "time"}},

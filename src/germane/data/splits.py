@@ -122,9 +122,9 @@ class ByTimeOptions(Options):
     test: float = Field(default=0.1, ge=0, lt=1)
     """Share of the events, the newest."""
     validation_from: str | float | None = None
-    """Begin of the validation part instead of a share, as a time."""
+    """Begin of the validation part instead of a share, as a time; a number is an epoch, as in the data."""
     test_from: str | float | None = None
-    """Begin of the test part instead of a share, as a time."""
+    """Begin of the test part instead of a share, as a time; a number is an epoch, as in the data."""
 
     @field_validator("validation_from", "test_from", mode="before")
     @classmethod
@@ -139,8 +139,11 @@ class ByTimeOptions(Options):
 
     @model_validator(mode="after")
     def _in_order(self) -> ByTimeOptions:
-        if self.validation_from is not None and self.test_from is not None and times.parse(self.validation_from) >= times.parse(self.test_from):
-            raise ValueError("validation_from should lie before test_from")
+        if self.validation_from is not None and self.test_from is not None:
+            begins = times.read(self.validation_from), times.read(self.test_from)
+            alike = isinstance(begins[0], times.Wall) == isinstance(begins[1], times.Wall)  # else only the data's zone tells
+            if alike and begins[0] >= begins[1]:
+                raise ValueError("validation_from should lie before test_from")
         if self.test_from is None and self.validation_from is None and self.validation + self.test >= 1:
             raise ValueError("validation and test together should be less than 1")
         return self
@@ -165,16 +168,17 @@ class ByTime(Splitter):
                 "ByTime needs times: name their column by time = … in [data.columns], or use LeaveLastOut, which takes the order of the file."
             )
         o, n, row = self.options, len(dataset), np.arange(len(dataset))
-        cut_test = self._cut(dataset.times, n, o.test, o.test_from)
-        cut_validation = self._cut(dataset.times, cut_test, min(o.validation * n / max(cut_test, 1), 1.0), o.validation_from)
+        test_from, validation_from = (None if said is None else times.parse(said, dataset.timezone) for said in (o.test_from, o.validation_from))
+        cut_test = self._cut(dataset.times, n, o.test, test_from)
+        cut_validation = self._cut(dataset.times, cut_test, min(o.validation * n / max(cut_test, 1), 1.0), validation_from)
         judged = _judged(dataset)
         return row < cut_validation, judged & (row >= cut_validation) & (row < cut_test), judged & (row >= cut_test)
 
     @staticmethod
-    def _cut(moments: NDArray[np.float64], end: int, share: float, begin: str | float | None) -> int:
+    def _cut(moments: NDArray[np.float64], end: int, share: float, begin: float | None) -> int:
         """The row, up to ``end``, where a part begins; rows are in order of time."""
         if begin is not None:
-            return min(end, int(np.searchsorted(moments, times.parse(begin), side="left")))
+            return min(end, int(np.searchsorted(moments, begin, side="left")))
         if share == 0 or end == 0:
             return end
         wanted = end - max(1, round(share * end))

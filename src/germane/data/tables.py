@@ -11,7 +11,7 @@ import polars as pl
 
 from ..errors import DataError
 
-__all__ = ["Table", "as_rows", "as_table", "refuse_doubled", "spelled"]
+__all__ = ["Table", "as_rows", "as_table", "refuse_doubled", "several", "spelled"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _pandas_column(name: str, column: Any) -> pl.Series:
     cells = [None if gone else (cell.item() if isinstance(cell, np.generic) else cell) for cell, gone in zip(values, missing)]
     kinds = {type(cell) for cell in cells if cell is not None}
     if len(kinds) > 1 and not kinds <= {int, float}:
-        cells = [None if cell is None else str(cell) for cell in cells]
+        cells = [None if cell is None else spelled(cell) for cell in cells]
     return pl.Series(name, cells, strict=False)
 
 
@@ -108,19 +108,32 @@ def as_rows(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, pl.DataType]
 
 
 def spelled(value: object) -> str:
-    """A value as the text that a file would hold: a whole number has no point.
+    """A value as the text that a table holds: a whole number has no point, and a yes is ``true``, as polars and JSON write it.
 
-    >>> spelled(12345.0), spelled(1.5), spelled("007")
-    ('12345', '1.5', '007')
+    >>> spelled(12345.0), spelled(1.5), spelled("007"), spelled(True)
+    ('12345', '1.5', '007', 'true')
     """
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
+def several(cell: object, separator: str = "|") -> list[str]:
+    """The values of a cell that may hold several: a list, or a text with ``separator`` between them.
+
+    >>> several("happy | calm"), several([1.0, True]), several("a/b", "/"), several(3)
+    (['happy', 'calm'], ['1', 'true'], ['a', 'b'], ['3'])
+    """
+    if isinstance(cell, str):
+        return [part.strip() for part in cell.split(separator) if part.strip()]
+    return [spelled(one) for one in cell if one is not None] if isinstance(cell, list | tuple) else [spelled(cell)]
+
+
 def _column(name: str, cells: list[Any], dtype: pl.DataType, separator: str) -> pl.Series:
+    if dtype == pl.List(pl.String):
+        return pl.Series(name, [None if cell is None else several(cell, separator) for cell in cells], dtype=dtype)
     if isinstance(dtype, pl.List):
-        return pl.Series(
-            name, [[part.strip() for part in c.split(separator) if part.strip()] if isinstance(c, str) else c for c in cells], dtype=dtype
-        )
+        return pl.Series(name, cells, dtype=dtype)
     if dtype.is_numeric() or dtype == pl.Boolean:
         return pl.Series(name, cells, dtype=dtype, strict=False)
     text = [None if cell is None else spelled(cell) for cell in cells]

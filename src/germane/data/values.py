@@ -12,12 +12,13 @@ from . import clock
 from .columns import ColumnType
 from .tables import Table
 
-__all__ = ["as_categories", "as_numbers", "as_text", "as_times", "as_type", "detect", "said_types"]
+__all__ = ["as_categories", "as_numbers", "as_text", "as_times", "as_truths", "as_type", "detect", "said_types"]
 
 FEW = 50
 """Whole-number context columns with at most so many different values are categories."""
 MISSING = ("", "na", "nan", "n/a", "null", "none")
 """What stands for a missing number, in any case of letters."""
+TRUTHS = ("false", "true")
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _COMMA = r"^[+-]?\d+(?:,\d+)?$"
 _THOUSANDS = r"^[+-]?\d{1,3},\d{3}$"
@@ -127,6 +128,17 @@ def as_categories(column: pl.Series, separator: str) -> pl.Series:
     )
     lists = cleaned.to_series().alias(column.name)
     return lists.to_frame("v").select(pl.when(pl.col("v").list.len() > 0).then("v")).to_series().alias(column.name)
+
+
+def as_truths(text: pl.Series) -> pl.Series:
+    """A column of text that holds nothing but true and false, in any case of letters, as all other tables spell these; any other as it is.
+
+    >>> as_truths(pl.Series(["True", "FALSE", None])).to_list(), as_truths(pl.Series(["True", "unsure"])).to_list()
+    (['true', 'false', None], ['True', 'unsure'])
+    """
+    lower = text.str.to_lowercase()
+    told = lower.drop_nulls()
+    return lower if len(told) and told.is_in(TRUTHS).all() else text
 
 
 def as_numbers(table: Table, name: str) -> pl.Series:

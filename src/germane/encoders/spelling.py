@@ -12,6 +12,10 @@ __all__ = ["Spelling", "words_in"]
 
 _WORD = re.compile(r"(?<!\w)[^\W\d_]{4,}(?!\w)")
 """Four letters or more: shorter words have too many neighbours, and numbers are no words."""
+LONGEST = 40
+"""Letters of a word that is still looked up: the work grows with their square, and longer ones are no slips of any word."""
+MOST = 64
+"""Different words of one text that are looked up; what stands behind them stays as typed."""
 ALPHABET = 100
 """Letters, the most frequent ones, that may be put into a word."""
 
@@ -21,7 +25,8 @@ class Spelling:
 
     A word that is none of them, and that the encoder does not know as a whole either, becomes the most frequent of those one slip away: a letter
     left out, one too many, another one in its place, or two exchanged. Texts meet then that mean the same, and models that know typed words by heart
-    know them again. Cost: some 500 look-ups for each unknown word, whatever the number of words.
+    know them again. Cost: some 500 look-ups for each unknown word, whatever the number of words; of a text the first ``MOST`` are looked up, and none
+    that is longer than ``LONGEST``.
 
     >>> Spelling({"ambient": 3, "metal": 9, "petal": 1})("AMBIENT metla, brass 1999")
     'AMBIENT metal, brass 1999'
@@ -42,11 +47,21 @@ class Spelling:
 
     def __call__(self, text: str) -> str:
         """``text`` with its slips mended; case and all that is no word stay."""
-        return _WORD.sub(lambda found: self._nearest(found[0]), text)
+        read: dict[str, str] = {}
+
+        def nearest(found: re.Match[str]) -> str:
+            word = found[0]
+            if word not in read:
+                if len(word) > LONGEST or len(read) == MOST:
+                    return word
+                read[word] = self._nearest(word)
+            return read[word]
+
+        return _WORD.sub(nearest, text)
 
     def _nearest(self, word: str) -> str:
         said = plain(word)
-        if said in self.counts or self.is_word(said):
+        if said in self.counts or len(said) > LONGEST or self.is_word(said):
             return word
         near = [other for other in self._slips(said) if other in self.counts]
         return max(near, key=lambda other: (self.counts[other], other)) if near else word

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..component import Options
+from ..data.tables import spelled
 from .base import Encoded, Feature
 
 __all__ = ["Categories", "CategoriesOptions"]
@@ -98,7 +99,10 @@ class Categories(Feature):
 
     def _index(self, name: str) -> dict[str, int]:
         if name not in self._indices:
-            self._indices[name] = {value: code for code, value in enumerate(self.values[name], 1)}
+            index = {value: code for code, value in enumerate(self.values[name], 1)}
+            if {value.lower() for value in index} <= {"true", "false"}:  # files write True, JSON true
+                index = {spelling: code for value, code in index.items() for spelling in (value.lower(), value.title(), value.upper())} | index
+            self._indices[name] = index
         return self._indices[name]
 
     def known(self) -> dict[str, dict[str, Any]]:
@@ -109,7 +113,7 @@ class Categories(Feature):
 
     def unknown(self, name: str, value: object) -> bool:
         given = value if isinstance(value, list | tuple) else [value]
-        return any(v is not None and str(v) not in self._index(name) for v in given)
+        return any(v is not None and spelled(v) not in self._index(name) for v in given)
 
     def vocabulary(self) -> dict[str, Any]:
         return {"values": self.values, "counts": self.counts, "slots": self.slots}

@@ -15,6 +15,10 @@ from .base import Encoded, Feature
 __all__ = ["Numbers", "NumbersOptions"]
 
 
+HUGE = 1e100
+"""From here on numbers are made smaller before they are squared."""
+
+
 class NumbersOptions(Options):
     clip: float = Field(default=5.0, gt=0)
     """Values further than this many standard deviations from the mean are pulled back to it."""
@@ -44,9 +48,10 @@ class Numbers(Feature):
         for name in names:
             values = frame[name].cast(pl.Float64).drop_nulls().drop_nans()
             numbers = values.to_numpy() if len(values) else np.zeros(1)
-            deviation = float(numbers.std())
+            unit = max(1.0, float(np.abs(numbers).max()) / HUGE)  # squares of larger ones would be no numbers any more
+            mean, deviation = float((numbers / unit).mean() * unit), float((numbers / unit).std() * unit)
             self.scales[name] = {
-                "mean": float(numbers.mean()),
+                "mean": mean,
                 "deviation": deviation if deviation > 1e-12 else 1.0,
                 "low": float(numbers.min()),
                 "high": float(numbers.max()),
@@ -66,7 +71,8 @@ class Numbers(Feature):
             if name in frame.columns:
                 values = frame[name].cast(pl.Float64, strict=False).to_numpy()
                 there = np.isfinite(values)
-                standard = (np.where(there, values, 0.0) - scale["mean"]) / scale["deviation"]
+                with np.errstate(over="ignore"):  # what is beyond all numbers is pulled back like the rest
+                    standard = (np.where(there, values, 0.0) - scale["mean"]) / scale["deviation"]
                 dense[:, 2 * place] = np.where(there, np.clip(standard, -self.options.clip, self.options.clip), 0.0)
                 dense[:, 2 * place + 1] = there
         return Encoded(np.zeros((frame.height, 0), dtype=np.int64), dense)

@@ -85,6 +85,10 @@ class Place(Feature):
     def known(self) -> dict[str, dict[str, Any]]:
         return {name: {"type": "number", "low": low, "high": high} for name, (low, high) in zip(self.names, self.ranges, strict=True)}
 
+    def unknown(self, name: str, value: object) -> bool:
+        """Whether it lies on no globe."""
+        return not abs(float(value)) <= (90 if name == self.names[0] else 360)  # type: ignore[arg-type]
+
     def vocabulary(self) -> dict[str, Any]:
         return {"names": self.names, "cells": self.vocabularies, "ranges": self.ranges}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -44,7 +45,7 @@ def answer_file(
 
 
 def answer_all(recommender: Recommender, n: int = 10, *, seed: int | None = None, explore: bool = True, told: Told | None = None) -> Iterator[Slate]:
-    """A slate for each known user, at the newest training time, without reasons."""
+    """A slate for each known user, at the time of the newest event that the run knows, without reasons."""
     check_length(n)
     rng = _rng(recommender, seed)
     users = list(recommender.people.codes)
@@ -71,16 +72,18 @@ def check_length(n: int) -> None:
 def context_of(given: Iterable[str]) -> dict[str, Any]:
     """``name=value`` words of the command line.
 
-    >>> context_of(["weather=rain"])
-    {'weather': 'rain'}
+    A name that is said again has several values.
+
+    >>> context_of(["weather=rain", "mood=happy", "mood=calm"])
+    {'weather': 'rain', 'mood': ['happy', 'calm']}
     """
-    context: dict[str, Any] = {}
+    said: dict[str, list[str]] = {}
     for word in given:
         name, equals, value = word.partition("=")
         if not equals or not name.strip():
             raise QueryError(f"--context {word!r}: write name=value, such as weather=rain.", "context")
-        context[name.strip()] = value.strip()
-    return context
+        said.setdefault(name.strip(), []).append(value.strip())
+    return {name: values if len(values) > 1 else values[0] for name, values in said.items()}
 
 
 def _read(path: Path, recommender: Recommender) -> list[tuple[Query, dict[str, Any]]]:
@@ -89,6 +92,7 @@ def _read(path: Path, recommender: Recommender) -> list[tuple[Query, dict[str, A
     asked: list[tuple[Query, dict[str, Any]]] = []
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
+            line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line  # as some editors begin a file
             if line.strip():
                 try:
                     asked.append(query_from_line(line))

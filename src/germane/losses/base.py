@@ -8,9 +8,9 @@ from typing import Literal, get_args
 
 __all__ = ["HEADS", "Head", "Objective", "RankingLoss", "RatingLoss"]
 
-Head = Literal["click", "rating", "conversion", "ranking"]
+Head = Literal["click", "rating", "ranking", "conversion"]
 HEADS: tuple[Head, ...] = get_args(Head)
-"""In the order in which ``score`` looks for one."""
+"""In the order in which ``score`` looks for one: a model that ranks is asked how it ranks, not what would be bought of what was clicked."""
 RankingLoss = Literal["softmax", "sampled_softmax", "bce", "gbce", "bpr"]
 RatingLoss = Literal["mse", "bce", "ordinal"]
 

@@ -31,6 +31,7 @@ class Service:
     def __init__(self, recommender: Recommender, store: EventStore) -> None:
         self.recommender = recommender
         self.store = store
+        self._zone = store.zone = recommender.schema.timezone if recommender.schema is not None else None
         self._changing = threading.Lock()  # of the catalogue: the model and the store change together
         self._present: set[str] = set(recommender.catalogue.items["id"].to_list())
         self._rows: dict[str, int] = {}
@@ -41,15 +42,16 @@ class Service:
 
     def recommend(self, query: Query, *, n: int = 10, explain: bool = True, explore: bool = True) -> Slate:
         """Logged before it is returned, so that no reward can come for a slate that is not on disk."""
-        query = _at(query, times.now())
-        slate = self.recommender.recommend(query, n, explain=explain, explore=explore, now=times.now())
+        now = times.now(self._zone)
+        query = query.local(self._zone, now)
+        slate = self.recommender.recommend(query, n, explain=explain, explore=explore, now=now)
         self.store.add_slates([(slate, query)])
         return slate
 
     def recommend_many(self, asked: Sequence[tuple[Query, Mapping[str, Any]]]) -> list[Slate]:
         """Queries that want the same length and kind of slate are scored together; one log entry for all."""
-        now = times.now()
-        queries = [_at(query, now) for query, _ in asked]
+        now = times.now(self._zone)
+        queries = [query.local(self._zone, now) for query, _ in asked]
         groups: dict[tuple[int, bool, bool], list[int]] = {}
         for place, (_, extras) in enumerate(asked):
             groups.setdefault((extras.get("n", 10), extras.get("explain", True), extras.get("explore", True)), []).append(place)
@@ -243,11 +245,6 @@ class Service:
     def _separators(self) -> Mapping[str, str]:
         schema = self.recommender.schema
         return schema.separators if schema is not None else {}
-
-
-def _at(query: Query, now: float) -> Query:
-    """The query as it is answered and logged: a moment always has a time."""
-    return query if query.time is not None else replace(query, time=now)
 
 
 def _wanted(value: Any, dtype: Any, separator: str = "|") -> str:

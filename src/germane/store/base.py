@@ -38,7 +38,11 @@ class EventStore(ABC):
 
     Every writing method returns after the commit. Calls may come from any thread. A batch is taken whole or not at all:
     an id that came before with other content is a ``ConflictError``, a reward for an unknown recommendation a ``NotFoundError``.
+    Times are kept on the wall clock.
     """
+
+    zone: str | None = None
+    """Whose wall clock epochs and the present are read on: that of the run which is served. Absent: epochs are UTC, the present is this machine's."""
 
     @abstractmethod
     def add_events(self, events: Sequence[EventLine]) -> Receipt[EventLine]: ...

@@ -58,7 +58,7 @@ class SqlStore(EventStore):
     # What was done, shown, and came back.
 
     def add_events(self, events: Sequence[EventLine]) -> Receipt[EventLine]:
-        now = times.now()
+        now = times.now(self.zone)
         happened = [event_from_line(line, f"events[{i}].") for i, line in enumerate(events)]
         rows = [
             {
@@ -67,7 +67,7 @@ class SqlStore(EventStore):
                 "digest": _digest(line),
                 "user": line.user,
                 "item": line.item,
-                "time": now if entry.time is None else entry.time,
+                "time": now if entry.time is None else times.parse(entry.time, self.zone),
                 "kind": line.kind,
                 "value": line.value,
                 "context": _json(dict(entry.context)),
@@ -85,22 +85,22 @@ class SqlStore(EventStore):
         return self._write(work)
 
     def add_slates(self, shown: Sequence[tuple[Slate, Query]]) -> None:
-        now = times.now()
+        now = times.now(self.zone)
         rows = [
             {
                 "tenant": self.tenant,
                 "recommendation_id": slate.recommendation_id,
                 "user": slate.user,
-                "time": now if query.time is None else query.time,
+                "time": query.time,
                 "line": log_line(slate, query).decode(),
             }
-            for slate, query in shown
+            for slate, query in ((slate, query.local(self.zone, now)) for slate, query in shown)
         ]
         if rows:
             self._write(lambda connection: connection.execute(slates.insert(), rows).close())
 
     def add_rewards(self, lines: Sequence[RewardLine]) -> Receipt[RewardLine]:
-        now = times.now()
+        now = times.now(self.zone)
         came = [feedback_from_line(line, f"rewards[{i}].") for i, line in enumerate(lines)]
         rows = [
             {
@@ -111,7 +111,7 @@ class SqlStore(EventStore):
                 "item": line.item,
                 "reward": line.reward,
                 "kind": line.kind,
-                "time": now if feedback.time is None else feedback.time,
+                "time": now if feedback.time is None else times.parse(feedback.time, self.zone),
             }
             for line, feedback in zip(lines, came)
         ]
@@ -366,7 +366,7 @@ def _own(file: Path, address: str) -> IO[bytes]:
 
 
 def _event(row: Row[Any]) -> Event:
-    return Event(row.item, row.time, row.kind, row.value, msgspec.json.decode(row.context))
+    return Event(row.item, times.Wall(row.time), row.kind, row.value, msgspec.json.decode(row.context))
 
 
 def _digest(line: EventLine | RewardLine) -> str:

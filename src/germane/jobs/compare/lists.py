@@ -100,7 +100,7 @@ def _of_user(recommender: Recommender, one: Asked) -> dict[str, Any]:
 
 def _of_queries(recommender: Recommender, queries: str | Path | None) -> list[dict[str, Any]]:
     assert queries is not None
-    lines = [line for line in Path(queries).read_text(encoding="utf-8").splitlines() if line.strip()] if Path(queries).is_file() else []
+    lines = [line for line in Path(queries).read_text(encoding="utf-8-sig").splitlines() if line.strip()] if Path(queries).is_file() else []
     if len(lines) > 20:
         raise QueryError(f"{queries} holds {len(lines)} queries: a report shows 20 at most.")
     names = _names(recommender)
