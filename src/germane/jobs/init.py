@@ -56,7 +56,7 @@ def read_tables(events: str, items: str | None, users: str | None) -> tuple[dict
     """The files that are given, and what they hold. Events that are none are refused: nothing could be guessed from them."""
     given = {"events": events, "items": items, "users": users}
     files = {name: os.path.expanduser(path) for name, path in given.items() if path is not None}
-    tables = {name: read_files(path, Path()) for name, path in files.items()}
+    tables = {name: read_files(path, None) for name, path in files.items()}
     if not tables["events"].frame.height:
         raise DataError(f"{tables['events'].name} holds no events: at least two users with events are needed.")
     return files, {name: table.frame for name, table in tables.items()}

@@ -38,7 +38,7 @@ def open_run(run: str | Path, *, items: str | Path | None = None, sets: Sequence
 def read_brought(run: str | Path, path: str | Path) -> Table:
     """A file as the run's config says that files are written (``[data.format]``); the path is the command line's own."""
     data = read_toml(Path(run) / "config.toml").get("data", {})
-    return read_files(str(path), Path(), Format.model_validate(data.get("format", {})))
+    return read_files(str(path), None, Format.model_validate(data.get("format", {})))
 
 
 def apply_to_run(sections: dict[str, Any], change: str) -> None:
