@@ -141,6 +141,15 @@ def test_the_core_is_stable_and_the_largest(pairs: list[tuple[int, int]]) -> Non
 
 
 @pytest.mark.parametrize(
+    "cells", [["true", "False", " TRUE", ""], ["yes", "no", "y", "NA"], ["1", "0.0", "1.0", None], [True, False, True, None], [1.0, 0, 1, None]]
+)
+def test_labels_in_words_and_numbers(cells: list[Any]) -> None:
+    frame = pl.DataFrame({**EVENTS, "taken": pl.Series(cells, strict=False)})
+    data = shop(frame, columns={"user": "who", "item": "what", "label": "taken"})
+    assert data.events["label"].to_list() == [1, 0, 1, None] and data.events["label"].dtype == pl.Int8
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"columns": {"user": "whom"}}, "no column 'whom'.*Did you mean who"),
@@ -150,6 +159,7 @@ def test_the_core_is_stable_and_the_largest(pairs: list[tuple[int, int]]) -> Non
         ({"columns": {**COLUMNS, "value": "sky"}}, "row 0: column 'sky' holds 'rain|wind' where a number belongs"),
         ({"columns": {**COLUMNS, "time": "sky"}}, "where a time belongs"),
         ({"columns": {**COLUMNS, "label": "stars"}}, "a label is 0 or 1"),
+        ({"columns": {**COLUMNS, "label": "sky"}}, "row 0: column 'sky' holds 'rain|wind': a label is 0 or 1, false or true"),
         ({"columns": {**COLUMNS, "split": "sky"}}, "a split is train, validation or test"),
         ({"types": {"skyy": "category"}}, "no table has such a column.*Did you mean sky"),
         ({"timezone": "Mars/Base"}, "no time zone"),

@@ -62,6 +62,8 @@ def test_tables_that_do_not_fit_together() -> None:
         ("event", ["view", "view"], ""),
         ("clicked", ["0", "1"], "label"),
         ("clicked", ["0", "2"], "context"),
+        ("bought", ["True", "False"], "label"),
+        ("liked", ["yes", "no"], "label"),
         ("query", ["red shoes", "a lamp"], "words"),
         ("split", ["train", "test"], "split"),
         ("geohash", ["u281z", "u33db"], "place"),
@@ -73,6 +75,16 @@ def test_one_column_of_the_events(name: str, cells: list[str | None], meaning: s
     frame = shop().with_columns(pl.Series(name, [cells[n * 7 % 13 % 2] for n in range(400)], dtype=pl.String))
     told = {one.column: one.meaning for one in guess(frame).found}
     assert told[name] == meaning and told["weather"] == "context"
+
+
+def test_truths_of_any_type_are_labels_and_a_second_outcome_is_no_context() -> None:
+    frame = shop().with_columns(
+        clicked=pl.Series([n % 3 == 0 for n in range(400)]), bought=pl.Series(["true" if n % 9 == 0 else "" for n in range(400)])
+    )
+    frame = frame.with_columns(bought=pl.when(pl.int_range(pl.len()) % 9 == 1).then(pl.lit("false")).otherwise("bought"))
+    found = guess(frame)
+    assert found.columns["label"] == "clicked" and found.columns["context"] == ["weather"]
+    assert "only afterwards" in next(one.why for one in found.found if one.column == "bought")
 
 
 def test_latitude_and_longitude_are_one_place() -> None:

@@ -23,7 +23,7 @@ from . import rules as applied_rules
 from .columns import Columns, ColumnType, Rules
 from .dataset import Dataset
 from .tables import Table, as_table
-from .values import as_numbers, as_text, as_times, as_type, detect, said_types
+from .values import as_labels, as_numbers, as_text, as_times, as_type, detect, said_types
 
 __all__ = ["assemble"]
 
@@ -215,7 +215,7 @@ class _Assembly:
         if c.kind is not None:
             read["kind"] = as_text(raw[c.kind])
         if c.label is not None:
-            read["label"] = _labels(table, c.label)
+            read["label"] = as_labels(table, c.label)
         if len(self.events) > 1:
             read["split"] = pl.repeat(part, raw.height, eager=True, dtype=pl.String)
         elif c.split is not None:
@@ -262,15 +262,6 @@ def _facts(own: Table, key: str, work: _Assembly, who: str) -> pl.DataFrame:
     if doubled := frame.height - unique.height:
         work.notes.append(Note(f"duplicate_{who}s", f"{doubled:,} rows of {own.name} have a later row of the same id, which counts"))
     return unique
-
-
-def _labels(table: Table, name: str) -> pl.Series:
-    labels = as_numbers(table, name)
-    wrong = ~labels.is_in([0.0, 1.0]) & labels.is_not_null()
-    if wrong.any():
-        row = int(wrong.arg_max() or 0)
-        raise DataError(f"{table.place(row)}: column {name!r} holds {table.frame[name][row]!r}: a label is 0 or 1.")
-    return labels.cast(pl.Int8)
 
 
 def _parts(table: Table, name: str) -> pl.Series:

@@ -40,7 +40,7 @@ class Columns(Options):
     kind: str | None = None
     """What was done, such as view or buy."""
     label: str | None = None
-    """A 0/1 column: the row was taken up, or shown and not taken up."""
+    """A 0/1 column (or false/true, no/yes): the row was taken up, or shown and not taken up."""
     split: str | None = None
     """Which part a row belongs to, for the split ``Given``."""
     context: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from ..data.assemble import PARTS
 from ..data.clock import looks_like_times, written_forms
 from ..data.values import as_text, detect
 from ..errors import DataError
-from .looks import are_codes, are_links, are_whole, are_within, belongs, distinct, is_time, kind_of, kinds_of, liked, overlap
+from .looks import are_codes, are_links, are_truths, are_whole, are_within, belongs, distinct, is_time, kind_of, kinds_of, liked, overlap
 
 __all__ = ["Guess", "Guessed", "guess"]
 
@@ -186,8 +186,8 @@ def _by_name(made: Guess, meaning: str, events: pl.DataFrame) -> None:
         elif meaning == "kind" and not number and 2 <= len(kinds) <= 20:
             made.take("events", column, "kind", f"its name, and {len(kinds)} different values")
             made.kinds = as_text(values).drop_nulls().value_counts(sort=True)[values.name].to_list()
-        elif meaning == "label" and kinds == {"0", "1"}:
-            made.take("events", column, "label", "its name, and its values are 0 and 1")
+        elif meaning == "label" and are_truths(values):
+            made.take("events", column, "label", f"its name, and its values are {' and '.join(sorted(kinds))}")
         elif meaning == "words" and not number and len(kinds) > 1:
             made.take("events", column, "words", "its name: what the user typed")
         elif meaning == "split" and {kind.lower() for kind in kinds} <= PARTS.keys() and len(kinds) > 1:
@@ -250,6 +250,8 @@ def _rest_of_events(made: Guess, column: str, events: pl.DataFrame, own: dict[st
     kind = kind_of(values, context=True)
     if column == "time":
         made.leave("events", column, "its name means the clock in queries; to use it as context, rename the column")
+    elif column in _named(events, "label") and are_truths(values):
+        made.leave("events", column, "its name: what came of it, which is known only afterwards; there is one label")
     elif kind == "number" and are_whole(values) and kinds > 0.9 * events.height:
         made.leave("events", column, "a whole number of its own in nearly each row: it looks like an id")
     elif kind == "number":

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ..data.readers import read_files
+from ..data.values import truths
 from ..errors import ConfigError, DataError
 from .guess import Guess, guess
 from .output import write_text
@@ -110,7 +111,7 @@ def taken_again(found: Guess, events: pl.DataFrame) -> float:
         return 0.0
     label = found.columns.get("label")
     if isinstance(label, str):  # what was not taken was not taken again
-        events = events.filter(pl.col(label).cast(pl.String) != "0")
+        events = events.filter(truths(events[label]) != 0)
     return 1 - events.select(pair).n_unique() / events.height
 
 

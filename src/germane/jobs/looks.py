@@ -7,11 +7,12 @@ import re
 import polars as pl
 
 from ..data.clock import looks_like_times
-from ..data.values import as_text, detect
+from ..data.values import as_text, detect, truths
 
 __all__ = [
     "are_codes",
     "are_links",
+    "are_truths",
     "are_whole",
     "are_within",
     "belongs",
@@ -103,6 +104,12 @@ def are_links(values: pl.Series) -> bool:
         return False
     texts = values.drop_nulls().head(100)
     return len(texts) > 0 and bool(texts.str.contains(r"(?i)^https?://|\.(?:jpe?g|png|gif|webp)$").all())
+
+
+def are_truths(values: pl.Series) -> bool:
+    """Whether the values say yes and no, in numbers or in words, and nothing else."""
+    told = values.drop_nulls() if values.dtype != pl.String else values.filter(values.str.strip_chars() != "").drop_nulls()
+    return not values.dtype.is_nested() and truths(told).n_unique() == 2 and not truths(told).has_nulls()
 
 
 def overlap(values: pl.Series, keys: pl.Series) -> float:
