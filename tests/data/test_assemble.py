@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -97,7 +98,7 @@ def test_missing_ids_and_times_are_dropped_and_counted() -> None:
 
 def test_the_last_row_of_an_item_counts() -> None:
     data = shop(items={"what": ["x", "x", None], "title": ["old", "new", "none"]}, columns={**COLUMNS, "text": "title"})
-    assert data.items["title"][0] == "new" and {n.code for n in data.notes} == {"duplicate_items", "missing_item"}
+    assert data.items["title"][0] == "new" and {n.code for n in data.notes} == {"duplicate_items", "missing_item", "unknown_items"}
 
 
 def test_rules_weigh_select_and_merge() -> None:
@@ -138,6 +139,21 @@ def test_the_core_is_stable_and_the_largest(pairs: list[tuple[int, int]]) -> Non
     found = [(data.users["id"][u], data.items["id"][i]) for u, i in zip(data.user_codes.tolist(), data.item_codes.tolist())]
     assert found == [(users[n], items[n]) for n in sorted(kept)]
     assert set(data.items["id"]) == {items[n] for n in kept} | {"fresh"}  # never had an event: stays
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (["1", "2", "3", "1"], ""),
+        (["1", "2", "3", "9"], "1 of 4 items of the events are not in the items table: nothing is known of them"),
+        (["1.0", "2.0", "3.0", "9.0"], "4 of 4 items .* they would be without \".0\" behind them .*'1.0' is not '1'"),
+        (["1", " 2", " 3 ", "1"], "2 of 3 items .* they would be without blanks around them"),
+    ],
+)
+def test_items_that_their_own_table_lacks_are_counted(ids: list[str], said: str) -> None:
+    data = shop({**EVENTS, "what": ids}, {"what": ["1", "2", "3"], "title": ["a", "b", "c"]})
+    told = [note.detail for note in data.notes if note.code == "unknown_items"]
+    assert len(told) == bool(said) and re.match(said, "".join(told))
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,22 @@ def test_tables_that_do_not_fit_together() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "said"), [("{}.0", 'without ".0" behind'), (" {}", "without blanks around"), ("00{}", "without zeros"), ("#{}", "")]
+)
+def test_a_column_that_is_called_item_is_the_item_or_nothing_is_guessed(written: str, said: str) -> None:
+    """Stars from 1 to 5 are ids of items too, by their values."""
+    ids = [str(n % 60 + 1) for n in range(400)]
+    events = shop().select("customer", item=pl.Series(ids), stars=pl.Series([str(1 + n % 5) for n in range(400)]))
+    items = pl.DataFrame({"item": [str(n + 1) for n in range(60)], "title": [f"thing {n}" for n in range(60)]})
+    assert meanings(events, items)["item"] == "item"
+    apart = events.with_columns(item=pl.Series([written.format(one) for one in ids]))
+    with pytest.raises(DataError, match=f"'item' of the events is called as ids of the items are.*{said}"):
+        guess(apart, items)
+    found = meanings(apart.rename({"item": "session"}).rename({"customer": "item"}), None, items.rename({"item": "stars"}))
+    assert found["user"] == "stars"  # a usual name, and a column that is called the same in both tables
+
+
+@pytest.mark.parametrize(
     ("name", "cells", "meaning"),
     [
         ("timestamp", ["1700000000", "1700000100"], "time"),

@@ -22,6 +22,7 @@ from . import clock
 from . import rules as applied_rules
 from .columns import Columns, ColumnType, Rules
 from .dataset import Dataset
+from .meeting import apart, mend
 from .tables import Table, as_table
 from .values import as_labels, as_numbers, as_text, as_times, as_type, detect, said_types
 
@@ -175,6 +176,8 @@ class _Assembly:
         c = self.columns
         own, key = (self.items, c.in_items()) if who == "item" else (self.users, c.in_users())
         facts = _facts(own, key, self, who) if own is not None else pl.DataFrame({"id": pl.Series([], dtype=pl.String)})
+        if own is not None:
+            self._note_unknown(who, own, mentioned, facts["id"])
         ids = pl.concat([facts["id"], mentioned.alias("id")]).unique(maintain_order=True)
         table = ids.to_frame().join(facts, on="id", how="left", maintain_order="left")
         borrowed = [*c.text, *c.side, *_tuple(c.image), *_tuple(c.vector)] if who == "item" else [*c.user_side, *c.sensitive]
@@ -188,6 +191,15 @@ class _Assembly:
             table = table.join(first, on="id", how="left", maintain_order="left")
         codes = mentioned.cast(pl.Enum(ids)).to_physical().cast(pl.Int32)
         return table, codes
+
+    def _note_unknown(self, who: str, own: Table, mentioned: pl.Series, known: pl.Series) -> None:
+        """Ids of the events that their own table does not have: nothing is known of them, and often only their writing differs."""
+        unknown = apart(mentioned, known)
+        if not len(unknown):
+            return
+        how = mend(unknown, known)
+        so = f"they would be {how} (ids are text as written: {unknown[0]!r} is not {known[0]!r})" if how else "nothing is known of them"
+        self.notes.append(Note(f"unknown_{who}s", f"{len(unknown):,} of {mentioned.n_unique():,} {who}s of the events are not in {own.name}: {so}"))
 
     def cells(self, table: Table, name: str, kind: ColumnType | None) -> pl.Series:
         """The cells of a column that describes an item or a user; whole numbers stay whole, as people write them."""
