@@ -298,7 +298,7 @@ def _describes(made: Guess, table: str, column: str, values: pl.Series, where: s
     if distinct(values) < 2:
         made.leave(home, column, of + "it says the same everywhere")
     elif values.dtype.is_nested() and kind != "several":
-        made.leave(home, column, of + "nested values; if they are vectors, write vector = … for it")
+        made.leave(home, column, of + "nested values, which nothing reads")
     elif plain in LINKS.split() or are_links(values):
         made.leave(home, column, of + "links or file names")
     elif table == "items" and kind != "number" and plain in WORDY.split():
