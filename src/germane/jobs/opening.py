@@ -62,6 +62,7 @@ def _change(recommender: Recommender, sets: Sequence[str]) -> None:
             options = EvaluationOptions.model_validate({"exclude_seen": recommender.exclude_seen, **said["evaluation"]})
         except ValidationError as error:
             raise ConfigError(faults(error, "[evaluation]", EvaluationOptions)) from None
+        options.check_kinds(recommender.columns.kind is not None)
         recommender.exclude_seen = options.exclude_seen
 
 
