@@ -250,7 +250,7 @@ class _PandasColumn:
         return self.values
 
     def isna(self) -> _PandasColumn:
-        return _PandasColumn([v is None or v != v for v in self.values], bool)
+        return _PandasColumn([v is None or (isinstance(v, float) and v != v) for v in self.values], bool)
 
 
 class _Pandas:
@@ -278,6 +278,34 @@ def test_pandas_is_known_by_its_shape() -> None:
     data = Dataset.from_frames(frame, columns={"time": "time"})
     assert data.users["id"].to_list() == ["7", "007"] and data.items["id"].to_list() == ["1", "2"]
     assert data.times[1] - data.times[0] == 86400
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        ([np.array([1, 2]), None, np.array([3])], [["1", "2"], None, ["3"]]),
+        ([np.ones((1, 2)), None, [[2.0]]], [["[1.0, 1.0]"], None, ["[2.0]"]]),
+        ([{"a": 1}, None, {"b": "x"}], ['{"a": 1, "b": null}', None, '{"a": null, "b": "x"}']),
+        ([{1}, None, {2}], ["{1}", None, "{2}"]),
+        ([timedelta(hours=1), None, timedelta(days=2)], ["1:00:00", None, "2 days, 0:00:00"]),
+        (  # the wall clock of each offset
+            [datetime(2026, 5, 1, 10, tzinfo=timezone(timedelta(hours=offset))) for offset in (2, -5)] + [datetime(2026, 5, 1, 11)],
+            [1777629600.0, 1777629600.0, 1777633200.0],
+        ),
+    ],
+)
+def test_odd_cells_of_pandas_stop_nothing(cells: list[Any], read: list[Any]) -> None:
+    odd = np.empty(3, dtype=object)
+    odd[:] = cells
+    columns = {"user": _PandasColumn(["a", "b", "a"], object), "item": _PandasColumn(["x", "y", "z"], object)}
+    column = _PandasColumn([], object)
+    column.values = odd
+    frame = _Pandas(**columns, odd=column)
+    assert len(Dataset.from_frames(frame)) == 3
+    assert Dataset.from_frames(frame, columns={"context": ["odd"]}).events["context:odd"].to_list() == read
+    items = _Pandas(item=columns["item"], odd=column)
+    assert Dataset.from_frames(frame, items).n_items == 3
+    assert "odd" in Dataset.from_frames(frame, items, columns={"side": ["odd"]}).items.columns
 
 
 @pytest.mark.parametrize(

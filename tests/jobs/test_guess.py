@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import random
+from datetime import time, timedelta
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from germane.data import Dataset
 from germane.errors import DataError
 from germane.jobs.guess import guess
 
@@ -101,6 +103,14 @@ def test_truths_of_any_type_are_labels_and_a_second_outcome_is_no_context() -> N
     found = guess(frame)
     assert found.columns["label"] == "clicked" and found.columns["context"] == ["weather"]
     assert "only afterwards" in next(one.why for one in found.found if one.column == "bought")
+
+
+def test_an_hour_of_the_day_is_no_clock() -> None:
+    frame = shop().with_columns(
+        time_of_day=pl.Series([time(9 + n % 3) for n in range(400)]), took=pl.Series([timedelta(hours=n % 4) for n in range(400)])
+    )
+    assert meanings(frame)["context"] == ["weather", "time_of_day", "took"] and "time" not in meanings(frame)
+    assert set(Dataset.from_frames(frame, columns=meanings(frame)).types.values()) == {"category"}
 
 
 def test_latitude_and_longitude_are_one_place() -> None:

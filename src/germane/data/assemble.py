@@ -207,7 +207,7 @@ class _Assembly:
         if name in (self.columns.image, self.columns.vector):
             return column
         if kind is None:
-            if column.dtype.is_nested() and not isinstance(column.dtype, pl.List):
+            if column.dtype.is_nested() and (not isinstance(column.dtype, pl.List) or column.dtype.inner.is_nested()):
                 return column
             kind = self.said.get(name, detect(column))
         if kind == "categories":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import cast, get_args
 
@@ -67,7 +68,7 @@ def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
     kind = column.dtype
     if isinstance(kind, pl.List | pl.Array):
         return "categories"
-    if kind.is_temporal():
+    if kind == pl.Date or isinstance(kind, pl.Datetime):
         return "time"
     if kind.is_numeric():
         numbers = (column.fill_nan(None) if kind.is_float() else column).drop_nulls()
@@ -106,13 +107,13 @@ def as_text(column: pl.Series) -> pl.Series:
     """Cells as written; empty cells are missing, whole floats lose their ".0" (pandas makes them of integers with gaps)."""
     kind = column.dtype
     if isinstance(kind, pl.List | pl.Array):
-        text = column.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+        text = _lists(column).list.join(", ", ignore_nulls=True)
     elif kind.is_float() and _whole(column.drop_nulls().drop_nans()):
         text = column.fill_nan(None).cast(pl.Int64).cast(pl.String)
     elif kind.is_float():
         text = column.fill_nan(None).cast(pl.String)
-    elif kind == pl.Object:
-        text = pl.Series(column.name, [None if cell is None else str(cell) for cell in column.to_list()], dtype=pl.String)
+    elif kind in (pl.Object, pl.Duration) or kind.is_nested():
+        text = pl.Series(column.name, [_said(cell) for cell in column.to_list()], dtype=pl.String)
     else:
         text = column.cast(pl.String)
     return text.set(text == "", None) if (text == "").any() else text
@@ -121,7 +122,7 @@ def as_text(column: pl.Series) -> pl.Series:
 def as_categories(column: pl.Series, separator: str) -> pl.Series:
     """List(String): several values a cell; blanks around a value and empty values are dropped."""
     if isinstance(column.dtype, pl.List | pl.Array):
-        several = column.cast(pl.List(pl.String))
+        several = _lists(column)
     else:
         several = as_text(column).str.split(separator)
     cleaned = several.to_frame("v").select(
@@ -198,6 +199,21 @@ def as_times(table: Table, name: str, zone: str | None, form: str | None = None)
         other = "" if form or likely else "; or say in [data.types] how it is written: 'time:%d.%m.%Y %H:%M'"
         raise DataError(f"{table.place(row)}: column {name!r} holds {column[row]!r} where a time belongs: {known}{other}.{instead}")
     return read.alias(name)
+
+
+def _lists(column: pl.Series) -> pl.Series:
+    """List(String) of a column of lists, whatever these hold."""
+    inner = column.dtype.inner if isinstance(column.dtype, pl.List | pl.Array) else None
+    if inner is None or not inner.is_nested():
+        return column.cast(pl.List(pl.String))
+    return pl.Series(column.name, [None if cell is None else [_said(one) for one in cell] for cell in column.to_list()], dtype=pl.List(pl.String))
+
+
+def _said(cell: object) -> str | None:
+    """What no table has a type for, as text; what is nested as JSON."""
+    if cell is None:
+        return None
+    return json.dumps(cell, ensure_ascii=False, default=str) if isinstance(cell, dict | list) else str(cell)
 
 
 def _decimal_comma(texts: pl.Series) -> bool:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ..data.assemble import PARTS
-from ..data.clock import looks_like_times, written_forms
+from ..data.clock import written_forms
 from ..data.meeting import apart, mend
 from ..data.values import as_text, detect
 from ..errors import DataError
-from .looks import are_codes, are_links, are_truths, are_whole, are_within, belongs, distinct, is_time, kind_of, kinds_of, liked, overlap
+from .looks import are_codes, are_links, are_moments, are_truths, are_whole, are_within, belongs, distinct, is_time, kind_of, kinds_of, liked, overlap
 
 __all__ = ["Guess", "Guessed", "guess"]
 
@@ -232,8 +232,7 @@ def _time(made: Guess, events: pl.DataFrame) -> None:
             made.take("events", column, "time", "its name, and its values are times")
             return
     for column in free:
-        values = events[column]
-        if values.dtype.is_temporal() or (values.dtype == pl.String and looks_like_times(values)):
+        if are_moments(events[column]):
             made.take("events", column, "time", "its values are times")
             return
     for column in free:

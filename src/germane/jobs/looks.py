@@ -12,6 +12,7 @@ from ..data.values import as_text, detect, truths
 __all__ = [
     "are_codes",
     "are_links",
+    "are_moments",
     "are_truths",
     "are_whole",
     "are_within",
@@ -71,9 +72,16 @@ def belongs(events: pl.DataFrame, key: str, column: str) -> bool:
     return again.height >= 10 and float((again["values"] == 1).mean() or 0.0) > 0.98  # type: ignore[arg-type]
 
 
+def are_moments(values: pl.Series) -> bool:
+    """Whether each value is a moment by itself; an hour of the day and a duration are none."""
+    return values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime) or (values.dtype == pl.String and looks_like_times(values))
+
+
 def is_time(values: pl.Series) -> bool:
-    if values.dtype.is_temporal() or (values.dtype == pl.String and looks_like_times(values)):
+    if are_moments(values):
         return True
+    if values.dtype.is_temporal():
+        return False
     numbers = numbers_of(values)
     if numbers.null_count() > values.null_count() or not len(values):
         return False
