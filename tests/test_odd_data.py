@@ -276,6 +276,18 @@ def test_a_kind_that_no_event_has_is_named_with_the_nearest() -> None:
     ]
 
 
+def test_validation_is_judged_where_nothing_of_the_test_can_be(tmp_path: Path) -> None:
+    """The one test event takes again what its user took before, and lists leave that out."""
+    rows = events(split=["train"] * 120 + ["validation"] * 39 + ["test"])
+    rows["item"][-1] = rows["item"][19]
+    pl.DataFrame(rows).write_csv(tmp_path / "events.csv")
+    said = '[data]\nevents = "events.csv"\n[data.columns]\ntime = "time"\nsplit = "split"\n[split]\nuse = "Given"\n[model]\nuse = "Popular"\n'
+    (tmp_path / "c.toml").write_text(said + '[evaluation]\nbaselines = ["EASE"]\n')
+    run, judged = train_run(tmp_path / "c.toml", tmp_path / "run")
+    assert {(row["name"], row["split"]) for row in judged.rows} == {("Popular", "validation"), ("EASE", "validation")}
+    assert not evaluate_run(run).rows  # asked for the test part, it says nothing of another
+
+
 # -- the command line ----------------------------------------------------------------------------------------------
 
 

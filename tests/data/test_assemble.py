@@ -280,6 +280,16 @@ def test_pandas_is_known_by_its_shape() -> None:
     assert data.times[1] - data.times[0] == 86400
 
 
+def test_a_second_column_of_ids_is_no_fact_and_an_id_may_be_one() -> None:
+    items = {"what": ["x", "y", "z"], "id": ["1", "2", "3"]}
+    with pytest.raises(DataError, match=r"names 'id' as a fact of items, whose ids are in 'what': rename the column"):
+        shop(items=items, columns={**COLUMNS, "side": ["id"]})
+    with pytest.raises(DataError, match=r"names 'id' as a fact of users, whose ids are in 'who'"):
+        shop({**EVENTS, "id": ["1", "2", "1", "3"]}, columns={**COLUMNS, "user_side": ["id"]})
+    read = shop(items=items, columns={**COLUMNS, "text": ["what"]}).items
+    assert read.columns == ["id", "what"] and read["what"].to_list() == read["id"].to_list()
+
+
 @pytest.mark.parametrize(
     ("cells", "read"),
     [

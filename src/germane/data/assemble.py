@@ -142,6 +142,7 @@ class _Assembly:
             if own is not None:
                 wrong += _missing([(named, c.in_items() if named == "item" else c.in_users())], [own])
             wrong += _missing([(m, n) for m, given in names for n in given], [own, self.train])
+        wrong += [said for who in ("item", "user") if (said := self._second_id(who))]
         wrong += _missing([("sensitive", n) for n in c.sensitive], [self.users, self.items, self.train])
         known = {n for table in (*self.events.values(), self.items, self.users) if table for n in table.names}
         wrong += [f"[data.types] {n}: no table has such a column.{nearest(n, known)}" for n in self.said if n not in known]
@@ -149,6 +150,19 @@ class _Assembly:
             raise DataError("\n".join(wrong))
         if all(table.frame.height == 0 for table in self.events.values()):
             raise DataError(f"{self.train.name} holds no events: at least two users with events are needed.")
+
+    def _facts_of(self, who: Literal["item", "user"]) -> tuple[str, ...]:
+        """Columns that are to describe items or users."""
+        c = self.columns
+        return (*c.text, *c.side, *_tuple(c.image), *_tuple(c.vector)) if who == "item" else (*c.user_side, *c.sensitive)
+
+    def _second_id(self, who: Literal["item", "user"]) -> str:
+        """``id`` is what tables call the ids, so no other column of that name can describe anything."""
+        own, key = (self.items, self.columns.in_items()) if who == "item" else (self.users, self.columns.in_users())
+        key = key if own is not None else self.columns.in_events(who)
+        if "id" not in self._facts_of(who) or key == "id":
+            return ""
+        return f"[data.columns] names 'id' as a fact of {who}s, whose ids are in {key!r}: rename the column in the file, or leave it out."
 
     def find_types(self) -> None:
         c = self.columns
@@ -180,8 +194,7 @@ class _Assembly:
             self._note_unknown(who, own, mentioned, facts["id"])
         ids = pl.concat([facts["id"], mentioned.alias("id")]).unique(maintain_order=True)
         table = ids.to_frame().join(facts, on="id", how="left", maintain_order="left")
-        borrowed = [*c.text, *c.side, *_tuple(c.image), *_tuple(c.vector)] if who == "item" else [*c.user_side, *c.sensitive]
-        borrowed = [n for n in dict.fromkeys(borrowed) if n not in table.columns and n in self.train.frame.columns]
+        borrowed = [n for n in dict.fromkeys(self._facts_of(who)) if n not in table.columns and n in self.train.frame.columns]
         if who == "user":
             borrowed = [n for n in borrowed if n not in c.sensitive or n in c.user_side or self.items is None or n not in self.items.frame.columns]
         if borrowed:  # facts that only the events tell: the first of each id
@@ -256,11 +269,11 @@ class _Assembly:
         return own if own is not None and name in own.frame.columns else self.train
 
 
-def _facts(own: Table, key: str, work: _Assembly, who: str) -> pl.DataFrame:
+def _facts(own: Table, key: str, work: _Assembly, who: Literal["item", "user"]) -> pl.DataFrame:
     """The rows of an items or users table, one an id, cells by type."""
     read = {"id": as_text(own.frame[key])}
     for name in own.frame.columns:
-        if name == key:
+        if name == key and (name == "id" or name not in work._facts_of(who)):  # an id may say something too, such as a title
             continue
         if name == "id":
             work.notes.append(Note("dropped_column", f"column 'id' of {own.name} was dropped: {key!r} holds the ids of its rows"))
