@@ -211,7 +211,7 @@ class _Assembly:
         if not len(unknown):
             return
         how = mend(unknown, known)
-        so = f"they would be {how} (ids are text as written: {unknown[0]!r} is not {known[0]!r})" if how else "nothing is known of them"
+        so = f"most would be {how}" if how else "nothing is known of them"
         self.notes.append(Note(f"unknown_{who}s", f"{len(unknown):,} of {mentioned.n_unique():,} {who}s of the events are not in {own.name}: {so}"))
 
     def cells(self, table: Table, name: str, kind: ColumnType | None) -> pl.Series:

@@ -166,7 +166,7 @@ def _mend(values: pl.Series, keys: pl.Series) -> str:
         return ""
     mine, theirs = as_text(values), as_text(keys)
     said = mend(apart(mine, theirs), theirs)
-    return f"; they would meet {said}, for {keys.name!r} holds {_example(keys)}" if said else ""
+    return f"; most would meet {said}" if said else ""
 
 
 def _example(values: pl.Series) -> str:
