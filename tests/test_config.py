@@ -67,6 +67,9 @@ def test_faults_of_every_kind_are_told_before_the_data_are_read() -> None:
         Config.of(sections, Path())
     for said in ("should be a time zone", "Did you mean category", "time:%Q", "'usr'", "'widht'", "[ranker] use = 'Foo'", "device = 'toaster'"):
         assert any(said in fault for fault in caught.value.faults), said
+    with pytest.raises(ConfigError) as caught:  # what stands in for a model that cannot be made is not to blame
+        Config.of({"data": {"events": "e.csv"}, "model": {"widht": 3}, "features": {"Time": {}}, "training": {"heads": {"click": 1.0}}}, Path())
+    assert len(caught.value.faults) == 1
     sound = {"data": {"events": "ghost.csv", "rules": {"positive": "> 3", "target": "buy"}}, "evaluation": {"exclude_seen": ["buy"]}}
     with pytest.raises(ConfigError) as caught:
         Config.of({**sound, "training": {"metric": "aux", "device": "toaster"}}, Path())

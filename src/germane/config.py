@@ -137,14 +137,15 @@ class Config:
             tracking=attempt(lambda: _options(TrackingOptions, section["tracking"], "[tracking]"), TrackingOptions()),
             search=attempt(lambda: _options(SearchOptions, section["search"], "[search]"), SearchOptions()),
         )
-        objective = attempt(lambda: made.training.objective(made.model), None) if made.model is not nothing else None
+        known = made.model is not nothing  # else it stands for one that could not be made, and has no faults of its own
+        objective = attempt(lambda: made.training.objective(made.model), None) if known else None
         if objective is not None and made.training.metric is not None:
             attempt(partial(check_metric, made.training.metric, objective.heads), None)
         attempt(lambda: _device(made.training.device), None)
         if text is not None:
-            attempt(partial(check_tuning, made.model, text), None)
+            attempt(partial(check_tuning, made.model, text) if known else lambda: None, None)
             found += _never_learns(text, made.training.epochs)
-        if made.features and "context" not in made.model.abilities.reads:
+        if made.features and known and "context" not in made.model.abilities.reads:
             found.append(_no_context(made.features, made.model))
         for baseline in made.baselines:
             if not evaluation.k and made.training.suited(baseline).objective(baseline).first() == "ranking":
