@@ -47,6 +47,11 @@ def test_a_saved_run_answers_the_same(trained: Recommender, run: Path) -> None:
     assert loaded.histories.seen("u1") == trained.histories.seen("u1")
 
 
+def test_a_folder_with_brackets_in_its_name_is_a_folder(trained: Recommender, tmp_path: Path) -> None:
+    loaded = germane.load(germane.save(trained, tmp_path / "mine [new]" / "run[1]"))
+    assert loaded.histories.seen("u1") == trained.histories.seen("u1")
+
+
 def test_added_items_survive(trained: Recommender, tmp_path: Path) -> None:
     loaded = germane.load(germane.save(trained, tmp_path / "one"))
     loaded.add_items(pl.DataFrame({"item": ["new"], "title": ["umbrella"]}))

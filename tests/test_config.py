@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,38 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     assert len(caught.value.faults) == 4
 
 
+def test_faults_of_every_kind_are_told_before_the_data_are_read() -> None:
+    sections = {
+        "data": {
+            "events": "ghost.csv",
+            "timezone": "Mars/Base",
+            "types": {"a": "categry", "b": "time:%Q"},
+            "columns": {"usr": "u"},
+        },
+        "model": {"widht": 3},
+        "ranker": {"use": "Foo", "shre": 1},
+        "training": {"metric": "foo", "device": "toaster"},
+    }
+    with pytest.raises(ConfigError) as caught:
+        Config.of(sections, Path())
+    for said in ("should be a time zone", "Did you mean category", "time:%Q", "'usr'", "'widht'", "[ranker] use = 'Foo'", "device = 'toaster'"):
+        assert any(said in fault for fault in caught.value.faults), said
+    with pytest.raises(ConfigError) as caught:  # what stands in for a model that cannot be made is not to blame
+        Config.of({"data": {"events": "e.csv"}, "model": {"widht": 3}, "features": {"Time": {}}, "training": {"heads": {"click": 1.0}}}, Path())
+    assert len(caught.value.faults) == 1
+    sound = {"data": {"events": "ghost.csv", "rules": {"positive": "> 3", "target": "buy"}}, "evaluation": {"exclude_seen": ["buy"]}}
+    with pytest.raises(ConfigError) as caught:
+        Config.of({**sound, "training": {"metric": "aux", "device": "toaster"}}, Path())
+    begins = ["[data.rules] positive", "[data.rules] kinds, target", "[evaluation] exclude_seen = ['buy'] names kinds", "[training] metric = 'aux'"]
+    assert [fault.startswith(one) for fault, one in zip(caught.value.faults, begins, strict=False)] == [True] * 4 and len(caught.value.faults) == 5
+    named = {**sound["data"], "columns": {"kind": "kind", "value": "stars"}}
+    heads = {"ranking": 1.0, "click": 1.0}
+    for metric in ("ndcg@5", "auc"):
+        assert (
+            Config.of({**sound, "data": named, "training": {"metric": metric, "device": "cuda:1", "heads": heads}}, Path()).training.metric == metric
+        )
+
+
 def test_no_file_and_no_toml(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a config"):
         Config.read(tmp_path / "ghost.toml")
@@ -79,6 +113,7 @@ def test_a_section_is_a_table_and_a_top_key_is_seed() -> None:
         ("split.test_from=2026-05-01", "2026-05-01"),
         ("data.events=a=b.csv", "a=b.csv"),
         ("model.note=1\nseed = 2", "1\nseed = 2"),
+        ("data.types.cooked at=time", "time"),
     ],
 )
 def test_what_is_no_toml_value_is_a_string(change: str, value: object) -> None:
@@ -91,7 +126,16 @@ def test_what_is_no_toml_value_is_a_string(change: str, value: object) -> None:
     assert found == value and sections["seed"] == 1
 
 
-@pytest.mark.parametrize("change", ["epochs", "=3", "training.=3", "seed.x=1"])
+@pytest.mark.parametrize("name", ["user.age", "a=b", 'the "age"', ".", "it's"])
+def test_names_that_hold_a_dot_stand_in_quotes(name: str) -> None:
+    for written in (json.dumps(name), f"'{name}'"):
+        if written[1:-1] == name and written[0] not in name:
+            sections: dict[str, Any] = {}
+            apply(sections, f"data.types. {written} =number")
+            assert sections == {"data": {"types": {name: "number"}}}
+
+
+@pytest.mark.parametrize("change", ["epochs", "=3", "training.=3", "seed.x=1", 'data."a.b=3', "data..a=3", ".a=3"])
 def test_a_change_that_cannot_be_made(change: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         apply({"seed": 1}, change)
@@ -132,7 +176,7 @@ def test_the_same_config_has_the_same_hash_in_any_order() -> None:
 
 
 def test_what_is_dumped_loads_again(tmp_path: Path) -> None:
-    text = GOOD + '[split]\nuse = "ByTime"\ntest_from = 2026-05-01\n[data.rules]\nkinds = {view = 0.1}\n'
+    text = GOOD + '[split]\nuse = "ByTime"\ntest_from = 2026-05-01\n[data.rules]\nmin_user_events = 3\n'
     config = Config.read(write(tmp_path, text))
     (tmp_path / "again.toml").write_text(config.dump())
     again = Config.read(tmp_path / "again.toml")

@@ -203,6 +203,9 @@ def notes(frame: Mapping[str, Any], columns: Told, items: Mapping[str, Any] | No
     return [note.detail for note in notes_of(dataset, config.split.divide(dataset), config)]
 
 
+BY_KIND = {"events": "e.csv", "columns": {"kind": "kind"}}
+
+
 def test_ordinary_data_have_no_notes() -> None:
     usual = events(weather=half(("rain", "sun")), label=1)
     assert notes(usual, {"context": ["weather"]}, split={"use": "ByTime"}) == []
@@ -244,6 +247,45 @@ def test_what_a_model_does_not_read_is_said_with_those_that_do() -> None:
         f"ALS reads no context, so it does not see weather; models that do are {able}",
         f"ALS reads no context, so there are no rows for without context; models that read it are {able}",
     ]
+
+
+def test_columns_that_nothing_reads_are_named() -> None:
+    rows = events(released=[f"20{n % 20 + 1:02d}-05-01" for n in range(160)], mood=half(("calm", "glad")))
+    items = {"item": [f"i{n}" for n in range(12)], "out": [f"19{n + 10}-01-02" for n in range(12)], "emb": [[0.5, n] for n in range(12)]}
+    said = {"context": ["released", "mood"], "side": ["out"], "vector": "emb"}
+    read = 'put a number of it, such as the year, in its place, or say [data.types] {} = "category", so that each value stands for itself'
+    assert notes(rows, said, items) == [
+        f"context released holds times, which no feature reads there: {read.format('released')}",
+        f"side out holds times, which no feature reads there: {read.format('out')}",
+        "vector emb is read by nothing yet: leave it out of [data.columns]",
+    ]
+    assert not any("out holds" in one for one in notes(rows, said, items, model={"use": "TensorFactorisation"}))  # it reads no side at all
+
+
+@pytest.mark.parametrize(("text", "columns", "noted"), [(None, {}, True), (None, {"text": ["title"]}, False), ("HashedText", {}, False)])
+def test_a_prompt_that_no_language_model_reads(text: str | None, columns: Told, noted: bool) -> None:
+    items = {"item": [f"i{n}" for n in range(12)], "title": [f"thing {n}" for n in range(12)]}
+    sections = {"data": {"events": "e.csv", "prompt": "{title}"}} | ({"text": {"use": text}} if text else {})
+    assert any(one.startswith("the prompt is not read") for one in notes(events(), columns, items, **sections)) is noted
+
+
+def test_a_kind_that_no_event_has_is_named_with_the_nearest() -> None:
+    said = notes(events(kind=half(("buy", "view"))), {"kind": "kind"}, evaluation={"exclude_seen": ["byu", "view"]}, data=BY_KIND)
+    assert said == [
+        "[evaluation] exclude_seen names 'byu': no event is of that kind, so none counts as seen by it; kinds are buy, view. Did you mean buy"
+    ]
+
+
+def test_validation_is_judged_where_nothing_of_the_test_can_be(tmp_path: Path) -> None:
+    """The one test event takes again what its user took before, and lists leave that out."""
+    rows = events(split=["train"] * 120 + ["validation"] * 39 + ["test"])
+    rows["item"][-1] = rows["item"][19]
+    pl.DataFrame(rows).write_csv(tmp_path / "events.csv")
+    said = '[data]\nevents = "events.csv"\n[data.columns]\ntime = "time"\nsplit = "split"\n[split]\nuse = "Given"\n[model]\nuse = "Popular"\n'
+    (tmp_path / "c.toml").write_text(said + '[evaluation]\nbaselines = ["EASE"]\n')
+    run, judged = train_run(tmp_path / "c.toml", tmp_path / "run")
+    assert {(row["name"], row["split"]) for row in judged.rows} == {("Popular", "validation"), ("EASE", "validation")}
+    assert not evaluate_run(run).rows  # asked for the test part, it says nothing of another
 
 
 # -- the command line ----------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from germane.data import Dataset
 from germane.encoders import HashedText
 from germane.errors import AbilityError, DataError, QueryError
+from germane.features import Categories, Place
 from germane.jobs.train import train
 from germane.models import ContextTransformer
 from germane.policies import PlackettLuce
@@ -77,6 +79,26 @@ def test_items_come_and_go(shop: Recommender) -> None:
         shop.add_items(pl.DataFrame({"name": ["x"]}))
     with pytest.raises(QueryError):
         shop.remove_item("ghost")
+
+
+def test_where_an_item_is_is_a_fact_of_it() -> None:
+    """Half of the shops lie in one town and half in another; a point of the event says nothing of the item's."""
+    rows = {"user": ["a", "a", "b", "b"], "item": ["i0", "i1", "i2", "i3"], "lat": [50.0] * 4, "lon": [8.0] * 4}
+    items = {"item": ["i0", "i1", "i2", "i3"], "lat": [48.85, 48.86, 52.5, 52.51], "lon": [2.35, 2.35, 13.4, 13.4]}
+    parts = [Categories(), Place(cells=(1.0,))]
+    for own, points in ((items, 4), ({"item": items["item"], "lat": items["lat"]}, 0)):  # half a place is none
+        data = Dataset.from_frames(rows, own, columns={"place": ["lat", "lon"]})
+        recommender = Recommender(ContextTransformer(width=8, blocks=1), features=parts)
+        recommender.prepare(data)
+        assert recommender.content.side_dense.shape == (4, points)
+    recommender = Recommender(ContextTransformer(width=8, blocks=1), features=parts)
+    recommender.prepare(Dataset.from_frames(rows, items, columns={"place": ["lat", "lon"]}))
+    assert recommender.content.side_codes.ravel().tolist() == [1, 1, 2, 2]
+    recommender.add_items(pl.DataFrame({"item": ["new"], "lat": ["48.87"], "lon": ["2.36"]}))
+    assert recommender.content.side_codes.ravel().tolist() == [1, 1, 2, 2, 1]
+    cells = {"item": ["i0", "i1", "i2", "i3"], "cell": ["u", "u", "v", "v"]}
+    recommender.prepare(Dataset.from_frames({**rows, "cell": ["u", "v", "u", "v"]}, cells, columns={"place": "cell"}))
+    assert recommender.content.side_codes.ravel().tolist() == [1, 1, 2, 2]
 
 
 def test_a_stranger_becomes_known(shop: Recommender) -> None:

@@ -186,7 +186,7 @@ def _read(folder: Path) -> Recommender:
             recommender.model.calibration = calibration.read(said["calibration"])
         except ConfigError as error:
             raise RunError(f"{folder / 'vocabulary.json'} cannot be read: {error}") from None
-    table = pl.read_parquet(folder / "items.parquet")
+    table = pl.read_parquet(folder / "items.parquet", glob=False)
     items = table.select(pl.col(c).alias(c.removeprefix("item:")) for c in table.columns if c.startswith("item:"))
     features = FeatureSet.from_vocabulary(said["features"])
     features.profile = FeatureSet.from_vocabulary(said["profile"])
@@ -201,7 +201,7 @@ def _read(folder: Path) -> Recommender:
         said["types"],
         pl.DataFrame(schema=empty),
         items,
-        pl.read_parquet(folder / "users.parquet"),
+        pl.read_parquet(folder / "users.parquet", glob=False),
         said["separators"],
         said.get("forms", {}),
         said.get("timezone"),
@@ -218,7 +218,7 @@ def _read(folder: Path) -> Recommender:
     held = recommender.catalogue
     held.removed = set(np.flatnonzero(table["removed"].to_numpy()).tolist())
     held.taken, held.taken_lately = table["count"].to_numpy().copy(), table["recent_count"].to_numpy().copy()
-    recommender.histories = _histories(pl.read_parquet(folder / "history.parquet"))
+    recommender.histories = _histories(pl.read_parquet(folder / "history.parquet", glob=False))
     return recommender
 
 

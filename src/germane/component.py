@@ -10,16 +10,18 @@ from __future__ import annotations
 import importlib
 import inspect
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from .errors import ConfigError, nearest
+from .errors import ConfigError, GermaneError, nearest
 
-__all__ = ["Component", "Options", "build", "exported", "faults", "find"]
+__all__ = ["Component", "Faults", "Options", "build", "exported", "faults", "find"]
+
+T = TypeVar("T")
 
 
 class Options(BaseModel):
@@ -109,6 +111,34 @@ def build(section: Mapping[str, Any], package: ModuleType, base: type, where: st
         return part(**given)
     except ConfigError as error:
         raise ConfigError([f"{where} {fault}" for fault in error.faults]) from None
+
+
+class Faults:
+    """What several steps refuse, so that all of it is said at once.
+
+    >>> found = Faults()
+    >>> found.attempt(lambda: 3)
+    3
+    >>> found.tell()  # nothing was refused
+    """
+
+    def __init__(self) -> None:
+        self.found: list[GermaneError] = []
+
+    def attempt(self, make: Callable[[], T]) -> T | None:
+        """What ``make`` gives; None where it raises what the user can mend, which is kept."""
+        try:
+            return make()
+        except GermaneError as error:
+            self.found.append(error)
+            return None
+
+    def tell(self) -> None:
+        """Raise what was kept: one error as it is, several as one ``ConfigError``."""
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            raise ConfigError(list(dict.fromkeys(line for error in self.found for line in str(error).splitlines())))
 
 
 def faults(error: ValidationError, who: str, options: type[BaseModel]) -> list[str]:

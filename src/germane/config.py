@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -14,16 +13,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
+import torch
 from pydantic import BaseModel, ValidationError
 
 from . import data, encoders, features, models, policies
-from .component import build, exported, faults, find
+from .component import Faults, build, exported, faults, find
 from .data import Columns, Dataset, Splitter, sources
 from .data.options import DataOptions, open_dataset, read_toml
+from .data.rules import lacking
 from .data.sources import Source
-from .encoders import Encoder, HashedText, NoText, PretrainedText
+from .encoders import Encoder, HashedText, NoText, PretrainedText, prompts
 from .errors import ConfigError, nearest
-from .evaluation import EvaluationOptions
+from .evaluation import EvaluationOptions, check_metric
 from .features import Feature
 from .models import Model, TwoStage, rankers
 from .models.rankers import Ranker
@@ -31,6 +32,7 @@ from .models.two_stage import RankerOptions
 from .policies import Policy
 from .recommender import Recommender
 from .search_space import Searched, SearchOptions, put, ranges_of
+from .setting import apply
 from .training import TrainingOptions
 from .training.pretraining import PretrainingOptions
 from .training.tracking import TrackingOptions
@@ -111,9 +113,12 @@ class Config:
         options = readable or DataOptions.model_construct()
         text = attempt(lambda: _encoder(section["text"], base), None)
         columns = attempt(lambda: _columns(readable) if readable else None, None)
-        if columns is not None and not columns.text and text is not None and not isinstance(text, NoText | HashedText):
-            found.append(_no_texts(text))
         evaluation = attempt(lambda: _options(EvaluationOptions, section["evaluation"], "[evaluation]"), EvaluationOptions())
+        if columns is not None:
+            if not columns.text and text is not None and not isinstance(text, NoText | HashedText):
+                found.append(_no_texts(text))
+            found += lacking(options.rules, columns)
+            attempt(partial(evaluation.check_kinds, columns.kind is not None), None)
         nothing: Model = models.Popular()
         made = cls(
             sections=sections,
@@ -132,11 +137,15 @@ class Config:
             tracking=attempt(lambda: _options(TrackingOptions, section["tracking"], "[tracking]"), TrackingOptions()),
             search=attempt(lambda: _options(SearchOptions, section["search"], "[search]"), SearchOptions()),
         )
-        attempt(lambda: made.training.objective(made.model), None)
+        known = made.model is not nothing  # else it stands for one that could not be made, and has no faults of its own
+        objective = attempt(lambda: made.training.objective(made.model), None) if known else None
+        if objective is not None and made.training.metric is not None:
+            attempt(partial(check_metric, made.training.metric, objective.heads), None)
+        attempt(lambda: _device(made.training.device), None)
         if text is not None:
-            attempt(partial(check_tuning, made.model, text), None)
+            attempt(partial(check_tuning, made.model, text) if known else lambda: None, None)
             found += _never_learns(text, made.training.epochs)
-        if made.features and "context" not in made.model.abilities.reads:
+        if made.features and known and "context" not in made.model.abilities.reads:
             found.append(_no_context(made.features, made.model))
         for baseline in made.baselines:
             if not evaluation.k and made.training.suited(baseline).objective(baseline).first() == "ranking":
@@ -162,8 +171,11 @@ class Config:
         text = self.encoder if self.encoder is not None else (PretrainedText() if dataset.columns.text else NoText())
         if not dataset.columns.text and not isinstance(text, NoText | HashedText):
             raise ConfigError(_no_texts(text))
+        refused = Faults()
+        refused.attempt(lambda: prompts(dataset.items.head(0), dataset.prompt, dataset.columns.text, dataset.separators))
         for model in (self.model, *self.baselines):
-            model.check(dataset, text)
+            refused.attempt(partial(model.check, dataset, text))
+        refused.tell()
         return Recommender(
             self.model, text=text, features=self.features, policy=self.policy, seed=self.seed, exclude_seen=self.evaluation.exclude_seen
         )
@@ -178,35 +190,6 @@ class Config:
         return hashlib.sha256(json.dumps(self.sections, sort_keys=True).encode()).hexdigest()
 
 
-def apply(sections: dict[str, Any], change: str) -> None:
-    """One ``section.key=value``; what is no TOML value is a string.
-
-    >>> sections = {}
-    >>> apply(sections, "model.width=32")
-    >>> apply(sections, "split.use=ByTime")
-    >>> sections
-    {'model': {'width': 32}, 'split': {'use': 'ByTime'}}
-    """
-    key, equals, written = change.partition("=")
-    *path, last = [step.strip() for step in key.split(".")]
-    if not equals or not all((*path, last)):
-        raise ConfigError(f"--set {change!r}: write section.key=value, such as training.epochs=5.")
-    place = sections
-    for step in path:
-        place = place.setdefault(step, {})
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set {change!r}: {step} holds one value, so no key can stand below it.")
-    place[last] = _value(written.strip())
-
-
-def _value(written: str) -> Any:
-    try:
-        said = tomllib.loads(f"value = {written}")
-    except tomllib.TOMLDecodeError:
-        return written
-    return said["value"] if set(said) == {"value"} else written
-
-
 def _plain(value: Any) -> Any:
     """TOML's dates as ISO text, so that a config is JSON too."""
     if isinstance(value, Mapping):
@@ -218,9 +201,19 @@ def _plain(value: Any) -> Any:
 
 def _model(section: Mapping[str, Any], ranker: Mapping[str, Any] | None) -> Model:
     """What ``[model]`` describes; with a ``[ranker]`` the first of two."""
-    first: Model = build(section, models, Model, "[model]", "ContextTransformer")
     if ranker is None:
+        first: Model = build(section, models, Model, "[model]", "ContextTransformer")
         return first
+    refused = Faults()
+    refused.attempt(lambda: build(section, models, Model, "[model]", "ContextTransformer"))
+    refused.attempt(lambda: _check_ranker(ranker))
+    refused.tell()
+    own = {name: value for name, value in ranker.items() if name in RankerOptions.model_fields}
+    second = {name: value for name, value in ranker.items() if name not in own}
+    return TwoStage(first={"use": "ContextTransformer", **section}, ranker=second, **own)
+
+
+def _check_ranker(ranker: Mapping[str, Any]) -> None:
     own = {name: value for name, value in ranker.items() if name in RankerOptions.model_fields}
     second = {name: value for name, value in ranker.items() if name not in own}
     part = find(second["use"], rankers, Ranker, "[ranker]") if isinstance(second.get("use"), str) else None
@@ -233,7 +226,6 @@ def _model(section: Mapping[str, Any], ranker: Mapping[str, Any] | None) -> Mode
             )
     build(second, rankers, Ranker, "[ranker]")
     _options(RankerOptions, own, "[ranker]")
-    return TwoStage(first={"use": "ContextTransformer", **section}, ranker=second, **own)
 
 
 def _baseline(said: str | Mapping[str, Any]) -> Model:
@@ -274,6 +266,14 @@ def _columns(options: DataOptions) -> Columns:
     """What is said of the columns; a known source's own hold where nothing is."""
     own = {} if options.use is None else find(options.use, sources, Source, "[data]")().columns
     return Columns.model_validate({**own, **options.columns})
+
+
+def _device(name: str) -> None:
+    """Refuse what is no device anywhere; whether it is here, training asks."""
+    try:
+        torch.device("cpu" if name == "auto" else name)
+    except RuntimeError:
+        raise ConfigError(f"[training] device = {name!r}: choose auto, cpu, cuda, or one of several by its number, such as cuda:1.") from None
 
 
 def _no_texts(text: Encoder) -> str:

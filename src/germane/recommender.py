@@ -83,8 +83,8 @@ class Recommender:
         ``features``: those fitted before, where something that was learnt reads their codes.
         """
         self.features = features or FeatureSet.fit(self.parts, event_frame(dataset), moment_types(dataset), dataset.separators)
-        sides = [name for name in dataset.columns.side if name in dataset.items.columns]
-        self.side = FeatureSet.fit([Categories(), Numbers()], dataset.items.select(sides) if sides else pl.DataFrame(), _only(dataset.types, sides))
+        facts, places = dataset.item_facts, [Place(**part.settings()) for part in self.parts if isinstance(part, Place)] or [Place()]
+        self.side = FeatureSet.fit([Categories(), Numbers(), *places], dataset.items.select(list(facts)), facts)
         user_sides = [name for name in dataset.columns.user_side if name in dataset.users.columns]
         frame = dataset.users.select(user_sides) if user_sides else pl.DataFrame()
         self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, _only(dataset.types, user_sides))

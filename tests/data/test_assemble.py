@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -97,7 +98,7 @@ def test_missing_ids_and_times_are_dropped_and_counted() -> None:
 
 def test_the_last_row_of_an_item_counts() -> None:
     data = shop(items={"what": ["x", "x", None], "title": ["old", "new", "none"]}, columns={**COLUMNS, "text": "title"})
-    assert data.items["title"][0] == "new" and {n.code for n in data.notes} == {"duplicate_items", "missing_item"}
+    assert data.items["title"][0] == "new" and {n.code for n in data.notes} == {"duplicate_items", "missing_item", "unknown_items"}
 
 
 def test_rules_weigh_select_and_merge() -> None:
@@ -141,6 +142,30 @@ def test_the_core_is_stable_and_the_largest(pairs: list[tuple[int, int]]) -> Non
 
 
 @pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (["1", "2", "3", "1"], ""),
+        (["1", "2", "3", "9"], "1 of 4 items of the events are not in the items table: nothing is known of them"),
+        (["1.0", "2.0", "3.0", "9.0"], "4 of 4 items .* most would be without \".0\" behind them: '1.0' is not '1'"),
+        (["1", " 2", " 3 ", "1"], "2 of 3 items .* most would be without blanks around them"),
+    ],
+)
+def test_items_that_their_own_table_lacks_are_counted(ids: list[str], said: str) -> None:
+    data = shop({**EVENTS, "what": ids}, {"what": ["1", "2", "3"], "title": ["a", "b", "c"]})
+    told = [note.detail for note in data.notes if note.code == "unknown_items"]
+    assert len(told) == bool(said) and re.match(said, "".join(told))
+
+
+@pytest.mark.parametrize(
+    "cells", [["true", "False", " TRUE", ""], ["yes", "no", "y", "NA"], ["1", "0.0", "1.0", None], [True, False, True, None], [1.0, 0, 1, None]]
+)
+def test_labels_in_words_and_numbers(cells: list[Any]) -> None:
+    frame = pl.DataFrame({**EVENTS, "taken": pl.Series(cells, strict=False)})
+    data = shop(frame, columns={"user": "who", "item": "what", "label": "taken"})
+    assert data.events["label"].to_list() == [1, 0, 1, None] and data.events["label"].dtype == pl.Int8
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"columns": {"user": "whom"}}, "no column 'whom'.*Did you mean who"),
@@ -150,6 +175,7 @@ def test_the_core_is_stable_and_the_largest(pairs: list[tuple[int, int]]) -> Non
         ({"columns": {**COLUMNS, "value": "sky"}}, "row 0: column 'sky' holds 'rain|wind' where a number belongs"),
         ({"columns": {**COLUMNS, "time": "sky"}}, "where a time belongs"),
         ({"columns": {**COLUMNS, "label": "stars"}}, "a label is 0 or 1"),
+        ({"columns": {**COLUMNS, "label": "sky"}}, "row 0: column 'sky' holds 'rain|wind': a label is 0 or 1, false or true"),
         ({"columns": {**COLUMNS, "split": "sky"}}, "a split is train, validation or test"),
         ({"types": {"skyy": "category"}}, "no table has such a column.*Did you mean sky"),
         ({"timezone": "Mars/Base"}, "no time zone"),
@@ -224,7 +250,7 @@ class _PandasColumn:
         return self.values
 
     def isna(self) -> _PandasColumn:
-        return _PandasColumn([v is None or v != v for v in self.values], bool)
+        return _PandasColumn([v is None or (isinstance(v, float) and v != v) for v in self.values], bool)
 
 
 class _Pandas:
@@ -252,6 +278,44 @@ def test_pandas_is_known_by_its_shape() -> None:
     data = Dataset.from_frames(frame, columns={"time": "time"})
     assert data.users["id"].to_list() == ["7", "007"] and data.items["id"].to_list() == ["1", "2"]
     assert data.times[1] - data.times[0] == 86400
+
+
+def test_a_second_column_of_ids_is_no_fact_and_an_id_may_be_one() -> None:
+    items = {"what": ["x", "y", "z"], "id": ["1", "2", "3"]}
+    with pytest.raises(DataError, match=r"names 'id' as a fact of items, whose ids are in 'what': rename the column"):
+        shop(items=items, columns={**COLUMNS, "side": ["id"]})
+    with pytest.raises(DataError, match=r"names 'id' as a fact of users, whose ids are in 'who'"):
+        shop({**EVENTS, "id": ["1", "2", "1", "3"]}, columns={**COLUMNS, "user_side": ["id"]})
+    read = shop(items=items, columns={**COLUMNS, "text": ["what"]}).items
+    assert read.columns == ["id", "what"] and read["what"].to_list() == read["id"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        ([np.array([1, 2]), None, np.array([3])], [["1", "2"], None, ["3"]]),
+        ([np.ones((1, 2)), None, [[2.0]]], [["[1.0, 1.0]"], None, ["[2.0]"]]),
+        ([{"a": 1}, None, {"b": "x"}], ['{"a": 1, "b": null}', None, '{"a": null, "b": "x"}']),
+        ([{1}, None, {2}], ["{1}", None, "{2}"]),
+        ([timedelta(hours=1), None, timedelta(days=2)], ["1:00:00", None, "2 days, 0:00:00"]),
+        (  # the wall clock of each offset
+            [datetime(2026, 5, 1, 10, tzinfo=timezone(timedelta(hours=offset))) for offset in (2, -5)] + [datetime(2026, 5, 1, 11)],
+            [1777629600.0, 1777629600.0, 1777633200.0],
+        ),
+    ],
+)
+def test_odd_cells_of_pandas_stop_nothing(cells: list[Any], read: list[Any]) -> None:
+    odd = np.empty(3, dtype=object)
+    odd[:] = cells
+    columns = {"user": _PandasColumn(["a", "b", "a"], object), "item": _PandasColumn(["x", "y", "z"], object)}
+    column = _PandasColumn([], object)
+    column.values = odd
+    frame = _Pandas(**columns, odd=column)
+    assert len(Dataset.from_frames(frame)) == 3
+    assert Dataset.from_frames(frame, columns={"context": ["odd"]}).events["context:odd"].to_list() == read
+    items = _Pandas(item=columns["item"], odd=column)
+    assert Dataset.from_frames(frame, items).n_items == 3
+    assert "odd" in Dataset.from_frames(frame, items, columns={"side": ["odd"]}).items.columns
 
 
 @pytest.mark.parametrize(

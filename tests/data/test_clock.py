@@ -37,6 +37,14 @@ def test_texts_of_every_kind_side_by_side() -> None:
     assert clock.seconds(pl.Series(written)).to_list() == [1777593600.0] * 8 + [None]
 
 
+def test_the_column_decides_whether_eight_digits_are_a_date() -> None:
+    since_start = [str(10_000_000 + 40_013 * k) for k in range(2_000)]
+    assert clock.seconds(pl.Series([*since_start, "20000101", None])).to_list() == [*map(float, since_start), 20000101.0, None]
+    dates = clock.seconds(pl.Series(["20260501", " 20260502", "20260532", None]))  # a slip is no epoch
+    assert dates.to_list() == [1777593600.0, 1777680000.0, None, None]
+    assert clock.seconds(pl.Series(["17770501"]), form="%Y%m%d").to_list() == [times.parse("1777-05-01")]
+
+
 def test_what_is_no_time_is_null() -> None:
     assert clock.seconds(pl.Series(["yesterday", "2026-13-01", "2026-02-30", ""])).null_count() == 4
     assert clock.seconds(pl.Series([1e15, float("inf")])).null_count() == 2

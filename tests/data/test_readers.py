@@ -99,6 +99,38 @@ def test_a_glob_is_one_table_in_order_of_names(tmp_path: Path) -> None:
         read_files("e*.csv", tmp_path)
 
 
+def test_a_file_under_the_very_name_wins_over_a_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "my events [new]"
+    folder.mkdir()
+    (tmp_path / "my events n").mkdir()
+    for name, user in (("ev[1].csv", "a"), ("ev1.csv", "b"), ("ev2.csv", "c")):
+        written(folder, name, f"user,item\n{user},x\n")
+        pl.DataFrame({"user": [user]}).write_parquet((folder / name).with_suffix(".parquet"))
+        (folder / name).with_suffix(".jsonl").write_text(f'{{"user": "{user}"}}\n')
+
+    def users(path: str, base: Path) -> list[str]:
+        return read_files(path, base).frame["user"].to_list()
+
+    for suffix in ("csv", "parquet", "jsonl"):
+        assert users(f"ev[1].{suffix}", folder) == users(f"my events [new]/ev[1].{suffix}", tmp_path) == ["a"]
+        assert users(f"ev[12].{suffix}", folder) == ["b", "c"]  # no such file: a pattern
+        assert users(f"*.{suffix}", folder) == users(f"my events [new]/*.{suffix}", tmp_path) == ["b", "c", "a"]
+        assert users(f"{tmp_path}/**/ev[1].{suffix}", Path()) == ["b"]
+
+
+def test_a_number_at_fault_behind_a_very_long_text(tmp_path: Path) -> None:
+    written(tmp_path, "e.csv", f"title,price\n{'x' * 140_000},1\ny,cheap\n")
+    with pytest.raises(DataError, match=r"e\.csv, line 3: column 'price' holds 'cheap'"):
+        as_numbers(read_files("e.csv", tmp_path), "price")
+
+
+def test_where_a_file_is_sought(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"relative to the config's folder \(.*\)\.$"):
+        read_files("nix.csv", tmp_path)
+    with pytest.raises(DataError, match=r"no file matches nix\.csv: .* relative to the current folder\.$"):
+        read_files("nix.csv", None)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

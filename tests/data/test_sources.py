@@ -268,7 +268,7 @@ def test_lastfm(make: Make) -> None:
         ("3", "77", 14975 * days, None),  # a tag that nothing spells, an artist whom nothing names
     ]
     assert data.items.select("id", "name").rows() == [("52", '"Odd" Café'), ("60", "Nobody"), ("61", "무명"), ("77", None)]
-    assert [note.code for note in data.notes] == ["missing_time"] and data.notes[0].detail.startswith("1 events")
+    assert [note.code for note in data.notes] == ["missing_time", "unknown_items"] and data.notes[0].detail.startswith("1 events")
 
 
 def test_lastfm_in_one_file(make: Make) -> None:

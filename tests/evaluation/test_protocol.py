@@ -11,6 +11,7 @@ from torch import Tensor
 
 from germane.batches import QueryBatch
 from germane.data import Dataset, Split
+from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions, cases_of, paired
 from germane.jobs.train import judge
 from germane.models import Counted
@@ -123,7 +124,7 @@ def test_paired_compares_users_that_both_judged() -> None:
             EvaluationOptions(exclude_seen=("buy", "see")),
             "left out where its kind is buy or see; .*; without times, the order of the",
         ),
-        ({}, EvaluationOptions(exclude_seen=("buy",)), "what a user took before is left out; "),
+        ({}, EvaluationOptions(exclude_seen=()), "what a user took before stays in them; "),
     ],
 )
 def test_the_table_says_what_is_left_out_and_how_ties_are_broken(columns: dict[str, list[object]], options: EvaluationOptions, said: str) -> None:
@@ -138,3 +139,12 @@ def test_the_table_says_what_is_left_out_and_how_ties_are_broken(columns: dict[s
     assert len([line for line in lines if line.startswith("lists of the whole catalogue: ")]) == 1
     assert re.search(said, lines[-1])
     assert "lists of" not in str(judge(recommender, dataset, split, options.model_copy(update={"k": ()})))
+
+
+def test_kinds_are_refused_where_events_have_none() -> None:
+    dataset = Dataset.from_frames(EVENTS)
+    recommender = Recommender(Alphabet(), features=())
+    recommender.prepare(dataset)
+    split = Split(np.arange(5), np.zeros(0, dtype=np.int64), np.array([5, 6]), "given")
+    with pytest.raises(ConfigError, match=r"exclude_seen = \['buy'\] names kinds of events, and no column holds them: name it by kind"):
+        judge(recommender, dataset, split, EvaluationOptions(exclude_seen=("buy",)))

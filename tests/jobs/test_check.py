@@ -62,6 +62,25 @@ def test_faults_come_before_the_timing(shop: Path) -> None:
         check(shop, sets=["split.use=ByTime"])
 
 
+def test_all_that_training_would_refuse_is_told_at_once(shop: Path) -> None:
+    with pytest.raises(DataError, match=r"a rating head learns from values"):
+        check(shop, sets=["training.heads={rating = 1.0}"], timed=False)
+    sets = ["data.prompt={titl}", "training.heads={rating = 1.0, click = 1.0}", "training.calibrate=platt"]
+    with pytest.raises(ConfigError) as caught:
+        check(shop, sets=sets, timed=False)
+    told = caught.value.faults
+    assert len(told) == 3 and "the column 'titl'" in told[0] and "Did you mean title" in told[0] and "rating head" in told[1]
+    with pytest.raises(ConfigError, match="the column 'titl'"):
+        check(shop, sets=sets[:1])
+
+
+def test_a_device_that_is_elsewhere_is_noted(shop: Path) -> None:
+    if torch.cuda.device_count() > 7:
+        pytest.skip("a machine with eight devices")
+    found = check(shop, sets=["training.device=cuda:7"], timed=False)
+    assert [note.code for note in found.notes] == ["no_device"] and "device 'cuda:7' is not there" in found.notes[0].detail
+
+
 @pytest.mark.parametrize(("seconds", "said"), [(0.0, "1 s"), (119.4, "119 s"), (150.0, "2 min"), (7199.0, "120 min"), (9000.0, "2.5 h")])
 def test_durations(seconds: float, said: str) -> None:
     assert duration(seconds) == said

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import random
+from datetime import time, timedelta
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from germane.data import Dataset
 from germane.errors import DataError
 from germane.jobs.guess import guess
 
@@ -50,6 +52,22 @@ def test_tables_that_do_not_fit_together() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "said"), [("{}.0", 'without ".0" behind'), (" {}", "without blanks around"), ("00{}", "without zeros"), ("#{}", "")]
+)
+def test_a_column_that_is_called_item_is_the_item_or_nothing_is_guessed(written: str, said: str) -> None:
+    """Stars from 1 to 5 are ids of items too, by their values."""
+    ids = [str(n % 60 + 1) for n in range(400)]
+    events = shop().select("customer", item=pl.Series(ids), stars=pl.Series([str(1 + n % 5) for n in range(400)]))
+    items = pl.DataFrame({"item": [str(n + 1) for n in range(60)], "title": [f"thing {n}" for n in range(60)]})
+    assert meanings(events, items)["item"] == "item"
+    apart = events.with_columns(item=pl.Series([written.format(one) for one in ids]))
+    with pytest.raises(DataError, match=f"'item' of the events is called as ids of the items are.*{said}"):
+        guess(apart, items)
+    found = meanings(apart.rename({"item": "session"}).rename({"customer": "item"}), None, items.rename({"item": "stars"}))
+    assert found["user"] == "stars"  # a usual name, and a column that is called the same in both tables
+
+
+@pytest.mark.parametrize(
     ("name", "cells", "meaning"),
     [
         ("timestamp", ["1700000000", "1700000100"], "time"),
@@ -62,6 +80,8 @@ def test_tables_that_do_not_fit_together() -> None:
         ("event", ["view", "view"], ""),
         ("clicked", ["0", "1"], "label"),
         ("clicked", ["0", "2"], "context"),
+        ("bought", ["True", "False"], "label"),
+        ("liked", ["yes", "no"], "label"),
         ("query", ["red shoes", "a lamp"], "words"),
         ("split", ["train", "test"], "split"),
         ("geohash", ["u281z", "u33db"], "place"),
@@ -73,6 +93,24 @@ def test_one_column_of_the_events(name: str, cells: list[str | None], meaning: s
     frame = shop().with_columns(pl.Series(name, [cells[n * 7 % 13 % 2] for n in range(400)], dtype=pl.String))
     told = {one.column: one.meaning for one in guess(frame).found}
     assert told[name] == meaning and told["weather"] == "context"
+
+
+def test_truths_of_any_type_are_labels_and_a_second_outcome_is_no_context() -> None:
+    frame = shop().with_columns(
+        clicked=pl.Series([n % 3 == 0 for n in range(400)]), bought=pl.Series(["true" if n % 9 == 0 else "" for n in range(400)])
+    )
+    frame = frame.with_columns(bought=pl.when(pl.int_range(pl.len()) % 9 == 1).then(pl.lit("false")).otherwise("bought"))
+    found = guess(frame)
+    assert found.columns["label"] == "clicked" and found.columns["context"] == ["weather"]
+    assert "only afterwards" in next(one.why for one in found.found if one.column == "bought")
+
+
+def test_an_hour_of_the_day_is_no_clock() -> None:
+    frame = shop().with_columns(
+        time_of_day=pl.Series([time(9 + n % 3) for n in range(400)]), took=pl.Series([timedelta(hours=n % 4) for n in range(400)])
+    )
+    assert meanings(frame)["context"] == ["weather", "time_of_day", "took"] and "time" not in meanings(frame)
+    assert set(Dataset.from_frames(frame, columns=meanings(frame)).types.values()) == {"category"}
 
 
 def test_latitude_and_longitude_are_one_place() -> None:

@@ -65,14 +65,17 @@ def test_what_is_taken_again_and_again_may_be_shown_again(tmp_path: Path, times:
     assert Config.read(path).evaluation.variants == ("without context", "context shuffled")
 
 
-def test_labels_are_learnt_and_what_was_not_taken_is_not_taken_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("truth", [int, bool])
+def test_labels_are_learnt_and_what_was_not_taken_is_not_taken_again(tmp_path: Path, truth: type, suffix: str) -> None:
     """Everyone is shown the same ten things again and again, and takes each once."""
     shown = [(user, item, turn) for user in range(15) for item in range(10) for turn in range(3)]
-    rows = [(f"u{user}", f"i{item}", 1_700_000_000 + 97 * (user + item + 20 * turn), int(turn == 2)) for user, item, turn in shown]
-    pl.DataFrame(rows, schema=["user", "item", "time", "clicked"], orient="row").write_csv(tmp_path / "events.csv")
-    path, _ = init(str(tmp_path / "events.csv"), out=tmp_path / "c.toml")
+    rows = [(f"u{user}", f"i{item}", 1_700_000_000 + 97 * (user + item + 20 * turn), truth(turn == 2)) for user, item, turn in shown]
+    getattr(pl.DataFrame(rows, schema=["user", "item", "time", "clicked"], orient="row"), f"write_{suffix}")(tmp_path / f"events.{suffix}")
+    path, _ = init(str(tmp_path / f"events.{suffix}"), out=tmp_path / "c.toml")
     config = Config.read(path)
     assert dict(config.training.objective(config.model).heads) == {"ranking": 1.0, "click": 0.5}
+    assert config.dataset().events["label"].sum() == 150
     assert "exclude_seen" not in config.sections["evaluation"]
 
 

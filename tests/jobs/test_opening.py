@@ -9,7 +9,7 @@ import pytest
 
 from germane.bundle import load
 from germane.config import Config
-from germane.errors import DataError, QueryError
+from germane.errors import ConfigError, DataError, QueryError
 from germane.jobs.opening import open_run
 from germane.jobs.run import train_run
 from germane.jobs.score import score_file
@@ -98,3 +98,8 @@ def test_items_that_are_put_to_the_service(run: Path, tmp_path: Path) -> None:
         assert service.recommender.catalogue.items.filter(id="n2")["genres"].to_list() == [["a", "3"]]
         with pytest.raises(QueryError, match="one text with ; between them"):
             service.put_item("n3", {"genres": 3})
+
+
+def test_kinds_are_not_asked_of_a_run_whose_events_have_none(run: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\['buy'\] names kinds of events, and no column holds them"):
+        open_run(run, sets=['evaluation.exclude_seen=["buy"]'])

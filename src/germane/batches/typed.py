@@ -53,6 +53,6 @@ def own_phrases(dataset: Dataset, encode: Encode, first: int) -> tuple[Words, ND
     found: dict[str, int] = {}
     columns = []
     for name in dataset.columns.text:
-        texts = prompts(dataset.items, "{" + name + "}", [name], dataset.separators)
+        texts = prompts(dataset.items, None, [name], dataset.separators)
         columns.append([first + found.setdefault(text, len(found)) if text else 0 for text in texts])
     return words_of(list(found), encode), np.array(columns, dtype=np.int64).T.reshape(dataset.n_items, -1)

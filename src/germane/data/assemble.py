@@ -22,8 +22,9 @@ from . import clock
 from . import rules as applied_rules
 from .columns import Columns, ColumnType, Rules
 from .dataset import Dataset
+from .meeting import apart, mend
 from .tables import Table, as_table
-from .values import as_numbers, as_text, as_times, as_truths, as_type, detect, said_types
+from .values import as_labels, as_numbers, as_text, as_times, as_truths, as_type, detect, said_types
 
 __all__ = ["assemble"]
 
@@ -141,6 +142,7 @@ class _Assembly:
             if own is not None:
                 wrong += _missing([(named, c.in_items() if named == "item" else c.in_users())], [own])
             wrong += _missing([(m, n) for m, given in names for n in given], [own, self.train])
+        wrong += [said for who in ("item", "user") if (said := self._second_id(who))]
         wrong += _missing([("sensitive", n) for n in c.sensitive], [self.users, self.items, self.train])
         known = {n for table in (*self.events.values(), self.items, self.users) if table for n in table.names}
         wrong += [f"[data.types] {n}: no table has such a column.{nearest(n, known)}" for n in self.said if n not in known]
@@ -148,6 +150,19 @@ class _Assembly:
             raise DataError("\n".join(wrong))
         if all(table.frame.height == 0 for table in self.events.values()):
             raise DataError(f"{self.train.name} holds no events: at least two users with events are needed.")
+
+    def _facts_of(self, who: Literal["item", "user"]) -> tuple[str, ...]:
+        """Columns that are to describe items or users."""
+        c = self.columns
+        return (*c.text, *c.side, *_tuple(c.image), *_tuple(c.vector)) if who == "item" else (*c.user_side, *c.sensitive)
+
+    def _second_id(self, who: Literal["item", "user"]) -> str:
+        """``id`` is what tables call the ids, so no other column of that name can describe anything."""
+        own, key = (self.items, self.columns.in_items()) if who == "item" else (self.users, self.columns.in_users())
+        key = key if own is not None else self.columns.in_events(who)
+        if "id" not in self._facts_of(who) or key == "id":
+            return ""
+        return f"[data.columns] names 'id' as a fact of {who}s, whose ids are in {key!r}: rename the column in the file, or leave it out."
 
     def find_types(self) -> None:
         c = self.columns
@@ -175,10 +190,11 @@ class _Assembly:
         c = self.columns
         own, key = (self.items, c.in_items()) if who == "item" else (self.users, c.in_users())
         facts = _facts(own, key, self, who) if own is not None else pl.DataFrame({"id": pl.Series([], dtype=pl.String)})
+        if own is not None:
+            self._note_unknown(who, own, mentioned, facts["id"])
         ids = pl.concat([facts["id"], mentioned.alias("id")]).unique(maintain_order=True)
         table = ids.to_frame().join(facts, on="id", how="left", maintain_order="left")
-        borrowed = [*c.text, *c.side, *_tuple(c.image), *_tuple(c.vector)] if who == "item" else [*c.user_side, *c.sensitive]
-        borrowed = [n for n in dict.fromkeys(borrowed) if n not in table.columns and n in self.train.frame.columns]
+        borrowed = [n for n in dict.fromkeys(self._facts_of(who)) if n not in table.columns and n in self.train.frame.columns]
         if who == "user":
             borrowed = [n for n in borrowed if n not in c.sensitive or n in c.user_side or self.items is None or n not in self.items.frame.columns]
         if borrowed:  # facts that only the events tell: the first of each id
@@ -189,13 +205,22 @@ class _Assembly:
         codes = mentioned.cast(pl.Enum(ids)).to_physical().cast(pl.Int32)
         return table, codes
 
+    def _note_unknown(self, who: str, own: Table, mentioned: pl.Series, known: pl.Series) -> None:
+        """Ids of the events that their own table does not have: nothing is known of them, and often only their writing differs."""
+        unknown = apart(mentioned, known)
+        if not len(unknown):
+            return
+        how = mend(unknown, known)
+        so = f"most would be {how}" if how else "nothing is known of them"
+        self.notes.append(Note(f"unknown_{who}s", f"{len(unknown):,} of {mentioned.n_unique():,} {who}s of the events are not in {own.name}: {so}"))
+
     def cells(self, table: Table, name: str, kind: ColumnType | None) -> pl.Series:
         """The cells of a column that describes an item or a user; whole numbers stay whole, as people write them."""
         column = table.frame[name]
         if name in (self.columns.image, self.columns.vector):
             return column
         if kind is None:
-            if column.dtype.is_nested() and not isinstance(column.dtype, pl.List):
+            if column.dtype.is_nested() and (not isinstance(column.dtype, pl.List) or column.dtype.inner.is_nested()):
                 return column
             kind = self.said.get(name, detect(column))
         if kind == "categories":
@@ -215,7 +240,7 @@ class _Assembly:
         if c.kind is not None:
             read["kind"] = as_text(raw[c.kind])
         if c.label is not None:
-            read["label"] = _labels(table, c.label)
+            read["label"] = as_labels(table, c.label)
         if len(self.events) > 1:
             read["split"] = pl.repeat(part, raw.height, eager=True, dtype=pl.String)
         elif c.split is not None:
@@ -245,11 +270,11 @@ class _Assembly:
         return own if own is not None and name in own.frame.columns else self.train
 
 
-def _facts(own: Table, key: str, work: _Assembly, who: str) -> pl.DataFrame:
+def _facts(own: Table, key: str, work: _Assembly, who: Literal["item", "user"]) -> pl.DataFrame:
     """The rows of an items or users table, one an id, cells by type."""
     read = {"id": as_text(own.frame[key])}
     for name in own.frame.columns:
-        if name == key:
+        if name == key and (name == "id" or name not in work._facts_of(who)):  # an id may say something too, such as a title
             continue
         if name == "id":
             work.notes.append(Note("dropped_column", f"column 'id' of {own.name} was dropped: {key!r} holds the ids of its rows"))
@@ -263,15 +288,6 @@ def _facts(own: Table, key: str, work: _Assembly, who: str) -> pl.DataFrame:
     if doubled := frame.height - unique.height:
         work.notes.append(Note(f"duplicate_{who}s", f"{doubled:,} rows of {own.name} have a later row of the same id, which counts"))
     return unique
-
-
-def _labels(table: Table, name: str) -> pl.Series:
-    labels = as_numbers(table, name)
-    wrong = ~labels.is_in([0.0, 1.0]) & labels.is_not_null()
-    if wrong.any():
-        row = int(wrong.arg_max() or 0)
-        raise DataError(f"{table.place(row)}: column {name!r} holds {table.frame[name][row]!r}: a label is 0 or 1.")
-    return labels.cast(pl.Int8)
 
 
 def _parts(table: Table, name: str) -> pl.Series:

@@ -14,7 +14,9 @@ __all__ = ["check_form", "check_zone", "looks_like_times", "seconds", "written_f
 _OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d+)?)?)?)$"
 _ISO = r"^\d{4}-\d{2}-\d{2}"
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
-_COMPACT = r"^\d{8}$"  # 20260501 is a date, as in times.parse
+_COMPACT = r"^\d{8}$"
+_YEARS = (1900, 2099)
+"""Of compact dates such as 20260501: outside, eight digits are more likely seconds of a clock that began at 0."""
 _MOMENT = datetime(2026, 5, 31, 21, 4, 5, tzinfo=UTC)
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d")
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M", ", %H:%M:%S")
@@ -97,25 +99,40 @@ def _from_epochs(column: pl.Series, zone: str | None) -> pl.Series:
 
 def _from_text(column: pl.Series, zone: str | None) -> pl.Series:
     text = column.str.strip_chars()
-    numbers = text.str.contains(_NUMBER) & ~text.str.contains(_COMPACT)
+    compact = _compact_dates(text)
+    numbers = text.str.contains(_NUMBER) & ~compact
     if numbers.drop_nulls().all():
         return _from_epochs(text.cast(pl.Float64, strict=False), zone)
-    frame = text.to_frame("t").with_columns(n=numbers)
+    frame = text.to_frame("t").with_columns(n=numbers, c=compact)
     bare = pl.col("t").str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T").str.replace(r"(T.*?)" + _OFFSET, "${1}")
     frame = frame.with_columns(bare=pl.when(pl.col("t").str.contains(_ISO)).then(bare), seconds=pl.lit(None, pl.Float64))
     for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d"):
         if frame["seconds"].null_count() > frame["t"].null_count():
             read = pl.col("bare").str.to_datetime(form, time_unit="us", strict=False, exact=True).dt.timestamp("us") / 1e6
             frame = frame.with_columns(seconds=pl.coalesce("seconds", read))
+    if frame["c"].any():
+        dates = _from_form(frame["t"].set(~frame["c"].fill_null(False), None), "%Y%m%d")
+        frame = frame.with_columns(seconds=pl.coalesce("seconds", dates))
     if frame["n"].any():
         epochs = _from_epochs(frame["t"].set(~frame["n"].fill_null(False), None).cast(pl.Float64, strict=False), zone)
         frame = frame.with_columns(seconds=pl.coalesce("seconds", epochs))
-    rest = frame.filter(pl.col("seconds").is_null() & pl.col("t").is_not_null())["t"].unique()
+    rest = frame.filter(pl.col("seconds").is_null() & ~pl.col("c"))["t"].unique()
     if len(rest):  # rarer ISO forms, one value at a time
         known = {value: _one(value, zone) for value in rest.to_list()}
         other = pl.col("t").replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Float64)
         frame = frame.with_columns(seconds=pl.coalesce("seconds", other))
     return frame["seconds"].alias(column.name)
+
+
+def _compact_dates(text: pl.Series) -> pl.Series:
+    """Which cells are dates without signs between, as 20260501 is: those of eight digits, if most of these are dates of our time. The column decides,
+    so that one slip among dates is a fault that can be named, and one likely number among seconds no date."""
+    compact = text.str.contains(_COMPACT)
+    if not compact.any():
+        return compact
+    low, high = _YEARS
+    likely = text.filter(compact).str.to_date("%Y%m%d", strict=False).dt.year().is_between(low, high).fill_null(False)
+    return compact if likely.sum() > len(likely) / 2 else compact & False
 
 
 def _one(value: str, zone: str | None) -> float | None:

@@ -40,13 +40,13 @@ class Columns(Options):
     kind: str | None = None
     """What was done, such as view or buy."""
     label: str | None = None
-    """A 0/1 column: the row was taken up, or shown and not taken up."""
+    """A 0/1 column (or false/true, no/yes): the row was taken up, or shown and not taken up."""
     split: str | None = None
     """Which part a row belongs to, for the split ``Given``."""
     context: tuple[str, ...] = ()
     """The moment: what is known when the list is shown."""
     place: tuple[str, ...] = ()
-    """[latitude, longitude], or one column of cells."""
+    """[latitude, longitude], or one column of cells: of the event, and of the item where the items table has them too."""
     words: str | None = None
     """What the user typed at the event."""
     text: tuple[str, ...] = ()
@@ -56,9 +56,9 @@ class Columns(Options):
     user_side: tuple[str, ...] = ()
     """Features of users."""
     image: str | None = None
-    """Picture files of items."""
+    """Picture files of items. Kept, and read by nothing yet."""
     vector: str | None = None
-    """Ready vectors of items."""
+    """Ready vectors of items. Kept, and read by nothing yet."""
     sensitive: tuple[str, ...] = ()
     """What lists must not depend on, such as gender; named here so that reports can look at it."""
 

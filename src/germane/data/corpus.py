@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from ..errors import DataError, nearest
-from .readers import SUFFIXES, read_files
+from .readers import SUFFIXES, matching, read_files
 
 __all__ = ["read_corpus"]
 
@@ -21,9 +20,9 @@ def read_corpus(files: str | Sequence[str], base: Path, column: str | None = Non
     """
     texts: list[str] = []
     for named in [files] if isinstance(files, str) else files:
-        full = str(base / Path(named).expanduser())
-        found = [Path(full)] if Path(full).is_file() else sorted(Path(path) for path in glob.glob(full, recursive=True) if Path(path).is_file())
+        found = matching(named, base)
         if not found:
+            full = base / Path(named).expanduser()
             raise DataError(f"[pretraining] corpus: no file matches {full}: give a path or a glob, relative to the config's folder ({base}).")
         for file in found:
             texts += _lines(file) if file.suffix.lower() == ".txt" else _cells(file, column)
@@ -42,7 +41,7 @@ def _cells(file: Path, column: str | None) -> list[str]:
         raise DataError(f"[pretraining] corpus: {file.name} ends in {file.suffix or 'nothing'}; a corpus is .txt, or a table: {', '.join(SUFFIXES)}.")
     if column is None:
         raise DataError(f"[pretraining] corpus: {file.name} is a table, so say which column holds the texts: column = …")
-    table = read_files(str(file), file.parent, only={column})
+    table = read_files(file.name, file.parent, only={column})
     if column not in table.frame.columns:
         raise DataError(f"[pretraining] column = {column!r}: {file.name} has {', '.join(table.names)}.{nearest(column, table.names)}")
     cells = table.frame[column]

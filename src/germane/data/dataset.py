@@ -111,6 +111,13 @@ class Dataset:
         return f"Dataset({len(self):,} events, {self.n_users:,} users, {self.n_items:,} items)"
 
     @property
+    def item_facts(self) -> dict[str, str]:
+        """Columns of items that models read as features, with their types: ``side``, and ``place`` where the items have it whole."""
+        facts: dict[str, str] = {name: self.types.get(name, "category") for name in self.columns.side if name in self.items.columns}
+        place = self.columns.place if set(self.columns.place) <= set(self.items.columns) else ()
+        return facts | dict.fromkeys(place, "place" if len(place) == 2 else "category")
+
+    @property
     def has_times(self) -> bool:
         return "time" in self.events.columns
 

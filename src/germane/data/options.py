@@ -13,12 +13,14 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..component import Options, faults, find
 from ..errors import ConfigError, DataError, nearest
+from . import clock
 from .assemble import assemble
 from .columns import Columns, Rules
 from .dataset import Dataset
 from .format import Format
 from .readers import read_files
 from .tables import Table
+from .values import said_types
 
 __all__ = ["DataOptions", "open_dataset", "read_config", "read_toml"]
 
@@ -70,6 +72,24 @@ class DataOptions(Options):
             Columns.model_validate(value)
         except ValidationError as error:
             raise ValueError("; ".join(fault.rstrip(".?") for fault in faults(error, "[data.columns]", Columns))) from None
+        return value
+
+    @field_validator("types")
+    @classmethod
+    def _known_types(cls, value: dict[str, str]) -> dict[str, str]:
+        try:
+            said_types(value)
+        except ConfigError as error:
+            raise ValueError("; ".join(fault.rstrip(".?") for fault in error.faults)) from None
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _a_zone(cls, value: str | None) -> str | None:
+        try:
+            clock.check_zone(value)
+        except DataError:
+            raise ValueError("should be a time zone such as 'Europe/Berlin', or 'UTC'") from None
         return value
 
     @model_validator(mode="after")

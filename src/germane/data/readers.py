@@ -18,26 +18,28 @@ from ..errors import DataError
 from .format import Format
 from .tables import Table, refuse_doubled
 
-__all__ = ["read_files"]
+__all__ = ["matching", "read_files"]
 
 SEPARATORS = ",;\t|"
 SUFFIXES = {".csv": "text", ".tsv": "text", ".txt": "text", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "lines", ".ndjson": "lines"}
 _HEAD = 1 << 16
+_LONGEST_CELL = 2**31 - 1  # of the messages' reader, whose own limit is 128 KB; more is no C long on every machine
 
 
 def read_files(
-    path: str, base: Path, form: Format | None = None, only: Collection[str] | None = None, *, any_suffix: bool = False, skip: int = 0
+    path: str, base: Path | None, form: Format | None = None, only: Collection[str] | None = None, *, any_suffix: bool = False, skip: int = 0
 ) -> Table:
     """The table in a file, or in all files that a glob such as ``events/*.parquet`` matches, in order of their names.
 
-    ``only``: names worth reading; columns of other names may be left out. ``any_suffix``: what is no other kind is text. ``skip``: lines of text
-    files to pass over.
+    ``base``: the folder of the config that names them; None: they are given on the command line. ``only``: names worth reading; columns of other
+    names may be left out. ``any_suffix``: what is no other kind is text. ``skip``: lines of text files to pass over.
     """
-    full = str(base / Path(path).expanduser())
     form = form or Format()
-    found = [Path(full)] if Path(full).is_file() else sorted(Path(name) for name in glob.glob(full, recursive=True) if Path(name).is_file())
+    found = matching(path, base or Path())
     if not found:
-        raise DataError(f"no file matches {full}: give a path or a glob, relative to the config's folder ({base}).")
+        full = (base or Path()) / Path(path).expanduser()
+        folder = "current folder" if base is None else f"config's folder ({base})"
+        raise DataError(f"no file matches {full}: give a path or a glob, relative to the {folder}.")
     tables = [_read(file, form, only, any_suffix, skip) for file in found]
     first = tables[0]
     if len(tables) == 1:
@@ -61,6 +63,19 @@ def read_files(
     return Table(frame, path, where, first.decimal, first.header)
 
 
+def matching(path: str, base: Path) -> list[Path]:
+    """The files that a path or a glob means, in order of their names. A file or a folder that exists under the very name wins over a pattern, so
+    ``ev[1].csv`` is itself and not ``ev1.csv``."""
+    full = base / Path(path).expanduser()
+    if full.is_file():
+        return [full]
+    folder, rest = Path(), list(full.parts)
+    while len(rest) > 1 and (folder / rest[0]).is_dir():
+        folder /= rest.pop(0)
+    named = (folder / name for name in glob.glob(str(Path(*rest)), root_dir=folder, recursive=True))
+    return sorted(file for file in named if file.is_file())
+
+
 def _read(file: Path, form: Format, only: Collection[str] | None, any_suffix: bool, skip: int) -> Table:
     kind = SUFFIXES.get(file.suffix.lower(), "text" if any_suffix else None)
     if kind is None:
@@ -75,8 +90,10 @@ def _read(file: Path, form: Format, only: Collection[str] | None, any_suffix: bo
 
 def _read_parquet(file: Path, only: Collection[str] | None) -> Table:
     try:
-        names = list(pl.read_parquet_schema(file))
-        return Table(pl.read_parquet(file, columns=_wanted(names, only)), file.name, header=tuple(names))
+        scan = pl.scan_parquet(file, glob=False)
+        names = scan.collect_schema().names()
+        wanted = _wanted(names, only)
+        return Table((scan if wanted is None else scan.select(wanted)).collect(), file.name, header=tuple(names))
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{file.name} is no Parquet file that can be read: {_line(error)}.") from None
 
@@ -85,7 +102,8 @@ def _read_lines(file: Path) -> Table:
     if not file.read_bytes()[:_HEAD].strip():
         return Table(pl.DataFrame(), file.name)
     try:
-        frame = pl.read_ndjson(file, infer_schema_length=None)
+        with file.open("rb") as source:  # by its path, polars would read a name with brackets as a pattern
+            frame = pl.read_ndjson(source, infer_schema_length=None)
     except pl.exceptions.PolarsError:
         frame = _lines_by_hand(file)
     return Table(frame, file.name, lambda row: f"{file.name}, line {row + 1}")
@@ -169,6 +187,7 @@ def _parse(
             infer_schema=False,
             new_columns=names,
             raise_if_empty=False,
+            glob=False,
         )
         return (scan if wanted is None else scan.select(wanted)).collect()
     except pl.exceptions.PolarsError as error:
@@ -237,12 +256,16 @@ def _quoting(quote: str) -> dict[str, Any]:
 
 def _rows(file: Path, encoding: str, separator: str, quote: str) -> Iterator[tuple[int, list[str]]]:
     """(first line, cells) of every row: for messages only."""
-    with file.open(encoding=encoding, errors="replace", newline="") as source:
-        reader = csv.reader(source, delimiter=separator, **_quoting(quote))
-        line = 1
-        for cells in reader:
-            yield line, cells
-            line = reader.line_num + 1
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        with file.open(encoding=encoding, errors="replace", newline="") as source:
+            reader = csv.reader(source, delimiter=separator, **_quoting(quote))
+            line = 1
+            for cells in reader:
+                yield line, cells
+                line = reader.line_num + 1
+    finally:
+        csv.field_size_limit(before)
 
 
 def _line_of(file: Path, encoding: str, separator: str, quote: str, place: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from ..errors import DataError, nearest
@@ -10,7 +12,7 @@ from .columns import Columns, Rules
 from .conversions import follow
 from .expression import Condition
 
-__all__ = ["apply"]
+__all__ = ["apply", "lacking"]
 
 
 def apply(events: pl.DataFrame, rules: Rules, columns: Columns) -> tuple[pl.DataFrame, list[Note]]:
@@ -48,13 +50,19 @@ def apply(events: pl.DataFrame, rules: Rules, columns: Columns) -> tuple[pl.Data
     return events, notes
 
 
-def _check(events: pl.DataFrame, rules: Rules, columns: Columns) -> None:
+def lacking(rules: Rules, columns: Columns) -> Iterator[str]:
+    """What the rules ask for, and no column is named to hold."""
     if rules.positive is not None and columns.value is None:
-        raise DataError(f"[data.rules] positive = {rules.positive!r} compares the value of an event: name its column by value = … in [data.columns].")
+        yield f"[data.rules] positive = {rules.positive!r} compares the value of an event: name its column by value = … in [data.columns]."
     if columns.kind is None and (rules.kinds or rules.target is not None or rules.conversion is not None):
-        raise DataError("[data.rules] kinds, target and conversion speak of the kind of an event: name its column by kind = … in [data.columns].")
+        yield "[data.rules] kinds, target and conversion speak of the kind of an event: name its column by kind = … in [data.columns]."
     if columns.time is None and rules.conversion is not None:
-        raise DataError("[data.rules] conversion asks how long it takes: name the column of times by time = … in [data.columns].")
+        yield "[data.rules] conversion asks how long it takes: name the column of times by time = … in [data.columns]."
+
+
+def _check(events: pl.DataFrame, rules: Rules, columns: Columns) -> None:
+    if faults := list(lacking(rules, columns)):
+        raise DataError("\n".join(faults))
     asked = {} if rules.target is None else {"target": rules.target}
     if rules.conversion is not None:
         asked |= {"conversion of": rules.conversion.of, "conversion by": rules.conversion.by}

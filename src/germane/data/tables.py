@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -74,11 +75,23 @@ def _pandas_column(name: str, column: Any) -> pl.Series:
     if values.dtype != object:
         return pl.Series(name, values, nan_to_null=True)
     missing = column.isna().to_numpy()
-    cells = [None if gone else (cell.item() if isinstance(cell, np.generic) else cell) for cell, gone in zip(values, missing)]
+    cells = [None if gone else _native(cell) for cell, gone in zip(values, missing)]
     kinds = {type(cell) for cell in cells if cell is not None}
-    if len(kinds) > 1 and not kinds <= {int, float}:
-        cells = [None if cell is None else spelled(cell) for cell in cells]
-    return pl.Series(name, cells, strict=False)
+    if len(kinds) <= 1 or kinds <= {int, float}:
+        try:
+            return pl.Series(name, cells, strict=False)
+        except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
+            pass  # of a kind that tables do not know: taken as text, as cells of several kinds are
+    return pl.Series(name, [None if cell is None else spelled(cell) for cell in cells], dtype=pl.String)
+
+
+def _native(cell: Any) -> Any:
+    """An object's cell as Python has it: arrays as lists, moments by their wall time."""
+    if isinstance(cell, np.generic):
+        return cell.item()
+    if isinstance(cell, np.ndarray):
+        return cell.tolist()
+    return cell.replace(tzinfo=None) if isinstance(cell, datetime) else cell
 
 
 def refuse_doubled(names: Iterable[str], table: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import cast, get_args
 
@@ -12,13 +13,14 @@ from . import clock
 from .columns import ColumnType
 from .tables import Table
 
-__all__ = ["as_categories", "as_numbers", "as_text", "as_times", "as_truths", "as_type", "detect", "said_types"]
+__all__ = ["as_categories", "as_labels", "as_numbers", "as_text", "as_times", "as_truths", "as_type", "detect", "said_types", "truths"]
 
 FEW = 50
 """Whole-number context columns with at most so many different values are categories."""
 MISSING = ("", "na", "nan", "n/a", "null", "none")
 """What stands for a missing number, in any case of letters."""
-TRUTHS = ("false", "true")
+TRUTHS = {"true": "1", "t": "1", "yes": "1", "y": "1", "false": "0", "f": "0", "no": "0", "n": "0"}
+"""How people and databases write 1 and 0, in any case of letters."""
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _COMMA = r"^[+-]?\d+(?:,\d+)?$"
 _THOUSANDS = r"^[+-]?\d{1,3},\d{3}$"
@@ -66,7 +68,7 @@ def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
     kind = column.dtype
     if isinstance(kind, pl.List | pl.Array):
         return "categories"
-    if kind.is_temporal():
+    if kind == pl.Date or isinstance(kind, pl.Datetime):
         return "time"
     if kind.is_numeric():
         numbers = (column.fill_nan(None) if kind.is_float() else column).drop_nulls()
@@ -105,13 +107,13 @@ def as_text(column: pl.Series) -> pl.Series:
     """Cells as written; empty cells are missing, whole floats lose their ".0" (pandas makes them of integers with gaps)."""
     kind = column.dtype
     if isinstance(kind, pl.List | pl.Array):
-        text = column.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
+        text = _lists(column).list.join(", ", ignore_nulls=True)
     elif kind.is_float() and _whole(column.drop_nulls().drop_nans()):
         text = column.fill_nan(None).cast(pl.Int64).cast(pl.String)
     elif kind.is_float():
         text = column.fill_nan(None).cast(pl.String)
-    elif kind == pl.Object:
-        text = pl.Series(column.name, [None if cell is None else str(cell) for cell in column.to_list()], dtype=pl.String)
+    elif kind in (pl.Object, pl.Duration) or kind.is_nested():
+        text = pl.Series(column.name, [_said(cell) for cell in column.to_list()], dtype=pl.String)
     else:
         text = column.cast(pl.String)
     return text.set(text == "", None) if (text == "").any() else text
@@ -120,7 +122,7 @@ def as_text(column: pl.Series) -> pl.Series:
 def as_categories(column: pl.Series, separator: str) -> pl.Series:
     """List(String): several values a cell; blanks around a value and empty values are dropped."""
     if isinstance(column.dtype, pl.List | pl.Array):
-        several = column.cast(pl.List(pl.String))
+        several = _lists(column)
     else:
         several = as_text(column).str.split(separator)
     cleaned = several.to_frame("v").select(
@@ -138,7 +140,7 @@ def as_truths(text: pl.Series) -> pl.Series:
     """
     lower = text.str.to_lowercase()
     told = lower.drop_nulls()
-    return lower if len(told) and told.is_in(TRUTHS).all() else text
+    return lower if len(told) and told.is_in(["true", "false"]).all() else text
 
 
 def as_numbers(table: Table, name: str) -> pl.Series:
@@ -167,6 +169,28 @@ def as_numbers(table: Table, name: str) -> pl.Series:
     return numbers.cast(pl.Float64).alias(name)
 
 
+def as_labels(table: Table, name: str) -> pl.Series:
+    """Int8; missing cells are null; what is neither yes nor no is an error that names file, line and value."""
+    column = table.frame[name]
+    labels, text = truths(column), as_text(column).str.strip_chars().str.to_lowercase()
+    wrong = labels.is_null() & text.is_not_null() & ~text.is_in(MISSING)
+    if wrong.any():
+        row = int(wrong.arg_max() or 0)
+        raise DataError(f"{table.place(row)}: column {name!r} holds {column[row]!r}: a label is 0 or 1, false or true, no or yes.")
+    return labels
+
+
+def truths(column: pl.Series) -> pl.Series:
+    """Int8 of cells that say 1 or 0, in numbers or in words; null where a cell says neither.
+
+    >>> truths(pl.Series(["true", "No", "1.0", "maybe"])).to_list()
+    [1, 0, 1, None]
+    """
+    text = as_text(column).str.strip_chars().str.to_lowercase()
+    numbers = text.replace(list(TRUTHS), list(TRUTHS.values())).str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    return numbers.set(~numbers.is_in([0.0, 1.0]), None).cast(pl.Int8).alias(column.name)
+
+
 def as_times(table: Table, name: str, zone: str | None, form: str | None = None) -> pl.Series:
     """Float64 seconds of the wall clock; what is no time is an error that names file, line and value. ``form``: how texts are written."""
     column = table.frame[name]
@@ -186,6 +210,21 @@ def as_times(table: Table, name: str, zone: str | None, form: str | None = None)
         other = "" if form or likely else "; or say in [data.types] how it is written: 'time:%d.%m.%Y %H:%M'"
         raise DataError(f"{table.place(row)}: column {name!r} holds {column[row]!r} where a time belongs: {known}{other}.{instead}")
     return read.alias(name)
+
+
+def _lists(column: pl.Series) -> pl.Series:
+    """List(String) of a column of lists, whatever these hold."""
+    inner = column.dtype.inner if isinstance(column.dtype, pl.List | pl.Array) else None
+    if inner is None or not inner.is_nested():
+        return column.cast(pl.List(pl.String))
+    return pl.Series(column.name, [None if cell is None else [_said(one) for one in cell] for cell in column.to_list()], dtype=pl.List(pl.String))
+
+
+def _said(cell: object) -> str | None:
+    """What no table has a type for, as text; what is nested as JSON."""
+    if cell is None:
+        return None
+    return json.dumps(cell, ensure_ascii=False, default=str) if isinstance(cell, dict | list) else str(cell)
 
 
 def _decimal_comma(texts: pl.Series) -> bool:

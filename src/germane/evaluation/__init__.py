@@ -8,7 +8,7 @@ from .pairs import judge_pairs
 from .protocol import judge_cases, left_out
 from .rows import how_listed, masks_of, paired, rows_of
 from .second_stage import Taught, teach_ranker
-from .validation import Validation
+from .validation import Validation, check_metric
 from .variants import READ_OTHERWISE, VARIANTS
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Validation",
     "cases_of",
     "check_calibration",
+    "check_metric",
     "choose_calibration",
     "how_listed",
     "judge_cases",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from ..component import Options
+from ..errors import ConfigError
 
 __all__ = ["SEGMENTS", "EvaluationOptions"]
 
@@ -44,6 +45,14 @@ class EvaluationOptions(Options):
     user; with one context value in ten missing; with a typing error in each longer word that was typed, with synonyms for half of them, or sent
     through another language; with typing errors in the items' texts, with synonyms in them, or with texts that went through another language. Left
     out where the data, the model or the machine have nothing of the kind."""
+
+    def check_kinds(self, told: bool) -> None:
+        """An error where only some kinds of events are to count as seen, and events have none."""
+        if not told and not isinstance(self.exclude_seen, bool) and self.exclude_seen:
+            raise ConfigError(
+                f"[evaluation] exclude_seen = {list(self.exclude_seen)} names kinds of events, and no column holds them: "
+                "name it by kind = … in [data.columns], or say true or false."
+            )
 
     @field_validator("k", mode="before")
     @classmethod

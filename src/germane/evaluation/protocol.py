@@ -78,12 +78,14 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions, among: N
 
 def left_out(table: EventTable, rows: NDArray[np.int64], options: EvaluationOptions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(query number, item code) of all that lists do not show: what the query's user took before it."""
-    if options.exclude_seen is False:
+    kinds = options.exclude_seen
+    if kinds is False or not kinds:
         nothing = np.zeros(0, dtype=np.int64)
         return nothing, nothing
-    if options.exclude_seen is True or "kind" not in table.dataset.events.columns:
+    if kinds is True:
         return table.seen(rows)
-    chosen = table.dataset.events["kind"].is_in(options.exclude_seen).fill_null(False).to_numpy()
+    options.check_kinds("kind" in table.dataset.events.columns)
+    chosen = table.dataset.events["kind"].is_in(kinds).fill_null(False).to_numpy()
     return _of_kinds(table, rows, chosen)
 
 

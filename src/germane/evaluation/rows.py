@@ -46,12 +46,12 @@ def rows_of(
 def how_listed(cases: Cases, options: EvaluationOptions) -> str:
     """What a table of lists has to say beside its figures: what they leave out, and what decides where scores or times are equal."""
     dataset = cases.table.dataset
-    if options.exclude_seen is False:
+    if options.exclude_seen is False or not options.exclude_seen:
         seen = "what a user took before stays in them"
-    elif options.exclude_seen is True or "kind" not in dataset.events.columns:
+    elif options.exclude_seen is True:
         seen = "what a user took before is left out"
     else:
-        seen = f"what a user took before is left out where its kind is {' or '.join(options.exclude_seen) or 'none'}"
+        seen = f"what a user took before is left out where its kind is {' or '.join(options.exclude_seen)}"
     if not dataset.has_times:
         order = "without times, the order of the file is the order"
     elif tied := _tied(cases):

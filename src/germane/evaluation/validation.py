@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 import polars as pl
 import torch
@@ -15,7 +16,7 @@ from .options import EvaluationOptions
 from .pairs import judge_pairs, pair_figures, pair_metrics
 from .protocol import judge_cases
 
-__all__ = ["Validation"]
+__all__ = ["Validation", "check_metric"]
 
 OF_LISTS = ("ndcg", "recall", "hit", "mrr", "map")
 SMALLER = tuple(n for head in ("click", "conversion", "rating") for n in pair_metrics(head) if not n.endswith("auc"))
@@ -41,11 +42,8 @@ class Validation:
         self.metric = metric or (told or usual)[0]
         self.model, self.cases, self.options = model, cases, options
         self.smaller_is_better = self.metric in SMALLER
-        self.of_lists = re.fullmatch(rf"({'|'.join(OF_LISTS)})@([1-9]\d{{0,2}}|1000)", self.metric)
-        if self.of_lists is None and self.metric not in of_heads:
-            known = [*(f"{name}@K" for name in OF_LISTS)]
-            heard = f"{', '.join(known)} with K from 1 to 1000" + "".join(f", {name}" for name in of_heads)
-            raise ConfigError(f"[training] metric = {metric!r}: choose {heard}.{nearest(self.metric, [*OF_LISTS, *of_heads])}")
+        self.of_lists = _of_lists(self.metric)
+        check_metric(self.metric, heads)
         if metric is not None and told and not _told(metric, cases):
             raise ConfigError(f"[training] metric = {metric!r} cannot be told: {_lack(metric)} in validation; choose {told[0]}, or say none.")
 
@@ -55,6 +53,18 @@ class Validation:
             return pair_figures(judge_pairs(self.model, self.cases), intervals=False).get(self.metric, {"value": math.nan})["value"]
         frame = judge_cases(self.model, self.cases, self.options.model_copy(update={"k": (int(self.of_lists[2]),)}))
         return float(frame.group_by("user", maintain_order=True).agg(pl.col(self.metric).mean())[self.metric].mean() or 0.0)  # type: ignore[arg-type]
+
+
+def check_metric(metric: str, heads: Iterable[str]) -> None:
+    """Refuse what is neither a figure of lists nor one of these heads."""
+    of_heads = [name for head in heads for name in pair_metrics(head)]
+    if _of_lists(metric) is None and metric not in of_heads:
+        known = ", ".join(f"{name}@K" for name in OF_LISTS) + " with K from 1 to 1000" + "".join(f", {name}" for name in of_heads)
+        raise ConfigError(f"[training] metric = {metric!r}: choose {known}.{nearest(metric, [*OF_LISTS, *of_heads])}")
+
+
+def _of_lists(metric: str) -> re.Match[str] | None:
+    return re.fullmatch(rf"({'|'.join(OF_LISTS)})@([1-9]\d{{0,2}}|1000)", metric)
 
 
 def _told(metric: str, cases: Cases | None) -> bool:

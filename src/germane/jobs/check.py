@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import times
+from ..component import Faults
 from ..config import Config
 from ..data import Dataset, Split
+from ..errors import TrainingError
 from ..evaluation import check_calibration
 from ..models import TwoStage
+from ..training import choose_device
 from ..types import Note
 from .estimate import Estimate, estimate
 from .learning_rate import Tried, try_rates
@@ -73,16 +76,38 @@ def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True, r
     """
     read = Config.read(config, sets)
     dataset = read.dataset()
-    split = read.split.divide(dataset)
-    read.recommender(dataset)
-    check_lessons(read.training.objective(read.model), dataset, split)
-    if read.training.calibrate is not None:
-        check_calibration(read.training.calibrate, dataset, split)
-    if isinstance(read.model, TwoStage):
-        read.model.check_cases(len(split.validation))
+    split = _divided(read, dataset)
     notes = notes_of(dataset, split, read)
+    if not timed:
+        notes += _device(read.training.device)
     foreseen = estimate(read, dataset, split) if timed else None
     return Checked(read, dataset, split, notes, foreseen, try_rates(read, dataset, split) if rates else None)
+
+
+def _divided(read: Config, dataset: Dataset) -> Split:
+    """The split; all that stands in the way of training on it is told at once."""
+    faults = Faults()
+    faults.attempt(lambda: read.recommender(dataset))
+    split = faults.attempt(lambda: read.split.divide(dataset))
+    if split is None:
+        faults.tell()
+        raise AssertionError("what was kept is raised")
+    faults.attempt(lambda: check_lessons(read.training.objective(read.model), dataset, split))
+    calibrate, model = read.training.calibrate, read.model
+    if calibrate is not None:
+        faults.attempt(lambda: check_calibration(calibrate, dataset, split))
+    if isinstance(model, TwoStage):
+        faults.attempt(lambda: model.check_cases(len(split.validation)))
+    faults.tell()
+    return split
+
+
+def _device(name: str) -> Iterator[Note]:
+    """A device that this machine lacks: the machine that trains may have it."""
+    try:
+        choose_device(name)
+    except TrainingError as error:
+        yield Note("no_device", f"[training] {str(error).rstrip('.')}; what trains on this machine will be refused")
 
 
 def duration(seconds: float) -> str:

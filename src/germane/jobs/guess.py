@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ..data.assemble import PARTS
-from ..data.clock import looks_like_times, written_forms
+from ..data.clock import written_forms
+from ..data.meeting import apart, mend
 from ..data.values import as_text, detect
 from ..errors import DataError
-from .looks import are_codes, are_links, are_whole, are_within, belongs, distinct, is_time, kind_of, kinds_of, liked, overlap
+from .looks import are_codes, are_links, are_moments, are_truths, are_whole, are_within, belongs, distinct, is_time, kind_of, kinds_of, liked, overlap
 
 __all__ = ["Guess", "Guessed", "guess"]
 
@@ -122,28 +123,54 @@ def _key(made: Guess, meaning: str, events: pl.DataFrame, own: pl.DataFrame | No
         if free:
             made.take("events", free[0], meaning, "its name")
         return
-    for column in free:  # called the same in both, or under one of the usual names
-        for key in (*(name for name in own.columns if name == column), *_named(own, meaning), *(n for n in own.columns if _plain(n) == "id")):
+    called = {column: _called_alike(meaning, column, own) for column in free}
+    for column, keys in called.items():
+        for key in keys:
             if overlap(events[column], own[key]) > 0.5:
                 _pair(made, meaning, column, table, key, "its name, and the same ids in both tables")
                 return
+    parted = next((said for column, keys in called.items() for key in keys if (said := _mend(events[column], own[key]))), "")
     best = max(
         (
             (overlap(events[column], own[key]), column, key)
             for key in own.columns
             if own[key].n_unique() > max(1, 0.95 * own.height) and not own[key].dtype.is_float()
             for column in events.columns
-            if column not in made.taken("events")
+            if column not in made.taken("events") and (not free or column in free or (column == key and not parted))
         ),
         default=(0.0, "", ""),
     )
     if best[0] > 0.8:
         _pair(made, meaning, best[1], table, best[2], f"{best[0]:.0%} of its values are {best[2]} in the {table}")
         return
+    if free:  # another column whose few values happen to be ids, such as stars, is no better
+        raise DataError(
+            f"{free[0]!r} of the events is called as ids of the {table} are, such as {_example(events[free[0]])}, and no column of the {table} holds "
+            f"most of them{parted}. Write the ids alike in both files, or say in a config of your own which columns hold them (docs/config.md)."
+        )
     raise DataError(
         f"no column of the events holds the ids of the {table}: the events have {', '.join(events.columns)}, the {table} {', '.join(own.columns)}. "
         f"Call the {meaning}'s column the same in both, such as {meaning!r}."
     )
+
+
+def _called_alike(meaning: str, column: str, own: pl.DataFrame) -> list[str]:
+    """Columns of its own table that are called as the events' column is, or have one of the usual names."""
+    usual = [*_named(own, meaning), *(name for name in own.columns if _plain(name) == "id")]
+    return list(dict.fromkeys([*(name for name in own.columns if name == column), *usual]))
+
+
+def _mend(values: pl.Series, keys: pl.Series) -> str:
+    """Where only their writing parts the ids, what does."""
+    if values.dtype.is_nested() or keys.dtype.is_nested():
+        return ""
+    mine, theirs = as_text(values), as_text(keys)
+    said = mend(apart(mine, theirs), theirs)
+    return f"; most would meet {said}" if said else ""
+
+
+def _example(values: pl.Series) -> str:
+    return repr(next(iter(as_text(values).drop_nulls().head(1)), ""))
 
 
 def _pair(made: Guess, meaning: str, column: str, table: str, key: str, why: str) -> None:
@@ -186,8 +213,8 @@ def _by_name(made: Guess, meaning: str, events: pl.DataFrame) -> None:
         elif meaning == "kind" and not number and 2 <= len(kinds) <= 20:
             made.take("events", column, "kind", f"its name, and {len(kinds)} different values")
             made.kinds = as_text(values).drop_nulls().value_counts(sort=True)[values.name].to_list()
-        elif meaning == "label" and kinds == {"0", "1"}:
-            made.take("events", column, "label", "its name, and its values are 0 and 1")
+        elif meaning == "label" and are_truths(values):
+            made.take("events", column, "label", f"its name, and its values are {' and '.join(sorted(kinds))}")
         elif meaning == "words" and not number and len(kinds) > 1:
             made.take("events", column, "words", "its name: what the user typed")
         elif meaning == "split" and {kind.lower() for kind in kinds} <= PARTS.keys() and len(kinds) > 1:
@@ -205,8 +232,7 @@ def _time(made: Guess, events: pl.DataFrame) -> None:
             made.take("events", column, "time", "its name, and its values are times")
             return
     for column in free:
-        values = events[column]
-        if values.dtype.is_temporal() or (values.dtype == pl.String and looks_like_times(values)):
+        if are_moments(events[column]):
             made.take("events", column, "time", "its values are times")
             return
     for column in free:
@@ -250,6 +276,8 @@ def _rest_of_events(made: Guess, column: str, events: pl.DataFrame, own: dict[st
     kind = kind_of(values, context=True)
     if column == "time":
         made.leave("events", column, "its name means the clock in queries; to use it as context, rename the column")
+    elif column in _named(events, "label") and are_truths(values):
+        made.leave("events", column, "its name: what came of it, which is known only afterwards; there is one label")
     elif kind == "number" and are_whole(values) and kinds > 0.9 * events.height:
         made.leave("events", column, "a whole number of its own in nearly each row: it looks like an id")
     elif kind == "number":
@@ -269,7 +297,7 @@ def _describes(made: Guess, table: str, column: str, values: pl.Series, where: s
     if distinct(values) < 2:
         made.leave(home, column, of + "it says the same everywhere")
     elif values.dtype.is_nested() and kind != "several":
-        made.leave(home, column, of + "nested values; if they are vectors, write vector = … for it")
+        made.leave(home, column, of + "nested values, which nothing reads")
     elif plain in LINKS.split() or are_links(values):
         made.leave(home, column, of + "links or file names")
     elif table == "items" and kind != "number" and plain in WORDY.split():

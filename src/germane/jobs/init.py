@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ..data.readers import read_files
+from ..data.values import truths
 from ..errors import ConfigError, DataError
 from .guess import Guess, guess
 from .output import write_text
@@ -56,7 +57,7 @@ def read_tables(events: str, items: str | None, users: str | None) -> tuple[dict
     """The files that are given, and what they hold. Events that are none are refused: nothing could be guessed from them."""
     given = {"events": events, "items": items, "users": users}
     files = {name: os.path.expanduser(path) for name, path in given.items() if path is not None}
-    tables = {name: read_files(path, Path()) for name, path in files.items()}
+    tables = {name: read_files(path, None) for name, path in files.items()}
     if not tables["events"].frame.height:
         raise DataError(f"{tables['events'].name} holds no events: at least two users with events are needed.")
     return files, {name: table.frame for name, table in tables.items()}
@@ -110,7 +111,7 @@ def taken_again(found: Guess, events: pl.DataFrame) -> float:
         return 0.0
     label = found.columns.get("label")
     if isinstance(label, str):  # what was not taken was not taken again
-        events = events.filter(pl.col(label).cast(pl.String) != "0")
+        events = events.filter(truths(events[label]) != 0)
     return 1 - events.select(pair).n_unique() / events.height
 
 

@@ -7,11 +7,13 @@ import re
 import polars as pl
 
 from ..data.clock import looks_like_times
-from ..data.values import as_text, detect
+from ..data.values import as_text, detect, truths
 
 __all__ = [
     "are_codes",
     "are_links",
+    "are_moments",
+    "are_truths",
     "are_whole",
     "are_within",
     "belongs",
@@ -70,9 +72,16 @@ def belongs(events: pl.DataFrame, key: str, column: str) -> bool:
     return again.height >= 10 and float((again["values"] == 1).mean() or 0.0) > 0.98  # type: ignore[arg-type]
 
 
+def are_moments(values: pl.Series) -> bool:
+    """Whether each value is a moment by itself; an hour of the day and a duration are none."""
+    return values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime) or (values.dtype == pl.String and looks_like_times(values))
+
+
 def is_time(values: pl.Series) -> bool:
-    if values.dtype.is_temporal() or (values.dtype == pl.String and looks_like_times(values)):
+    if are_moments(values):
         return True
+    if values.dtype.is_temporal():
+        return False
     numbers = numbers_of(values)
     if numbers.null_count() > values.null_count() or not len(values):
         return False
@@ -103,6 +112,12 @@ def are_links(values: pl.Series) -> bool:
         return False
     texts = values.drop_nulls().head(100)
     return len(texts) > 0 and bool(texts.str.contains(r"(?i)^https?://|\.(?:jpe?g|png|gif|webp)$").all())
+
+
+def are_truths(values: pl.Series) -> bool:
+    """Whether the values say yes and no, in numbers or in words, and nothing else."""
+    told = values.drop_nulls() if values.dtype != pl.String else values.filter(values.str.strip_chars() != "").drop_nulls()
+    return not values.dtype.is_nested() and truths(told).n_unique() == 2 and not truths(told).has_nulls()
 
 
 def overlap(values: pl.Series, keys: pl.Series) -> float:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from .. import models
+from .. import features, models
 from ..component import exported
 from ..config import Config
 from ..data import Dataset, LeaveLastOut, Split
 from ..data.conversions import closed
+from ..errors import nearest
+from ..features import Feature
 from ..models import Model
 from ..types import Note
 
@@ -28,6 +30,8 @@ def notes_of(dataset: Dataset, split: Split, config: Config) -> list[Note]:
         *_labels(dataset, split, config),
         *_conversions(dataset, split, config),
         *_context(dataset, split, config),
+        *_unread(dataset, config),
+        *_kinds(dataset, config),
         *_items(dataset, split, config),
         *_users(dataset, config),
     ]
@@ -87,6 +91,34 @@ def _context(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
                 yield Note("unseen_context", f"{said} of context {name} {what} read as missing")
 
 
+def _unread(dataset: Dataset, config: Config) -> Iterator[Note]:
+    """Columns that have a meaning, and that no part reads."""
+    columns, reads = dataset.columns, config.model.abilities.reads
+    for meaning, names, able in (("context", columns.context, "context"), ("side", columns.side, "side"), ("user_side", columns.user_side, "side")):
+        for name in names if able in reads else ():
+            kind = dataset.types[name]
+            if not any(part.columns({name: kind}) for part in exported(features, Feature).values()):
+                what, instead = ("times", "a number of it, such as the year,") if kind == "time" else ("text", "a category")
+                so = f'put {instead} in its place, or say [data.types] {name} = "category", so that each value stands for itself'
+                yield Note("unread_column", f"{meaning} {name} holds {what}, which no feature reads there: {so}")
+    for meaning, kept in (("image", columns.image), ("vector", columns.vector)):
+        if kept is not None:
+            yield Note("unread_column", f"{meaning} {kept} is read by nothing yet: leave it out of [data.columns]")
+    if config.data.prompt is not None and not columns.text and config.encoder is None:
+        yield Note("unread_prompt", "the prompt is not read, for without [data.columns] text no language model is: name the columns that hold texts")
+
+
+def _kinds(dataset: Dataset, config: Config) -> Iterator[Note]:
+    seen = config.evaluation.exclude_seen
+    if isinstance(seen, bool) or "kind" not in dataset.events.columns:
+        return
+    there = sorted(dataset.events["kind"].unique().drop_nulls())
+    for kind in seen:
+        if kind not in there:
+            so = f"no event is of that kind, so none counts as seen by it; kinds are {', '.join(there)}.{nearest(kind, there)}"
+            yield Note("unknown_kind", f"[evaluation] exclude_seen names {kind!r}: {so}".rstrip(".?"))
+
+
 def _items(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
     held = split.test if len(split.test) else split.validation
     items = np.unique(dataset.item_codes[held])
@@ -96,7 +128,7 @@ def _items(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
     if not reads & {"text", "side"}:
         able = sorted({*_who_reads("text"), *_who_reads("side")})
         so = f"{type(config.model).__name__} reads nothing of their content; models that do are {', '.join(able)}"
-    elif not (columns.text and "text" in reads) and not (columns.side and "side" in reads):
+    elif not (columns.text and "text" in reads) and not (dataset.item_facts and "side" in reads):
         so = "nothing that is read tells them apart: name their texts or facts in [data.columns] text and side"
     else:
         so = "only their content speaks for them"

@@ -38,7 +38,7 @@ def open_run(run: str | Path, *, items: str | Path | None = None, sets: Sequence
 def read_brought(run: str | Path, path: str | Path) -> Table:
     """A file as the run's config says that files are written (``[data.format]``); the path is the command line's own."""
     data = read_toml(Path(run) / "config.toml").get("data", {})
-    return read_files(str(path), Path(), Format.model_validate(data.get("format", {})))
+    return read_files(str(path), None, Format.model_validate(data.get("format", {})))
 
 
 def apply_to_run(sections: dict[str, Any], change: str) -> None:
@@ -62,6 +62,7 @@ def _change(recommender: Recommender, sets: Sequence[str]) -> None:
             options = EvaluationOptions.model_validate({"exclude_seen": recommender.exclude_seen, **said["evaluation"]})
         except ValidationError as error:
             raise ConfigError(faults(error, "[evaluation]", EvaluationOptions)) from None
+        options.check_kinds(recommender.columns.kind is not None)
         recommender.exclude_seen = options.exclude_seen
 
 

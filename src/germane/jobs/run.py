@@ -87,7 +87,8 @@ def train_run(
         )
         judged_from = time.perf_counter()
         part = "test" if len(split.test) else "validation"
-        judged = _judge(recommender, dataset, split, read, part, progress, judge if processes.first else _not_judged)
+        judging = judge if processes.first else _not_judged
+        judged = _judge(recommender, dataset, split, read, part, progress, judging, otherwise="validation")
         if "ranker" in facts:
             judged.notes = (str(facts["ranker"]),)
         recommender.remember(dataset)
@@ -133,12 +134,18 @@ def _judge(
     part: str,
     progress: Progress | None = None,
     judge: Callable[..., Judged] = judge,
+    *,
+    otherwise: str = "",
 ) -> Judged:
-    """Rows of the run, its baselines and its variants, with a paired test of the run against each."""
+    """Rows of the run, its baselines and its variants, with a paired test of the run against each. ``otherwise``: the part that is judged where
+    nothing of ``part`` can be, since its users took each of its items before."""
     if not len(getattr(split, part)):
         return Judged([], NOTHING_JUDGED)
     options = config.evaluation
     ours = judge(recommender, dataset, split, options, part=part)
+    if not ours.rows and otherwise and len(getattr(split, otherwise)):
+        part = otherwise
+        ours = judge(recommender, dataset, split, options, part=part)
     rivals: dict[str, Judged] = {}
     for baseline in config.baselines:
         reads = baseline.abilities.reads

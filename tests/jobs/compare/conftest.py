@@ -13,7 +13,7 @@ from germane.jobs.run import train_run
 @pytest.fixture(scope="session")
 def pair(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """One that learnt nothing to speak of and one that learnt; some items kept out of training."""
-    folder = tmp_path_factory.mktemp("pair")
+    folder = tmp_path_factory.mktemp("pair") / "[of runs]"
     sections: dict[str, Any] = {
         "data": {
             "events": "events.csv",

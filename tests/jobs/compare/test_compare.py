@@ -34,7 +34,7 @@ def test_the_first_sentence_says_which_is_better_and_how_sure(report: dict[str, 
 
 def test_tests_are_those_of_the_users_own_figures(report: dict[str, Any], pair: Pair) -> None:
     test = next(test for test in report["tests"] if test["segment"] == "all")
-    one, two = (pl.read_parquet(run / "per_user.parquet").sort("user")["ndcg@10"].to_numpy() for run in pair)
+    one, two = (pl.read_parquet(run / "per_user.parquet", glob=False).sort("user")["ndcg@10"].to_numpy() for run in pair)
     assert test["difference"] == pytest.approx(np.mean(two - one)) and test["low"] < test["difference"] < test["high"]
     assert test["p"] == paired_test(two, one) and test["p_adjusted"] >= test["p"] and test["users"] == 40
     assert {test["segment"] for test in report["tests"]} >= {"all", "known items", "new items"}

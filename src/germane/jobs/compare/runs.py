@@ -85,10 +85,10 @@ def _read(folder: Path, name: str) -> ReadRun:
     about, metrics = about_of(folder), read_json(folder, "metrics.json")
     try:
         sections = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
-        users = pl.read_parquet(folder / "per_user.parquet").with_columns(segment=pl.lit("all"))
+        users = pl.read_parquet(folder / "per_user.parquet", glob=False).with_columns(segment=pl.lit("all"))
         parts = folder / PER_SEGMENT
         if parts.exists():  # older runs have none
-            users = pl.concat([users, pl.read_parquet(parts).filter(pl.col("segment") != "all")], how="diagonal_relaxed")
+            users = pl.concat([users, pl.read_parquet(parts, glob=False).filter(pl.col("segment") != "all")], how="diagonal_relaxed")
         curve = [json.loads(line) for line in (folder / CURVE).read_text(encoding="utf-8").splitlines()] if (folder / CURVE).exists() else None
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{folder} cannot be read ({type(error).__name__}): the run is damaged.") from None
