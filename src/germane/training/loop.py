@@ -15,7 +15,7 @@ from ..batches import Rows, Timelines
 from ..errors import TrainingError
 from ..models import Learned
 from .adversarial import Adversary
-from .checkpoints import Trained, resume, save
+from .checkpoints import Trained, resume, save, settle
 from .distributed import Processes, is_sharded
 from .epoch_mean import EpochMean
 from .optimisers import optimisers_of
@@ -119,7 +119,10 @@ def _run(
     adversary = Adversary.of(model, options.adversarial, dataset.n_items, dataset.n_users) if options.adversarial is not None else None
     step = Stepper(model, optimisers, options, device, processes, adversary)
     smaller = validate is None or validate.smaller_is_better
-    begin, trained, best_state = resume(checkpoint, model, optimisers, mean) if checkpoint is not None else (0, Trained(), None)
+    scaler = step.precision.scaler
+    if checkpoint is not None and options.sharded:
+        settle(checkpoint, processes.each)
+    begin, trained, best_state = resume(checkpoint, model, optimisers, mean, scaler) if checkpoint is not None else (0, Trained(), None)
     if processes.from_first(begin) != begin:
         raise TrainingError(f"not all processes find the same checkpoint in {checkpoint}: put the run where all of them can read it, or begin anew.")
     processes.alike(part for part in (*model.parameters(), *model.buffers()) if not is_sharded(part))
@@ -168,7 +171,8 @@ def _run(
             means = {head: value / max(done, 1) for head, value in heads.items()}
             progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, options.rate * factor, of, figure, ended=True))
         if checkpoint is not None and (processes.first or options.sharded):
-            save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state)
+            wait = processes.wait if options.sharded else lambda: None
+            save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state, scaler, wait)
     if best_state is not None:
         model.load_state_dict(best_state)
     with whole(model, for_good=True):
