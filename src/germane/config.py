@@ -164,6 +164,7 @@ class Config:
             raise ConfigError(_no_texts(text))
         for model in (self.model, *self.baselines):
             model.check(dataset, text)
+        text.on(self.training.device)
         return Recommender(
             self.model, text=text, features=self.features, policy=self.policy, seed=self.seed, exclude_seen=self.evaluation.exclude_seen
         )

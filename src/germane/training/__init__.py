@@ -1,10 +1,11 @@
 """Fitting models by gradients."""
 
+from ..encoders.device import choose_device
 from .adversarial import AdversarialOptions, Adversary
 from .checkpoints import Trained
 from .contrast import ContrastOptions
 from .distributed import Processes
-from .loop import choose_device, train_model
+from .loop import train_model
 from .masked import MaskedOptions
 from .options import TrainingOptions
 from .precision import chosen_precision

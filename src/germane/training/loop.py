@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..batches import Rows, Timelines
+from ..encoders.device import choose_device
 from ..errors import TrainingError
 from ..models import Learned
 from .adversarial import Adversary
@@ -29,7 +30,7 @@ from .step import Stepper
 from .told import Progress, Told
 from .trouble import OutOfMemory, is_out_of_memory
 
-__all__ = ["choose_device", "train_model"]
+__all__ = ["train_model"]
 
 APART = 7_919_000_003
 """Between the seeds of two processes, for what they draw each on its own."""
@@ -41,17 +42,6 @@ class Validation(Protocol):
     smaller_is_better: bool
 
     def __call__(self) -> float: ...
-
-
-def choose_device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(f"device {name!r} is not there ({str(error).splitlines()[0]}): use auto, cpu or cuda.") from None
-    return device
 
 
 def train_model(

@@ -113,7 +113,7 @@ class TrainingOptions(Options):
     masked: MaskedOptions | None = None
     """Learn also to find items that are hidden from a history by what stands before and after: ``{weight = 0.1, share = 0.2}``. Absent: not."""
     device: str = "auto"
-    """``auto``: a GPU where there is one."""
+    """``auto``: a GPU where there is one. ``cpu``: none, for the language model of ``[text]`` either."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; absent: torch's choice."""
 
