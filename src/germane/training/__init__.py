@@ -4,7 +4,7 @@ from ..encoders.device import choose_device
 from .adversarial import AdversarialOptions, Adversary
 from .checkpoints import Trained
 from .contrast import ContrastOptions
-from .distributed import Processes
+from .distributed import Processes, check_alone
 from .loop import train_model
 from .masked import MaskedOptions
 from .options import TrainingOptions
@@ -25,6 +25,7 @@ __all__ = [
     "Told",
     "Trained",
     "TrainingOptions",
+    "check_alone",
     "choose_device",
     "chosen_precision",
     "is_out_of_memory",
