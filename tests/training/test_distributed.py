@@ -267,6 +267,27 @@ def test_they_add_up_resume_and_end_together(tmp_path: Path) -> None:
     assert "another process of this training has ended, so this one ends too; what that one said tells why (" in told[0][1]
 
 
+LEFT = """
+import weakref
+import torch
+import torch.distributed as group
+from germane.training import Processes
+
+group.init_process_group("gloo", store=group.HashStore(), rank=0, world_size=1)
+of_all = weakref.ref(group.group.WORLD)
+weight = torch.nn.Parameter(torch.ones(2))
+torch.optim.AdamW([weight])  # imports more of torch
+group.destroy_process_group()
+print(of_all() is None)
+"""
+
+
+def test_a_group_ends_when_it_is_left() -> None:
+    """A thread of one that is still there as Python ends would abort it, if it let go of a tensor then."""
+    told = subprocess.run([sys.executable, "-c", LEFT], env=environment(), capture_output=True, text=True, timeout=120)
+    assert told.stdout == "True\n", told.stderr
+
+
 def test_alone_nothing_is_sent() -> None:
     alone = Processes.joined()
     assert alone == Processes() and alone.first and alone.device is None

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as group
+import torch.distributed.nn.functional  # before there is a group: imported later, as optimisers do, its defaults would keep that one and its threads
 from torch import Tensor
 
 from ..errors import TrainingError

@@ -93,9 +93,10 @@ def _run(
     device = processes.device or choose_device(options.device)
     recompute(model, options.checkpointing)
     model.to(device)
+    learning = model.texts_that_learn()
     if options.sharded:
         shard(model, processes)
-        if (learning := model.texts_that_learn()) is not None:
+        if learning is not None:
             shard_frozen(learning.model.body, learning.learned, processes)
             if processes.count > 1:  # layers in parts are gone through as often on all, and each would keep other texts
                 learning.lower.below = 0
@@ -117,7 +118,7 @@ def _run(
         raise TrainingError(f"not all processes find the same checkpoint in {checkpoint}: put the run where all of them can read it, or begin anew.")
     processes.alike(part for part in (*model.parameters(), *model.buffers()) if not is_sharded(part))
     steps = math.ceil(len(feed) / options.accumulate)
-    texts = Refreshing(model.texts_that_learn(), refresh)
+    texts = Refreshing(learning, refresh)
     texts.resume(begin)
     for epoch in range(begin, options.epochs):
         if epoch - max(trained.best_epoch, averaged_from, texts.waiting) >= options.patience and validate is not None and trained.best_epoch:
