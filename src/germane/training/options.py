@@ -103,8 +103,8 @@ class TrainingOptions(Options):
     units for them, refused on others. ``auto``: the best that a GPU has, and float32 on a CPU."""
     checkpointing: bool = False
     """Activations of attention over the history, of scores against items and of a language model that learns are worked out again on the way back
-    instead of being kept: less than a third of them are, for a fourth more time, and half more with a language model that learns. The same weights come
-    of it."""
+    instead of being kept: less than a third of them are, for a fourth more time, and half more with a language model that learns. The same weights
+    come of it."""
     augment: AugmentOptions | None = None
     """How histories are varied each epoch, against overfitting: ``{crop = 0.2, mask = 0.3}``. Of models that learn from timelines. Absent: not."""
     adversarial: AdversarialOptions | None = None
