@@ -45,7 +45,9 @@ def _download(name: str) -> Path:
         print(f"Fetching {name} from the hub (licence: {licence}).", file=sys.stderr)
 
         def fetch() -> str:
-            return snapshot_download(name, revision=about.sha, allow_patterns=_FILES, etag_timeout=_PATIENCE)
+            return snapshot_download(
+                name, allow_patterns=_FILES, etag_timeout=_PATIENCE
+            )  # by its branch: a revision's number is not found by name later
 
         return Path(within(_STALLED, fetch, come=lambda: _held(name)))
     except RepositoryNotFoundError:
