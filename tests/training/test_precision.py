@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from germane import models
+from germane.batches import Batch
 from germane.component import exported
 from germane.data import LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import TrainingError
 from germane.jobs.train import fit
+from germane.losses import Objective
 from germane.losses.pretraining import info_nce
 from germane.models import ContextTransformer, Learned, SASRec
 from germane.recommender import Recommender
@@ -180,3 +182,18 @@ def test_half_precision_goes_on_where_it_was_stopped(monkeypatch: pytest.MonkeyP
     resumed, after = learnt(3, tmp_path)
     assert before + after == scales and len({told["scale"] for told in scales}) > 2
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+
+
+class NoGradient(SASRec):
+    """Its loss is a number, and its gradient never is."""
+
+    def loss(self, batch: Batch, objective: Objective) -> dict[str, torch.Tensor]:
+        nothing = (next(self.parameters()).sum() * 0).sqrt()
+        return {head: value + nothing for head, value in super().loss(batch, objective).items()}
+
+
+def test_a_gradient_that_no_scale_helps_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "against", lambda name, device: None)
+    dataset, said = small_shop(), TrainingOptions(epochs=20, batch=8, precision="fp16", patience=20)
+    with pytest.raises(TrainingError, match=r"^The gradient is not a number at epoch \d+, step \d+: lower training.learning_rate"):
+        fit(Recommender(NoGradient(width=8, blocks=1), text=HashedText(width=16)), dataset, LeaveLastOut().divide(dataset), said)
