@@ -10,8 +10,9 @@ over that of the recipe with the same seed, as a mean over users, and p is that 
 "running mean" keeps a mean of the weights after each step (.99); "SWA" that of the ends of epochs from half of them on, at a constant learning rate.
 "three as one" adds up the scores of three models with seeds of their own, "snapshots" those of three that follow each other in one training, each
 with a third of the epochs. "soup" averages the weights of three, trained from the same start at .7, 1 and 1.4 times the learning rate, where that
-does not make validation worse. Texts can be varied only where a language model learns from them: "tuned" is Beauty with texts alone and LoRA, as in
-fine_tuning.py, one item in ten out of training. Remedies that do not help stand here like the others.
+does not make validation worse. "contrast .1" and "masked .1" learn from histories alone, too: which views are of one, and what was hidden.
+Texts can be varied only where a language model learns from them: "tuned" is Beauty with texts alone and LoRA, as in fine_tuning.py, one item in ten
+out of training. Remedies that do not help stand here like the others.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "reorder": {"training": {"augment": {"reorder": 0.5}}},
     "insert": {"training": {"augment": {"insert": 0.5}}},
     "contrast .1": {"training": {"contrast": {"weight": 0.1}}},
+    "masked .1": {"training": {"masked": {"weight": 0.1}}},
     "crop, mask, reorder, insert": {"training": {"augment": {"crop": 0.2, "mask": 0.3, "reorder": 0.2, "insert": 0.2}}},
     "FGM": {"training": {"adversarial": {"kind": "fgm"}}},
     "PGD": {"training": {"adversarial": {"kind": "pgd"}}},
@@ -177,7 +179,7 @@ def plot(summary: list[Row], axes: Any) -> None:
 
 
 REHEARSED = {
-    *(("films", remedy) for remedy in (RECIPE, "crop, mask, reorder, insert", "AWP", "SWA", "three as one", "snapshots", "soup")),
+    *(("films", remedy) for remedy in (RECIPE, "crop, mask, reorder, insert", "masked .1", "AWP", "SWA", "three as one", "snapshots", "soup")),
     ("tuned", "token dropout"),
 }
 

@@ -176,6 +176,7 @@ class Config:
         for model in (self.model, *self.baselines):
             refused.attempt(partial(model.check, dataset, text))
         refused.tell()
+        text.on(self.training.device)
         return Recommender(
             self.model, text=text, features=self.features, policy=self.policy, seed=self.seed, exclude_seen=self.evaluation.exclude_seen
         )

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,9 +40,7 @@ def test_the_hub_cache_is_enough(monkeypatch: pytest.MonkeyPatch, tiny_bert: Pat
     assert PretrainedText(model="owner/model").encode(["rain"]).shape == (1, 16)
 
 
-def test_fetched_at_a_fixed_revision_and_without_pickles(
-    monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, empty_cache: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_fetched_without_pickles(monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, empty_cache: None, capsys: pytest.CaptureFixture[str]) -> None:
     asked: dict[str, Any] = {}
 
     def download(name: str, **options: Any) -> str:
@@ -50,7 +52,7 @@ def test_fetched_at_a_fixed_revision_and_without_pickles(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     answer(monkeypatch, lambda self, name, **options: SimpleNamespace(sha="abc", card_data=SimpleNamespace(license="mit")))
     assert from_hub("owner/model") == tiny_bert
-    assert asked["revision"] == "abc" and "*.safetensors" in asked["allow_patterns"]
+    assert "*.safetensors" in asked["allow_patterns"]
     assert not {"*.bin", "*.pt", "*.py"} & set(asked["allow_patterns"])
     assert "licence: mit" in capsys.readouterr().err
 
@@ -120,6 +122,59 @@ def test_a_hub_that_falls_silent_after_its_first_answer(monkeypatch: pytest.Monk
         from_hub("owner/model")
     silent.set()
     assert asked["etag_timeout"] == hub._PATIENCE
+
+
+@pytest.fixture
+def small_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
+    """A hub that has one model, of two files."""
+    from huggingface_hub import close_session, constants
+
+    files = {"config.json": b"{}", "model.safetensors": b"\2\0\0\0\0\0\0\0{}"}
+    marks = {name: hashlib.sha1(content, usedforsecurity=False).hexdigest() for name, content in files.items()}
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            path, said = self.path.partition("?")[0], dict[str, str]()
+            if "/resolve/" in path:
+                name = path.rpartition("/")[2]
+                content, said = files[name], {"ETag": f'"{marks[name]}"', "X-Repo-Commit": "c" * 40}
+            elif "/tree/" in path:
+                content = json.dumps([{"type": "file", "path": name, "size": len(files[name]), "oid": marks[name]} for name in files]).encode()
+            else:
+                content = json.dumps({"id": "owner/model", "sha": "c" * 40, "siblings": [{"rfilename": name} for name in files], "tags": []}).encode()
+            self.send_response(200)
+            for name, value in {**said, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content if self.command == "GET" else b"")
+
+        def log_message(self, *given: object) -> None:
+            """Nothing."""
+
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    close_session()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+    close_session()
+
+
+def test_what_was_fetched_is_found_again_without_the_hub(small_hub: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = from_hub("owner/model")
+    assert sorted(file.name for file in folder.iterdir()) == ["config.json", "model.safetensors"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert from_hub("owner/model") == folder
 
 
 def test_what_has_come_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

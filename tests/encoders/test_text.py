@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from germane.encoders import Encoder, PretrainedText, VectorCache
+from germane.data import LeaveLastOut
+from germane.encoders import Encoder, PretrainedText, StaticText, VectorCache
 from germane.encoders import text as module
-from germane.errors import ConfigError
+from germane.encoders.language_model import LanguageModel
+from germane.encoders.word_head import WordHead
+from germane.errors import ConfigError, TrainingError
+from germane.jobs.train import fit
+from germane.models import ContentNeighbours
+from germane.recommender import Recommender
 from germane.testing import EncoderContract
+from germane.testing.model_contract import small_shop
+from germane.training import TrainingOptions
 
 
 class TestPretrainedText(EncoderContract):
@@ -270,3 +278,58 @@ def test_lora_on_few_bits_begins_as_frozen_and_learns_in_float32(tiny_model: Pat
 def test_nothing_else_learns_on_half_precision(tuning: str) -> None:
     with pytest.raises(ConfigError, match="of weights in fp16 only tuning = 'lora' learns"):
         PretrainedText(precision="fp16", tuning=tuning)
+
+
+@pytest.mark.parametrize(("said", "asked"), [({}, "cuda"), ({"device": "cpu"}, "cpu")])
+def test_it_works_where_training_does(said: dict[str, str], asked: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a GPU, that of this test by its word alone; of every encoder that the given one makes."""
+    found = []
+
+    def moved(self: LanguageModel, device: torch.device) -> LanguageModel:
+        found.append(device.type)
+        return self
+
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(LanguageModel, "to", moved)
+    recommender = Recommender(ContentNeighbours(), text=PretrainedText(model=str(tiny_bert), words_prefix="query: "))
+    fit(recommender, small_shop(), LeaveLastOut().divide(small_shop()), TrainingOptions(**said))
+    recommender.encode_words(["boots"])
+    made = recommender.text
+    for encoder in (made.anew(), made.untuned()):
+        encoder.encode(["boots"])
+    static = StaticText(model=str(tiny_bert), tokens="input")
+    static.on(said.get("device", "auto"))
+    static.encode(["boots"])
+    assert found == [asked] * 4
+
+
+def test_layers_on_disk_leave_the_gpu_alone_where_they_are_told_to(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda card: (10**9, 10**9))
+    encoder = PretrainedText(model=str(tiny_bert), memory=1e-6)
+    encoder.on("cpu")
+    assert encoder.encode(["rain in space"]).norm() > 0.99
+    assert set(encoder.language_model.body.hf_device_map.values()) <= {"cpu", "disk"} and encoder.language_model.device.type == "cpu"
+
+
+def test_a_device_that_is_not_there_is_said_before_a_text_is_encoded(tiny_bert: Path) -> None:
+    encoder = PretrainedText(model=str(tiny_bert))
+    with pytest.raises(TrainingError, match=r"device 'gpu' is not there \(.*\): use auto, cpu or cuda"):
+        fit(Recommender(ContentNeighbours(), text=encoder), small_shop(), LeaveLastOut().divide(small_shop()), TrainingOptions(device="gpu"))
+    assert "language_model" not in vars(encoder)
+
+
+def test_positions_that_begin_behind_padding_are_fewer(tiny_bert: Path, tmp_path: Path) -> None:
+    """RoBERTa's kind: of 20 places two are never a token's."""
+    from transformers import AutoTokenizer, RobertaConfig, RobertaModel
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    tokenizer.model_max_length = int(1e30)
+    tokenizer.save_pretrained(tmp_path)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    RobertaModel(RobertaConfig(vocab_size=64, max_position_embeddings=20, pad_token_id=1, **sizes)).save_pretrained(tmp_path)
+    encoder = PretrainedText(model=str(tmp_path))
+    assert encoder.language_model.limit == 18 and WordHead(tmp_path, 64, 0).limit == 18
+    encoder.encode([" ".join(["rain"] * 40)])

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from germane import encoders
 from germane.encoders import PretrainedText, hub, weights
-from germane.encoders.weights import KnownWeights, get_weights, known_weights, list_weights, weights_hash
+from germane.encoders.weights import KnownWeights, get_weights, known_weights, list_weights, tensors_hash, weights_hash
 from germane.errors import ConfigError, FetchError
 
 
@@ -111,3 +112,8 @@ def test_the_hash_follows_the_file(tmp_path: Path) -> None:
     assert weights_hash(file) == hashlib.sha256(b"one").hexdigest()
     file.write_bytes(b"three")
     assert weights_hash(file) == hashlib.sha256(b"three").hexdigest()
+
+
+def test_a_single_number_has_a_hash_too() -> None:
+    one, other = (tensors_hash({"scale": torch.tensor(number)}) for number in (1.0, 2.0))
+    assert one != other

@@ -243,3 +243,16 @@ def test_a_model_without_gradient_steps_cannot_be_attacked() -> None:
     with pytest.raises(ConfigError, match="EASE takes none"):
         options.objective(EASE())
     assert options.suited(EASE()).adversarial is None and options.suited(SASRec()).adversarial is not None
+
+
+def test_a_gpu_that_is_not_to_be_used_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To ask for the state of its generator would take its memory."""
+
+    def asked(*given: object) -> None:
+        raise AssertionError("a GPU was asked")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", asked)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", asked)
+    linear = Linear()
+    linear.watched(kind="pgd").again(linear, Tensor.backward)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from germane.errors import RunError
-from germane.training.checkpoints import Trained, resume, save
+from germane.training.checkpoints import Trained, resume, save, settle
 
 
 class Line(nn.Module):
@@ -41,6 +41,39 @@ def test_what_goes_on_ends_where_it_would_have(tmp_path: Path) -> None:
     assert kept is not None and torch.equal(kept["weight"], best["weight"])
     assert torch.equal(stepped(again, optimiser, 2), whole)
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["epoch-4.safetensors", "progress.json"]
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_processes_that_were_killed_as_they_kept_an_epoch_find_the_same_one(tmp_path: Path, place: int) -> None:
+    """Two of them, one of which is killed as it waits for the other: before either has turned to the new epoch, or when one has."""
+
+    def kept(number: int, epoch: int, dies_at: int | None) -> None:
+        waits = iter(range(2))
+
+        def wait() -> None:
+            if next(waits) == dies_at:
+                raise Killed
+
+        line = Line()
+        torch.nn.init.constant_(line.weight, epoch)
+        save(tmp_path / f"{number}", epoch, line, [], None, Trained(epoch, 0.5, []), None, wait=wait)
+
+    for number in (0, 1):
+        kept(number, 4, None)
+    for number, dies_at in enumerate((place, 0)):  # the second dies before it turns; the first then too, or behind that
+        with pytest.raises(Killed):
+            kept(number, 5, dies_at)
+    told = [4.0 + place, 4.0]
+    found = []
+    for number in (0, 1):
+        settle(tmp_path / f"{number}", lambda own: told)
+        line = Line()
+        found.append((resume(tmp_path / f"{number}", line, [], None)[0], line.weight[0].item()))
+    assert found == [(4 + place, 4.0 + place)] * 2
 
 
 def test_nothing_kept_is_a_beginning(tmp_path: Path) -> None:

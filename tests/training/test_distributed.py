@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +20,11 @@ from torch import nn
 
 import germane
 from germane.errors import TrainingError
+from germane.jobs.auto import auto
+from germane.jobs.pretrain import pretrain
 from germane.jobs.run import train_run
+from germane.jobs.search import search
+from germane.jobs.soup import soup
 from germane.testing.model_contract import small_shop
 from germane.training import Processes
 
@@ -262,6 +267,27 @@ def test_they_add_up_resume_and_end_together(tmp_path: Path) -> None:
     assert "another process of this training has ended, so this one ends too; what that one said tells why (" in told[0][1]
 
 
+LEFT = """
+import weakref
+import torch
+import torch.distributed as group
+from germane.training import Processes
+
+group.init_process_group("gloo", store=group.HashStore(), rank=0, world_size=1)
+of_all = weakref.ref(group.group.WORLD)
+weight = torch.nn.Parameter(torch.ones(2))
+torch.optim.AdamW([weight])  # imports more of torch
+group.destroy_process_group()
+print(of_all() is None)
+"""
+
+
+def test_a_group_ends_when_it_is_left() -> None:
+    """A thread of one that is still there as Python ends would abort it, if it let go of a tensor then."""
+    told = subprocess.run([sys.executable, "-c", LEFT], env=environment(), capture_output=True, text=True, timeout=120)
+    assert told.stdout == "True\n", told.stderr
+
+
 def test_alone_nothing_is_sent() -> None:
     alone = Processes.joined()
     assert alone == Processes() and alone.first and alone.device is None
@@ -275,11 +301,30 @@ def test_alone_nothing_is_sent() -> None:
     assert weight.grad.tolist() == [1.0, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [
+        ("pretrain", lambda place: pretrain(place, place / "out")),
+        ("search", lambda place: search(place, place / "out")),
+        ("auto", lambda place: auto(str(place), run=place / "out")),
+        ("soup", lambda place: soup([place, place], place / "out")),
+    ],
+)
+def test_what_one_does_whole_is_refused_to_several(
+    command: str, asked: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match=f"^germane {command} works in one process, and 2 were started together: .* with WORLD_SIZE unset"):
+        asked(tmp_path / "none")  # nothing of it is read
+    assert not list(tmp_path.iterdir())
+
+
 def test_who_cannot_meet_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ALONE:
         monkeypatch.delenv(name, raising=False)
     PartialState._reset_state()  # of a training in this very process
     monkeypatch.setenv("WORLD_SIZE", "2")
+    before = dict(os.environ)
     with pytest.raises(TrainingError, match=r"^2 processes were to train together and could not meet \(.*torchrun.* or unset WORLD_SIZE"):
         Processes.joined("cpu")
-    PartialState._reset_state()  # of what began and went no further
+    assert dict(os.environ) == before and not PartialState._shared_state  # of what began and went no further nothing is left

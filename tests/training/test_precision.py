@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from germane import models
+from germane.batches import Batch
 from germane.component import exported
 from germane.data import LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import TrainingError
 from germane.jobs.train import fit
+from germane.losses import Objective
 from germane.losses.pretraining import info_nce
 from germane.models import ContextTransformer, Learned, SASRec
 from germane.recommender import Recommender
@@ -133,3 +138,62 @@ def test_where_one_optimiser_s_gradients_overflow_none_moves(monkeypatch: pytest
     norm = torch.nn.utils.clip_grad_norm_(weights, 5.0)  # not a number, and now no gradient is one
     half.step(rules, bool(norm.isfinite()))
     assert [weight.tolist() for weight in weights] == [[1.0, 1.0]] * 2
+
+
+def test_where_one_process_overflows_all_take_the_smaller_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a table in parts the gradient of one part may overflow alone; that it did is known to all by the norm."""
+    monkeypatch.setattr(precision, "against", lambda name, device: None)
+    scales = []
+    for factor in (torch.inf, 1.0):
+        half, weight = Precision("fp16", CPU), torch.nn.Parameter(torch.ones(2))
+        rule = torch.optim.SGD([weight], lr=0.5)
+        half.scaled((weight * factor).sum()).backward()
+        half.unscale([rule])
+        half.step([rule], finite=False)
+        assert weight.tolist() == [1.0, 1.0] and half.scaler is not None
+        scales.append(half.scaler.state_dict())
+    assert scales[0] == scales[1] and scales[0]["scale"] == 2.0**15
+
+
+def test_half_precision_goes_on_where_it_was_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The scale and how long it has held are kept: a step that overflows in the one overflows in the other."""
+    monkeypatch.setattr(precision, "against", lambda name, device: None)
+    monkeypatch.setattr(torch.amp, "GradScaler", partial(torch.amp.GradScaler, growth_interval=2))
+    dataset = small_shop()
+
+    def learnt(epochs: int, kept: Path | None = None) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
+        scales: list[dict[str, Any]] = []
+        step = Precision.step
+
+        def watched(self: Precision, *given: Any) -> None:
+            step(self, *given)
+            assert self.scaler is not None
+            scales.append(self.scaler.state_dict())
+
+        recommender = Recommender(SASRec(width=8, blocks=1, length=6), text=HashedText(width=16))
+        said = TrainingOptions(epochs=epochs, batch=8, warmup=2, precision="fp16", patience=9)
+        with monkeypatch.context() as patch:
+            patch.setattr(Precision, "step", watched)
+            fit(recommender, dataset, LeaveLastOut().divide(dataset), said, checkpoint=kept)
+        return recommender.model.state(), scales
+
+    whole, scales = learnt(3)
+    _, before = learnt(1, tmp_path)
+    resumed, after = learnt(3, tmp_path)
+    assert before + after == scales and len({told["scale"] for told in scales}) > 2
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+
+
+class NoGradient(SASRec):
+    """Its loss is a number, and its gradient never is."""
+
+    def loss(self, batch: Batch, objective: Objective) -> dict[str, torch.Tensor]:
+        nothing = (next(self.parameters()).sum() * 0).sqrt()
+        return {head: value + nothing for head, value in super().loss(batch, objective).items()}
+
+
+def test_a_gradient_that_no_scale_helps_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "against", lambda name, device: None)
+    dataset, said = small_shop(), TrainingOptions(epochs=20, batch=8, precision="fp16", patience=20)
+    with pytest.raises(TrainingError, match=r"^The gradient is not a number at epoch \d+, step \d+: lower training.learning_rate"):
+        fit(Recommender(NoGradient(width=8, blocks=1), text=HashedText(width=16)), dataset, LeaveLastOut().divide(dataset), said)

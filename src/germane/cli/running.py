@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _leave_together(code: int) -> None:
     """Of several processes, without taking Python down: a thread of their group that lets go of a tensor meanwhile would abort this one, and the
-    launcher the others (they do not end with the group)."""
+    launcher the others. They end with the group, but where PyTorch remembers it: with a language model in parts (its DTensors). Nothing public runs
+    what is to be run at the end and comes back."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -35,6 +35,9 @@ class Encoder(Component, ABC):
         """Whether training may change it."""
         return False
 
+    def on(self, device: str) -> None:
+        """Work vectors out there from now on, ``auto`` or a device by torch's name, where a network does so; they are on the CPU all the same."""
+
     def learning(self, texts: Sequence[str]) -> LearningTexts | None:
         """These texts, the catalogue's, for a model that learns through them. None: nothing learns."""
         return None

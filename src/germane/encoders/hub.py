@@ -45,7 +45,8 @@ def _download(name: str) -> Path:
         print(f"Fetching {name} from the hub (licence: {licence}).", file=sys.stderr)
 
         def fetch() -> str:
-            return snapshot_download(name, revision=about.sha, allow_patterns=_FILES, etag_timeout=_PATIENCE)
+            # By its branch: what was fetched by a revision's number is not found by the name alone later.
+            return snapshot_download(name, allow_patterns=_FILES, etag_timeout=_PATIENCE)
 
         return Path(within(_STALLED, fetch, come=lambda: _held(name)))
     except RepositoryNotFoundError:

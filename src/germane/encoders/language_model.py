@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import ConfigError
+from .device import choose_device
 from .families import Pooling
-from .transformers_folder import hushed, read_folder
+from .transformers_folder import hushed, most_tokens, read_folder
 
 __all__ = ["ONE_AT_A_TIME", "LanguageModel", "Precision", "pooled"]
 
@@ -39,15 +40,16 @@ class LanguageModel(nn.Module):
         *,
         precision: Precision = "float32",
         memory: float | None = None,
+        device: str = "auto",
     ) -> None:
         """``tokenizer``: a folder of its own; absent, it lies beside the weights. ``memory``: gigabytes that the weights may take of the CPU's
-        memory; what is beyond stays on disk and is read layer by layer, each time."""
+        memory; what is beyond stays on disk and is read layer by layer, each time. ``device``: where these layers work; a model that is whole in
+        memory begins on the CPU, and is moved as any other."""
         super().__init__()
-        self.pooling = pooling
+        self.pooling, self._layered_on = pooling, device
         self.tokenizer, self.body = _load(folder, tokenizer or folder, precision, {} if memory is None else self._placement(memory))
         self.body.eval().requires_grad_(False)
-        positions = getattr(self.body.config, "max_position_embeddings", None) or max_tokens
-        self.limit = min(max_tokens, self.tokenizer.model_max_length, positions)
+        self.limit = most_tokens(self.body, self.tokenizer, max_tokens)
         """Tokens of a text at most."""
 
     def checkpointing(self, on: bool = True) -> None:
@@ -88,12 +90,14 @@ class LanguageModel(nn.Module):
     def device(self) -> torch.device:
         device: torch.device = self.body.device
         if device.type == "meta":  # the weights lie on disk; each layer fetches its own
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            return choose_device(self._layered_on)
         return device
 
     def _placement(self, memory: float) -> dict[str, Any]:
         room: dict[int | str, int] = {"cpu": int(memory * 1e9)}
-        for card in range(torch.cuda.device_count()):
+        place = choose_device(self._layered_on)
+        cards = [] if place.type != "cuda" else range(torch.cuda.device_count()) if place.index is None else [place.index]
+        for card in cards:
             room[card] = int(torch.cuda.mem_get_info(card)[0] * 0.8)  # the rest is for what layers make
         spill = tempfile.mkdtemp(prefix="germane-layers-")
         weakref.finalize(self, shutil.rmtree, spill, True)

@@ -76,6 +76,9 @@ class StaticText(Encoder):
     def _tokens_identity(self) -> str:
         return f"tokens={self.options.tokens} {self._model.identity}"
 
+    def on(self, device: str) -> None:
+        self._model.on(device)
+
     def encode(self, texts: Sequence[str]) -> Tensor:
         blocks = [self._block([text.strip() for text in texts[start : start + _BLOCK]]) for start in range(0, len(texts), _BLOCK)]
         return torch.cat(blocks) if blocks else torch.zeros(0, self.width)

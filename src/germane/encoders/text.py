@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from .adaptation import Adaptation, adapt, check_tuning, fold, put
 from .augmentation import TextAugmentation
 from .base import Encoder
+from .device import choose_device
 from .families import Family, Pooling, family_of, read_json
 from .language_model import ONE_AT_A_TIME, LanguageModel, Precision
 from .learning import LearningTexts, behind
@@ -123,6 +124,7 @@ class PretrainedText(Encoder):
         self.tuned: dict[str, Tensor] = {}
         """What training changed, by its name in the transformer."""
         self._tokenizer: Path | None = None
+        self._device = "auto"
 
     @property
     def folder(self) -> Path:
@@ -220,11 +222,17 @@ class PretrainedText(Encoder):
             adapt(model, self._adaptation)
             put(model.body, self.tuned)
             fold(model)
-        return model if self.options.memory is not None else model.to("cuda" if torch.cuda.is_available() else "cpu")
+        return model if self.options.memory is not None else model.to(choose_device(self._device))
+
+    def on(self, device: str) -> None:
+        if device != self._device:
+            self._device = device
+            vars(self).pop("language_model", None)
 
     def _base(self) -> LanguageModel:
         said = self.options
-        return LanguageModel(self._folder, self.family.pooling, said.max_tokens, self._tokenizer, precision=said.precision, memory=said.memory)
+        given: dict[str, Any] = {"precision": said.precision, "memory": said.memory, "device": self._device}
+        return LanguageModel(self._folder, self.family.pooling, said.max_tokens, self._tokenizer, **given)
 
     @property
     def _adaptation(self) -> Adaptation:
@@ -250,10 +258,16 @@ class PretrainedText(Encoder):
         )
 
     def anew(self) -> PretrainedText:
-        return PretrainedText(**self.settings())
+        return self._like()
 
     def untuned(self) -> PretrainedText:
-        return PretrainedText(**{**self.settings(), "tuning": "frozen", "augment": (), "layers": None})
+        return self._like(tuning="frozen", augment=(), layers=None)
+
+    def _like(self, **changed: Any) -> PretrainedText:
+        """Untrained, on the same device."""
+        made = PretrainedText(**{**self.settings(), **changed})
+        made.on(self._device)
+        return made
 
     def state(self) -> dict[str, Tensor]:
         return self.tuned

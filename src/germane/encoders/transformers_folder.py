@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from ..errors import ConfigError
 
-__all__ = ["hushed", "quiet", "read_folder", "read_tokenizer", "write_folder"]
+__all__ = ["hushed", "most_tokens", "quiet", "read_folder", "read_tokenizer", "write_folder"]
 
 
 @contextmanager
@@ -85,3 +85,14 @@ def write_folder(model: Any, folder: Path, base: Path) -> None:
     with quiet():
         model.save_pretrained(folder)
         read_tokenizer(base).save_pretrained(folder)
+
+
+def most_tokens(body: Any, tokenizer: Any, asked: int) -> int:
+    """Of a text at most: ``asked``, or as many as the tokenizer and the positions of ``body`` allow."""
+    from torch import nn
+
+    places = getattr(body.config, "max_position_embeddings", None) or asked
+    for name, table in body.named_modules():
+        if name.endswith("position_embeddings") and isinstance(table, nn.Embedding) and table.padding_idx is not None:
+            places = min(places, table.num_embeddings - table.padding_idx - 1)  # of RoBERTa's kind: a token's position begins behind padding's
+    return int(min(asked, tokenizer.model_max_length, places))

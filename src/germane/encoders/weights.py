@@ -169,7 +169,8 @@ def tensors_hash(tensors: Mapping[str, Tensor]) -> str:
     """sha256 of their names and contents."""
     total = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        total.update(name.encode() + str(tensor.dtype).encode() + tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        numbers = tensor.detach().cpu().contiguous().ravel()  # a single number has no bytes of its own to be viewed
+        total.update(name.encode() + str(tensor.dtype).encode() + numbers.view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
 
 

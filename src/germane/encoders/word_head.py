@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .transformers_folder import read_folder, write_folder
+from .transformers_folder import most_tokens, read_folder, write_folder
 
 __all__ = ["WordHead", "guesses"]
 
@@ -40,8 +40,7 @@ class WordHead(nn.Module):
         if self.fresh and (last := self.model.get_output_embeddings()) is not None:
             last.weight = self.model.get_input_embeddings().weight
             self.model.config.tie_word_embeddings = True
-        positions = getattr(self.model.config, "max_position_embeddings", None) or max_tokens
-        self.limit = min(max_tokens, self.tokenizer.model_max_length, positions)
+        self.limit = most_tokens(self.model, self.tokenizer, max_tokens)
         """Tokens of a text at most."""
 
     @property

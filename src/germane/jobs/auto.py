@@ -14,7 +14,7 @@ from typing import Any
 from ..config import Config, apply
 from ..errors import ConfigError, RunError
 from ..search_space import put
-from ..training import Progress
+from ..training import Progress, check_alone
 from ..types import Note
 from .check import duration
 from .guess import Guess, guess
@@ -69,6 +69,7 @@ def auto(
     ``sets``: ``section.key=value`` changes of the recipe, which the search leaves as they are. ``guessed``, ``said`` and ``tried`` hear what was
     guessed, why the recipe is what it is, and how many trials have ended. Nothing is left beside ``run``, whatever happens.
     """
+    check_alone("germane auto")
     began, target, partial = time.time(), Path(run), Path(f"{run}.partial")
     if target.exists() and not replacing:
         raise RunError(f"{target} exists: choose another folder, or add --replace.")

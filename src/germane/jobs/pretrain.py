@@ -21,7 +21,7 @@ from ..encoders.language_model import LanguageModel
 from ..encoders.weights import weights_hash
 from ..encoders.word_head import WordHead, guesses
 from ..errors import AbilityError, ConfigError, RunError, TrainingError
-from ..training import Progress, Told, choose_device
+from ..training import Progress, Told, check_alone, choose_device
 from ..training.pretraining import Contrast, GuessWords, PairedTexts, PretrainingOptions, pretrain_model
 from ..training.pretraining.options import Objective
 from ..writing import GOES_ON, check_place, put, writing
@@ -88,6 +88,7 @@ def pretrain(
     and the held-out loss. Works in ``OUT.partial``, which a later ``resume`` goes on from; where
     the loss stops being a number, the best weights until then lie in ``OUT.partial/last-good``.
     """
+    check_alone("germane pretrain")
     target, work = Path(out), Path(f"{out}.partial")
     check_place(target, replace)
     if work.exists() and not (resume or replace):

@@ -205,6 +205,7 @@ def evaluate_run(
     dataset = read.dataset()
     if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.catalogue.items["id"])[: dataset.n_items]:
         raise RunError(f"{folder} was trained on another catalogue than this config reads: evaluate needs the same items in the same order.")
+    recommender.text.on(read.training.device)
     parts = read.split.divide(dataset)
     if reliability is not None:
         check_labels(labels_at(dataset, getattr(parts, split)), split)

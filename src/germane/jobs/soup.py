@@ -18,6 +18,7 @@ from ..evaluation import Validation, cases_of, choose_calibration
 from ..models import Learned
 from ..recommender import Recommender
 from ..seal import about_of
+from ..training import check_alone
 from ..writing import check_place
 from .beside import beside, per_user
 from .facts import Took
@@ -51,6 +52,7 @@ def soup(
     ``greedy``: the best run on validation, and of the others, best first, those that do not make the figure worse; else all of them alike.
     The runs and the soup are judged on validation, the soup on the test part too. ``sets`` change the policy and the evaluation of all.
     """
+    check_alone("germane soup")
     took, target = Took(), Path(out)
     check_place(target, replace)
     if len(runs) < 2:

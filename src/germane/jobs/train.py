@@ -148,8 +148,10 @@ def fit(
     if two is not None:
         two.check_cases(len(split.validation))
     processes = Processes.joined(options.device)
+    device = processes.device or choose_device(options.device)
     if options.precision != "float32":
-        chosen_precision(options.precision, processes.device or choose_device(options.device))
+        chosen_precision(options.precision, device)
+    recommender.text.on(options.device if processes.device is None else str(device))
     torch.manual_seed(recommender.seed)
     with processes.first_ahead():
         recommender.prepare(dataset.take(split.train))

@@ -1,10 +1,11 @@
 """Fitting models by gradients."""
 
+from ..encoders.device import choose_device
 from .adversarial import AdversarialOptions, Adversary
 from .checkpoints import Trained
 from .contrast import ContrastOptions
-from .distributed import Processes
-from .loop import choose_device, train_model
+from .distributed import Processes, check_alone
+from .loop import train_model
 from .masked import MaskedOptions
 from .options import TrainingOptions
 from .precision import chosen_precision
@@ -24,6 +25,7 @@ __all__ = [
     "Told",
     "Trained",
     "TrainingOptions",
+    "check_alone",
     "choose_device",
     "chosen_precision",
     "is_out_of_memory",

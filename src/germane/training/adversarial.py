@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -65,7 +65,7 @@ class Adversary:
         self.all, self.options = list(attacked), options
         self.size = options.size if options.size is not None else SIZES[options.kind]
         self.gradients: list[Tensor | None] = []
-        self._random: list[Tensor] = []
+        self._random: dict[torch.device, Tensor] = {}
         self.begin(options.from_epoch)
 
     @classmethod
@@ -92,7 +92,7 @@ class Adversary:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Surrounds the clean forward and backward pass of a batch. What gradients there were before is added to them afterwards."""
-        self._random = _random_states()
+        self._random = _random_states({weight.device for weight in self.attacked})
         earlier = [weight.grad for weight in self.attacked]
         for weight in self.attacked:
             weight.grad = None
@@ -165,12 +165,15 @@ def _dense(gradient: Tensor) -> Tensor:
     return dense
 
 
-def _random_states() -> list[Tensor]:
-    """Of the CPU and, where there is one, of the current GPU."""
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if torch.cuda.is_available() else [])]
+def _random_states(devices: set[torch.device]) -> dict[torch.device, Tensor]:
+    """Of the CPU, and of the GPU that the weights lie on."""
+    on_gpu = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
+    return {torch.device("cpu"): torch.get_rng_state(), **on_gpu}
 
 
-def _draw_from(states: Sequence[Tensor]) -> None:
-    torch.set_rng_state(states[0])
-    for state in states[1:]:
-        torch.cuda.set_rng_state(state)
+def _draw_from(states: Mapping[torch.device, Tensor]) -> None:
+    for device, state in states.items():
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(state, device)
+        else:
+            torch.set_rng_state(state)

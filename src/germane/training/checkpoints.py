@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,11 @@ from ..errors import RunError
 from ..writing import GOES_ON, synced, writing
 from .running_mean import RunningMean
 
-__all__ = ["Stateful", "Trained", "resume", "save"]
+__all__ = ["Stateful", "Trained", "resume", "save", "settle"]
+
+TOLD = "progress.json"
+"""Which epoch was kept last, and where its weights lie."""
+NEW = f"{TOLD}.new"
 
 
 class Stateful(Protocol):
@@ -48,8 +52,14 @@ def save(
     mean: RunningMean | None,
     trained: Trained,
     best: dict[str, Tensor] | None,
+    scaler: torch.amp.GradScaler | None = None,
+    wait: Callable[[], object] = lambda: None,
 ) -> None:
-    """Weights, the best weights and the optimisers' state as safetensors; progress.json last, so that a torn write is never read."""
+    """Weights, the best weights and the optimisers' state as safetensors; progress.json last, so that a torn write is never read.
+
+    ``scaler``: of losses in fp16. Of processes that keep a part each, ``wait`` comes back when all are there: none turns to the new epoch before
+    all have written it, or lets go of the older one before all have turned (``settle``).
+    """
     tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"best.{name}": tensor.cpu().contiguous() for name, tensor in (best or {}).items()}
     tensors |= {f"mean.{name}": tensor.cpu().contiguous() for name, tensor in (mean.state() if mean is not None else {}).items()}
@@ -59,26 +69,52 @@ def save(
             tensors |= {f"optimiser.{which}.{number}.{name}": value for name, value in said.items()}
     name = f"epoch-{epoch}.safetensors"
     written = {"epoch": epoch, "weights": name, "best_epoch": trained.best_epoch, "best": trained.best, "curve": trained.curve}
+    if scaler is not None:
+        written["scaler"] = scaler.state_dict()
     with writing(folder / name, GOES_ON):
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / name)
-        (folder / "progress.json.new").write_text(json.dumps(written))
-        for new in (name, "progress.json.new"):
+        (folder / NEW).write_text(json.dumps(written))
+        for new in (name, NEW):
             synced(folder / new)
-        os.replace(folder / "progress.json.new", folder / "progress.json")
+    wait()
+    with writing(folder / TOLD, GOES_ON):
+        os.replace(folder / NEW, folder / TOLD)
+    wait()
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != name:
             old.unlink()
 
 
+def settle(folder: Path, each: Callable[[float], list[float]]) -> None:
+    """Of processes that keep a part each (``each``: what each of them says): where they were killed as they turned to a new epoch, those that had
+    written it and not turned yet do so now."""
+    kept, written = (_epoch(folder / name) for name in (TOLD, NEW))
+    newest = max(each(kept))
+    if kept < newest == written:
+        os.replace(folder / NEW, folder / TOLD)
+
+
+def _epoch(file: Path) -> int:
+    """0 where there is none, or one that was torn."""
+    try:
+        return int(json.loads(file.read_text())["epoch"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
 def resume(
-    folder: Path, model: Stateful, optimisers: Sequence[torch.optim.Optimizer], mean: RunningMean | None
+    folder: Path,
+    model: Stateful,
+    optimisers: Sequence[torch.optim.Optimizer],
+    mean: RunningMean | None,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> tuple[int, Trained, dict[str, Tensor] | None]:
     """Epochs done, how they went and the best weights; the rest is put where it belongs. Nothing done where nothing was kept."""
-    if not (folder / "progress.json").exists():
+    if not (folder / TOLD).exists():
         return 0, Trained(), None
     try:
-        said = json.loads((folder / "progress.json").read_text())
+        said = json.loads((folder / TOLD).read_text())
         tensors = load_file(folder / said["weights"])
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise RunError(f"what is kept in {folder} cannot be read ({type(error).__name__}): begin anew with --replace.") from None
@@ -93,4 +129,6 @@ def resume(
             states[int(which)]["state"].setdefault(int(number), {})[key] = tensor
     for optimiser, state in zip(optimisers, states, strict=True):
         optimiser.load_state_dict(state)
+    if scaler is not None and "scaler" in said:
+        scaler.load_state_dict(said["scaler"])
     return said["epoch"], Trained(said["best_epoch"], said["best"], said["curve"]), best or None

@@ -15,10 +15,11 @@ from ..features import Moments
 from ..losses.pretraining import info_nce
 from ..models import TwoSided
 
-__all__ = ["ContrastOptions", "contrast", "view_of"]
+__all__ = ["FEWEST", "ContrastOptions", "contrast", "view_of"]
 
 FEWEST = 3
-"""Events that a history holds at least for its views to differ and still to tell whose they are."""
+"""Events that a history holds at least to be learnt from alone: its views differ and still tell whose they are, and what is hidden leaves something
+to tell it from."""
 
 
 class ContrastOptions(Options):

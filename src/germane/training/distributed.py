@@ -16,11 +16,12 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as group
+import torch.distributed.nn.functional  # before there is a group: imported later, as optimisers do, its defaults would keep that one and its threads
 from torch import Tensor
 
 from ..errors import TrainingError
 
-__all__ = ["Processes", "is_sharded"]
+__all__ = ["Processes", "check_alone", "is_sharded"]
 
 BUCKET = 1 << 22
 """Numbers that are added up at a time: large enough that few messages are sent, small beside the gradients."""
@@ -54,15 +55,19 @@ class Processes:
 
         ``device``: as in ``[training]``; with ``cpu`` they speak gloo also where there are GPUs.
         """
-        there = group.is_available() and group.is_initialized()
-        count = group.get_world_size() if there else int(os.environ.get("WORLD_SIZE") or 1)
+        there, count = _together(), _how_many()
         if count == 1:
             return cls()
         from accelerate import PartialState
 
+        before = dict(os.environ)
         try:
             state = PartialState(cpu=device.startswith("cpu") or not torch.cuda.is_available(), timeout=PATIENCE)
         except (ValueError, RuntimeError) as error:
+            PartialState._reset_state()  # it is kept half made, and has put what it made of the environment there
+            os.environ.update(before)
+            for name in os.environ.keys() - before.keys():
+                del os.environ[name]
             raise TrainingError(
                 f"{count} processes were to train together and could not meet ({str(error).splitlines()[0]}): start them with torchrun, "
                 "accelerate launch or Ray Train, or unset WORLD_SIZE to train in one."
@@ -170,6 +175,24 @@ class Processes:
     def _all(self, tensor: Tensor, how: group.ReduceOp.RedOpType = group.ReduceOp.SUM) -> None:
         with _heard():
             group.all_reduce(tensor, how)
+
+
+def _how_many() -> int:
+    """Processes that were started together: 1 where this one is alone."""
+    return group.get_world_size() if _together() else int(os.environ.get("WORLD_SIZE") or 1)
+
+
+def _together() -> bool:
+    return group.is_available() and group.is_initialized()
+
+
+def check_alone(command: str) -> None:
+    """Refuse several processes for what one does whole: each would do all of it, and write to the same place."""
+    if (count := _how_many()) > 1:
+        raise TrainingError(
+            f"{command} works in one process, and {count} were started together: start it without torchrun or accelerate launch, and with WORLD_SIZE "
+            "unset. Several processes share what germane train does."
+        )
 
 
 def is_sharded(parameter: Tensor) -> bool:

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from ..batches import Rows, Timelines
+from ..encoders.device import choose_device
 from ..errors import TrainingError
 from ..models import Learned
 from .adversarial import Adversary
-from .checkpoints import Trained, resume, save
+from .checkpoints import Trained, resume, save, settle
 from .distributed import Processes, is_sharded
 from .epoch_mean import EpochMean
 from .optimisers import optimisers_of
@@ -29,7 +30,7 @@ from .step import Stepper
 from .told import Progress, Told
 from .trouble import OutOfMemory, is_out_of_memory
 
-__all__ = ["choose_device", "train_model"]
+__all__ = ["train_model"]
 
 APART = 7_919_000_003
 """Between the seeds of two processes, for what they draw each on its own."""
@@ -41,17 +42,6 @@ class Validation(Protocol):
     smaller_is_better: bool
 
     def __call__(self) -> float: ...
-
-
-def choose_device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(f"device {name!r} is not there ({str(error).splitlines()[0]}): use auto, cpu or cuda.") from None
-    return device
 
 
 def train_model(
@@ -103,9 +93,10 @@ def _run(
     device = processes.device or choose_device(options.device)
     recompute(model, options.checkpointing)
     model.to(device)
+    learning = model.texts_that_learn()
     if options.sharded:
         shard(model, processes)
-        if (learning := model.texts_that_learn()) is not None:
+        if learning is not None:
             shard_frozen(learning.model.body, learning.learned, processes)
             if processes.count > 1:  # layers in parts are gone through as often on all, and each would keep other texts
                 learning.lower.below = 0
@@ -119,12 +110,15 @@ def _run(
     adversary = Adversary.of(model, options.adversarial, dataset.n_items, dataset.n_users) if options.adversarial is not None else None
     step = Stepper(model, optimisers, options, device, processes, adversary)
     smaller = validate is None or validate.smaller_is_better
-    begin, trained, best_state = resume(checkpoint, model, optimisers, mean) if checkpoint is not None else (0, Trained(), None)
+    scaler = step.precision.scaler
+    if checkpoint is not None and options.sharded:
+        settle(checkpoint, processes.each)
+    begin, trained, best_state = resume(checkpoint, model, optimisers, mean, scaler) if checkpoint is not None else (0, Trained(), None)
     if processes.from_first(begin) != begin:
         raise TrainingError(f"not all processes find the same checkpoint in {checkpoint}: put the run where all of them can read it, or begin anew.")
     processes.alike(part for part in (*model.parameters(), *model.buffers()) if not is_sharded(part))
     steps = math.ceil(len(feed) / options.accumulate)
-    texts = Refreshing(model.texts_that_learn(), refresh)
+    texts = Refreshing(learning, refresh)
     texts.resume(begin)
     for epoch in range(begin, options.epochs):
         if epoch - max(trained.best_epoch, averaged_from, texts.waiting) >= options.patience and validate is not None and trained.best_epoch:
@@ -168,7 +162,8 @@ def _run(
             means = {head: value / max(done, 1) for head, value in heads.items()}
             progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, options.rate * factor, of, figure, ended=True))
         if checkpoint is not None and (processes.first or options.sharded):
-            save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state)
+            wait = processes.wait if options.sharded else lambda: None
+            save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state, scaler, wait)
     if best_state is not None:
         model.load_state_dict(best_state)
     with whole(model, for_good=True):

@@ -13,11 +13,9 @@ from ..batches.batch import PAD, blank
 from ..component import Options
 from ..losses import next_item
 from ..models import TwoSided
+from .contrast import FEWEST
 
 __all__ = ["MaskedOptions", "masked"]
-
-FEWEST = 3
-"""Events that a history holds at least, so that something is left to tell from."""
 
 
 class MaskedOptions(Options):

@@ -103,7 +103,8 @@ class TrainingOptions(Options):
     units for them, refused on others. ``auto``: the best that a GPU has, and float32 on a CPU."""
     checkpointing: bool = False
     """Activations of attention over the history, of scores against items and of a language model that learns are worked out again on the way back
-    instead of being kept: less than half of them are, for about a third more time. The same weights come of it."""
+    instead of being kept: less than a third of them are, for a fourth more time, and half more with a language model that learns. The same weights
+    come of it."""
     augment: AugmentOptions | None = None
     """How histories are varied each epoch, against overfitting: ``{crop = 0.2, mask = 0.3}``. Of models that learn from timelines. Absent: not."""
     adversarial: AdversarialOptions | None = None
@@ -113,7 +114,7 @@ class TrainingOptions(Options):
     masked: MaskedOptions | None = None
     """Learn also to find items that are hidden from a history by what stands before and after: ``{weight = 0.1, share = 0.2}``. Absent: not."""
     device: str = "auto"
-    """``auto``: a GPU where there is one."""
+    """``auto``: a GPU where there is one. ``cpu``: none, for the language model of ``[text]`` either."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; absent: torch's choice."""
 

@@ -83,13 +83,22 @@ class Precision:
             for optimiser in optimisers:
                 self.scaler.unscale_(optimiser)
 
+    @property
+    def skips(self) -> bool:
+        """Whether a step that overflows is left out, since a smaller scale may do. Below 1 it is no overflow of half precision any more."""
+        return self.scaler is not None and self.scaler.get_scale() >= 1
+
     def step(self, optimisers: Sequence[torch.optim.Optimizer], finite: bool = True) -> None:
-        """``finite``: whether all gradients are. Where they are not all weights stay, also those of an optimiser whose own did not overflow: they
-        were clipped with the others."""
+        """``finite``: whether all gradients are, on all processes. Where they are not all weights stay, also those of an optimiser whose own did not
+        overflow: they were clipped with the others. Each process then takes the smaller scale, also one whose part of a table did not overflow."""
         if self.scaler is None:
             for optimiser in optimisers:
                 optimiser.step()
             return
-        for optimiser in optimisers if finite else ():
-            self.scaler.step(optimiser)
-        self.scaler.update()
+        if finite:
+            for optimiser in optimisers:
+                self.scaler.step(optimiser)
+            self.scaler.update()
+        else:
+            self.scaler.update(self.scaler.get_scale() * self.scaler.get_backoff_factor())
+            self.scaler.load_state_dict({**self.scaler.state_dict(), "_growth_tracker": 0})

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from ..batches import Batch, RowBatch, Rows, Timelines
+from ..encoders.device import choose_device
 from ..errors import TrainingError
 from ..models import Learned
-from .loop import choose_device
 from .optimisers import optimisers_of
 from .options import TrainingOptions
 from .recompute import recompute

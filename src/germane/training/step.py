@@ -89,7 +89,7 @@ class Stepper:
         moved = [rule for rule in self.optimisers if any(p.grad is not None for group in rule.param_groups for p in group["params"])]
         self.precision.unscale(moved)
         finite = math.isfinite(clip_norm(self.model.parameters(), self.options.clip, self.processes.add).item())
-        if self.precision.scaler is None and not finite:  # the weights would be lost
+        if not finite and not self.precision.skips:  # the weights would be lost
             raise NotANumber("gradient", where, self.model, self.options)
         self.precision.step(moved, finite)
 

@@ -13,6 +13,7 @@ from typing import Any
 from ...config import Config
 from ...errors import ConfigError, RunError, TrainingError
 from ...search_space import seconds_of
+from ...training import check_alone
 from .space import space_of
 from .study import Attempt, Place, attempts, begin, check_optuna, importances, resumed
 from .trial import Task
@@ -76,6 +77,7 @@ def search(
 
     An interrupt ends it after the current step, and what was found until then is written all the same.
     """
+    check_alone("germane search")
     began, target = time.time(), Path(out)
     check_optuna()
     if jobs < 1:
