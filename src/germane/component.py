@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from .errors import ConfigError, nearest
 
-__all__ = ["Component", "Options", "build", "exported", "faults", "find"]
+__all__ = ["Component", "Options", "build", "exported", "faults", "find", "named", "section"]
 
 
 class Options(BaseModel):
@@ -109,6 +109,17 @@ def build(section: Mapping[str, Any], package: ModuleType, base: type, where: st
         return part(**given)
     except ConfigError as error:
         raise ConfigError([f"{where} {fault}" for fault in error.faults]) from None
+
+
+def named(part: object, package: ModuleType) -> str:
+    """What ``use`` calls it: the class name where the package exports it, else module:Class."""
+    kind = type(part)
+    return kind.__name__ if getattr(package, kind.__name__, None) is kind else f"{kind.__module__}:{kind.__name__}"
+
+
+def section(part: Component, package: ModuleType) -> dict[str, Any]:
+    """The TOML section that describes it."""
+    return {"use": named(part, package), **part.settings()}
 
 
 def faults(error: ValidationError, who: str, options: type[BaseModel]) -> list[str]:

@@ -72,6 +72,8 @@ class Recommender:
         """How ``train`` divided the events it was given."""
         self.facts: dict[str, Any] = {}
         """What is known of its training, by the names of ``about.json``."""
+        self.sections: dict[str, Any] = {}
+        """What it was trained and judged by, as a config says it; files by absolute paths."""
         self._lock = threading.RLock()
         self._rng = np.random.default_rng(seed)
 
@@ -181,10 +183,8 @@ class Recommender:
     ) -> list[Slate]:
         _length(n)
         with self._lock:
-            slates: list[Slate] = []
-            for begin in range(0, len(queries), 64):
-                slates += self._answer(queries[begin : begin + 64], n, rng or self._rng, explore, explain, now)
-            return slates
+            parts = [queries[begin : begin + 64] for begin in range(0, len(queries), 64)]
+            return [slate for part in parts for slate in self._answer(part, n, rng or self._rng, explore, explain, now)]
 
     def check(self, query: Query) -> None:
         """Refuse a query that cannot be answered, before anything is: its context and its filter."""

@@ -78,7 +78,7 @@ def demo(
     with tempfile.TemporaryDirectory() as scratch:
         for row in _trained(changed(films_kept_out()), Path(scratch) / "run", "films kept out of training", quiet, say):
             rows.append({**row, "variant": "films kept out"})
-    rewrite(target, {"metrics.json": metrics_file(rows)})
+    rewrite(target, {"metrics.json": metrics_file(rows, read_json(target, "metrics.json").get("judged"))})
     say(table(rows))
     say("Seen films are left out of lists; where events are tied in time, the order of the file decides.\n")
     world = MomentWorld(**WORLD)

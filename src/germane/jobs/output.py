@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import polars as pl
 
@@ -17,7 +16,7 @@ from ..types import Slate
 from ..wire import slate_to_line
 from ..writing import refusal
 
-__all__ = ["FORMS", "form_of", "plain", "whole", "write_frame", "write_slates", "write_text"]
+__all__ = ["FORMS", "form_of", "whole", "write_frame", "write_slates", "write_text"]
 
 FORMS = (".jsonl", ".csv", ".tsv", ".parquet")
 
@@ -111,19 +110,6 @@ def write_slates(slates: Iterable[Slate], path: str | Path) -> int:
             waiting = []
     write_frame(pl.concat([*parts, _rows(waiting)]), path)
     return count
-
-
-def plain(value: Any) -> Any:
-    """What JSON has no number for is null.
-
-    >>> plain({"loss": float("nan"), "losses": {"click": 0.5}})
-    {'loss': None, 'losses': {'click': 0.5}}
-    """
-    if isinstance(value, Mapping):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _rows(slates: list[Slate]) -> pl.DataFrame:

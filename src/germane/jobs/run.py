@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..bundle import load, save
 from ..config import Config, read_toml
 from ..data import Dataset, Split
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, RunError, nearest
 from ..evaluation import EvaluationOptions, labels_at, paired
+from ..paths import moved
 from ..recommender import Recommender
 from ..seal import about_of, metrics_file, rewrite
 from ..signing import check_signing_key
@@ -24,14 +24,15 @@ from .beside import OF_ROWS, as_parquet, beside, per_user
 from .facts import Took
 from .fitting import first_alone
 from .following import check_projector, following
+from .ground import as_trained, coded_as, ground_of
 from .notes import notes_of
-from .opening import apply_to_run
+from .opening import sections_of
 from .reliability import check_labels, check_reliability, shown, write_reliability
 from .resuming import begin, changes
 from .trackers import check_tracking
 from .train import NOTHING_JUDGED, Judged, fit, judge, without_context
 
-__all__ = ["evaluate_run", "train_run"]
+__all__ = ["as_seen_from", "evaluate_run", "train_run"]
 
 
 def train_run(
@@ -88,6 +89,7 @@ def train_run(
         judged_from = time.perf_counter()
         part = "test" if len(split.test) else "validation"
         judged = _judge(recommender, dataset, split, read, part, progress, judge if processes.first else _not_judged)
+        judged.ground = ground_of(dataset, read.split, read.evaluation)
         if "ranker" in facts:
             judged.notes = (str(facts["ranker"]),)
         recommender.remember(dataset)
@@ -101,8 +103,9 @@ def train_run(
         save(
             recommender,
             target,
-            config=read.dump(),
+            config=as_seen_from(target, read).dump(),
             metrics=judged.rows,
+            judged=judged.ground,
             per_user=per_user(dataset, judged),
             beside=lambda facts: {**beside(facts, dataset, judged, read.sections), **follow.files()},
             replace=replace,
@@ -113,6 +116,11 @@ def train_run(
     shutil.rmtree(work, ignore_errors=True)
     processes.wait()
     return target, judged
+
+
+def as_seen_from(run: Path, config: Config) -> Config:
+    """The config with paths that are relative to the run folder."""
+    return replace(config, sections=moved(config.sections, config.base, run))
 
 
 def _check_work(work: Path, replace: bool, resume: bool) -> None:
@@ -180,12 +188,14 @@ def evaluate_run(
     sets: Sequence[str] = (),
     reliability: str | Path | None = None,
     trust: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> Judged:
     """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite what the run says of
     its figures.
 
-    ``trust``: a public key that has to have signed it. ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``,
-    ``.png`` or ``.json``.
+    ``config``: gives ``[data]`` and ``[split]``; all else is the run's own. ``sets``: changes of its policy and its evaluation. ``trust``: a public
+    key that has to have signed it. ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``, ``.png`` or
+    ``.json``. ``progress`` hears of what is trained beside it.
     """
     folder = Path(run)
     if split not in ("test", "validation"):
@@ -193,17 +203,18 @@ def evaluate_run(
     recommender = load(folder, trust=trust, figures=False)
     if reliability is not None:
         check_reliability(reliability, recommender)
-    about = about_of(folder)
-    read = Config.read(config, sets) if config else Config.of(_sections(folder, sets), Path(about.get("data", {}).get("folder") or "."))
-    dataset = read.dataset()
-    if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.catalogue.items["id"])[: dataset.n_items]:
-        raise RunError(f"{folder} was trained on another catalogue than this config reads: evaluate needs the same items in the same order.")
+    about, read = about_of(folder), _asked(folder, recommender, config, sets)
+    found = read.dataset()
+    dataset = coded_as(recommender, found)
     parts = read.split.divide(dataset)
     if reliability is not None:
         check_labels(labels_at(dataset, getattr(parts, split)), split)
-    judged = _judge(recommender, dataset, parts, read, split)
-    figures = {"metrics.json": metrics_file(judged.rows), "per_user.parquet": as_parquet(per_user(dataset, judged))}
-    rewrite(folder, {**figures, **beside(about, dataset, judged, _sections(folder, ()))})
+    judged = _judge(recommender, dataset, parts, read, split, progress)
+    judged.ground = ground_of(found, read.split, read.evaluation)
+    if judged.ground["data"] != (about.get("data") or {}).get("fingerprint"):
+        judged.notes += ("judged on other data than it was trained on, or on these as they are now: their fingerprints differ.",)
+    figures = {"metrics.json": metrics_file(judged.rows, judged.ground), "per_user.parquet": as_parquet(per_user(dataset, judged))}
+    rewrite(folder, {**figures, **beside(about, dataset, judged, read_toml(folder / "config.toml"))})
     if reliability is not None:
         by = recommender.model.calibration
         name, kind = type(recommender.model).__name__, by.kind if by is not None else None
@@ -211,8 +222,18 @@ def evaluate_run(
     return judged
 
 
-def _sections(folder: Path, sets: Sequence[str]) -> dict[str, Any]:
-    sections = read_toml(folder / "config.toml")
-    for change in sets:
-        apply_to_run(sections, change)
-    return sections
+def _asked(folder: Path, recommender: Recommender, config: str | Path | None, sets: Sequence[str]) -> Config:
+    """The run's own config with what ``sets`` say; of another config the data and how they are divided, its columns read as training read its own."""
+    sections = sections_of(folder, sets)
+    if config is not None:
+        other = read_toml(config)
+        if not isinstance(other.get("data"), dict):
+            raise ConfigError(f"{config} has no section [data]: say where the events are that are to be judged.{nearest('data', other)}")
+        theirs = moved({name: other[name] for name in ("data", "split") if name in other}, Path(config).parent, None)
+        sections = {**{name: part for name, part in sections.items() if name not in ("data", "split")}, **theirs}
+    elif "data" not in sections:
+        raise RunError(
+            f"{folder} does not say where its data are, since it was trained on tables given in Python: name a config that does by --config."
+        )
+    assert recommender.schema is not None
+    return Config.of({**sections, "data": as_trained(sections["data"], recommender.schema)}, folder)

@@ -21,8 +21,9 @@ from ..seal import about_of
 from ..writing import check_place
 from .beside import beside, per_user
 from .facts import Took
-from .opening import open_run
-from .run import _sections
+from .ground import ground_of
+from .opening import open_run, sections_of
+from .run import as_seen_from
 from .train import Judged, balance_lists, judge
 
 __all__ = ["averaged", "soup"]
@@ -70,9 +71,9 @@ def soup(
     label = {id(part): name for part, name in zip(parts, _names(parts), strict=True)}
     figures, rows = {}, []
     if len(split.validation):
-        validate = Validation(recommender.model, cases_of(recommender, dataset, split, "validation", config.evaluation), config.evaluation)
         for part in parts:
             _wear([part], recommender, dataset)
+            validate = _validation(recommender, dataset, split, config)  # what was typed is read by each run's own language model
             figures[label[id(part)]] = validate()
             rows += judge(recommender, dataset, split, config.evaluation, part="validation", name=label[id(part)]).rows
     kept = _chosen(parts, recommender, dataset, split, label, figures) if greedy else parts
@@ -86,7 +87,7 @@ def soup(
     judged.notes = _notes(parts, kept, label)
     recommender.version = f"{type(recommender.model).__name__}-{dataset.fingerprint[:8]}-soup-of-{len(kept)}"
     told: dict[str, Any] = {"seconds": {}, "epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
-    recommender.facts = took.facts(dataset, told, config.training, folder=str(config.base.resolve()))
+    recommender.facts = took.facts(dataset, told, config.training, folder=first.about["data"].get("folder"))
     recommender.facts["soup"] = {
         "runs": [label[id(part)] for part in parts],
         "kept": [label[id(part)] for part in kept],
@@ -96,8 +97,9 @@ def soup(
     save(
         recommender,
         target,
-        config=config.dump(),
+        config=as_seen_from(target, config).dump(),
         metrics=judged.rows,
+        judged=ground_of(dataset, config.split, config.evaluation),
         per_user=per_user(dataset, judged),
         beside=lambda told: beside(told, dataset, judged, config.sections),
         replace=replace,
@@ -127,7 +129,7 @@ def averaged(states: Sequence[Mapping[str, Tensor]], names: Sequence[str]) -> di
 
 def _opened(folder: Path, sets: Sequence[str]) -> _Ingredient:
     recommender, about = open_run(folder, sets=sets), about_of(folder)
-    config = Config.of(_sections(folder, sets), Path(about.get("data", {}).get("folder") or "."))
+    config = Config.of(sections_of(folder, sets), folder)
     if not any(isinstance(part, Learned) for part in recommender.model.parts):
         raise RunError(f"{folder} holds {type(recommender.model).__name__}, which learns by no gradients: there are no weights to average.")
     return _Ingredient(folder, recommender, about, config, _copy(recommender.model.state()), _copy(recommender.text.state()))
@@ -184,20 +186,25 @@ def _chosen(
     parts: Sequence[_Ingredient], recommender: Recommender, dataset: Dataset, split: Split, label: Mapping[int, str], figures: Mapping[str, float]
 ) -> list[_Ingredient]:
     """Greedily on validation."""
-    evaluation = parts[0].config.evaluation
     _wear(parts[:1], recommender, dataset)
-    validate = Validation(recommender.model, cases_of(recommender, dataset, split, "validation", evaluation), evaluation)
+    validate = _validation(recommender, dataset, split, parts[0].config)
     sign = -1.0 if validate.smaller_is_better else 1.0
     order = sorted(parts, key=lambda part: -sign * figures[label[id(part)]])
     kept, best = order[:1], sign * figures[label[id(order[0])]]
     for part in order[1:]:
         _wear([*kept, part], recommender, dataset)
         if parts[0].text:
-            validate.cases = cases_of(recommender, dataset, split, "validation", evaluation)
+            validate = _validation(recommender, dataset, split, parts[0].config)
         figure = sign * validate()
         if figure >= best:
             kept, best = [*kept, part], figure
     return kept
+
+
+def _validation(recommender: Recommender, dataset: Dataset, split: Split, config: Config) -> Validation:
+    """Of the recommender as it stands, on the figure that its training was to choose by."""
+    cases = cases_of(recommender, dataset, split, "validation", config.evaluation)
+    return Validation(recommender.model, cases, config.evaluation, config.training.metric)
 
 
 def _settle(recommender: Recommender, dataset: Dataset, split: Split, config: Config) -> None:
