@@ -23,6 +23,7 @@ from .recipe import recipe
 from .run import train_run
 from .search import Found, search
 from .search.space import searchable
+from .search.written import hanging_on_epochs
 from .train import Judged
 
 __all__ = ["Made", "auto"]
@@ -118,7 +119,7 @@ def _final(sections: dict[str, Any], best: Found, why: Sequence[str]) -> Config:
     for key, value in best.best.options.items():
         if value is not None:
             put(final, key, value)
-    if best.best.epochs and Config.of(final, Path()).training.schedule == "constant":
+    if best.best.epochs and not hanging_on_epochs(Config.of(final, Path())):
         put(final, "training.epochs", best.best.epochs)
     count = sum(one.counts for one in best.attempts)
     told = f"{count} settings were tried on validation: {best.metric} {best.best.validation:.4g} with what stands here"
