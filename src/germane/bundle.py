@@ -34,7 +34,7 @@ from .policies import Policy
 from .recommender import Recommender
 from .seal import FORMAT, as_json, check, known, metrics_file, read_json, seal
 from .types import Event
-from .writing import check_place, whole_folder
+from .writing import check_place, shared, whole_folder
 
 __all__ = ["FORMAT", "load", "read_json", "save"]
 
@@ -75,6 +75,7 @@ def save(
         said = config if config is not None else _config_of(recommender, target)
         figures = metrics_file(metrics or [], judged)
         seal(work, {**_write(recommender, work, said, figures, per_user, beside), "place": str(target.resolve())}, sign)
+        shared(work)
     return target
 
 
@@ -161,12 +162,34 @@ def load(run: str | os.PathLike[str], *, trust: str | os.PathLike[str] | None = 
     too, which who judges anew need not.
     """
     folder = Path(run)
+    for _ in range(2):  # a run that is replaced meanwhile is read once more
+        begun = _about(folder)
+        try:
+            recommender = _loaded(folder, trust, figures)
+        except GermaneError:
+            if _about(folder) == begun:
+                raise
+            continue
+        if _about(folder) == begun:
+            return recommender
+    raise RunError(f"{folder} was replaced while it was read, and once more as it was read again: ask again when that is done.")
+
+
+def _about(folder: Path) -> bytes | None:
+    """By which one run is told from another in its place."""
+    try:
+        return (folder / "about.json").read_bytes()
+    except OSError:
+        return None
+
+
+def _loaded(folder: Path, trust: str | os.PathLike[str] | None, figures: bool) -> Recommender:
     about = check(folder, trust, figures=figures)
     try:
         recommender = _read(folder)
     except GermaneError:
         raise
-    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}).") from None
     recommender.facts = {name: said for name, said in about.items() if name not in OWN}
     sections = read_toml(folder / "config.toml")
