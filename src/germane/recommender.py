@@ -229,9 +229,8 @@ class Recommender:
     def _allowed(self, query: Query, notes: list[Note]) -> NDArray[np.int64]:
         """Codes that may be shown, ascending."""
         mask = self.catalogue.candidates(query, notes)
-        exclude = query.exclude_seen
-        if exclude is None:
-            exclude = self.exclude_seen if query.candidates is None else False
+        usual = self.exclude_seen if query.candidates is None else False
+        exclude = usual if query.exclude_seen is None else query.exclude_seen
         if exclude is not False:
             if query.history is not None:
                 kinds = None if exclude is True else set(exclude)
@@ -242,13 +241,13 @@ class Recommender:
             mask[[codes[item] for item in seen if item in codes]] = False
         return np.flatnonzero(mask)
 
-    def score(self, pairs: Any, head: str | None = None) -> NDArray[np.float64]:
+    def score(self, pairs: Any, head: str | None = None, told: Callable[[int, int], object] = lambda done, of: None) -> NDArray[np.float64]:
         """What a head says of (user, item) rows of any table, under the config's column names; context columns and the time are read where present.
 
         ``head``: ``click`` (a probability), ``rating``, ``conversion`` (of a click) or ``ranking`` (a score); absent, the first of these it has.
+        ``told`` hears how many rows of how many are done.
         """
-        trained = self.model.objective.heads
-        head = head or self.model.objective.first()
+        trained, head = self.model.objective.heads, head or self.model.objective.first()
         if head != "ranking" and head not in trained:
             raise AbilityError(f"this {type(self.model).__name__} has no {head} head; it was trained for {' and '.join(trained)}.")
         frame = pairs_of(as_table(pairs, "the pairs table"), self._dataset(), self.features.names)
@@ -263,6 +262,7 @@ class Recommender:
                 asked = torch.tensor([[c if c is not None else 0] for c in codes])
                 scores = self.model.predict(self.batch(queries), asked, head)[:, 0].double().numpy()
                 out[begin : begin + len(rows)] = np.where([c is not None for c in codes], scores, np.nan)
+                told(begin + len(rows), frame.height)
         return out
 
     def similar(self, item: str, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:

@@ -15,7 +15,7 @@ import tomli_w
 import germane
 from germane.config import Config, read_toml
 from germane.data import Dataset
-from germane.errors import ConfigError, DataError, RunError
+from germane.errors import ConfigError, DataError, GermaneError, RunError
 from germane.evaluation import EvaluationOptions
 from germane.jobs.run import evaluate_run, train_run
 from germane.training import TrainingOptions
@@ -196,3 +196,58 @@ def test_a_runs_config_is_a_config(tables: Path, tmp_path_factory: pytest.TempPa
     project = tmp_path_factory.mktemp("whole") / "shop"
     shutil.move(tables, project)
     assert evaluate_run(project / "runs" / "a").rows == judged.rows
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (("text.use=PretrainedText", "text.model=no/where"), "no/where"),
+        (("text.model=lm", "text.tuning=top:99"), "99"),
+        (("model.heads=3",), "heads"),
+        (("training.metric=auc",), "metric"),
+        (("training.precision=fp16",), "fp16"),
+    ],
+)
+def test_what_is_mended_finds_its_place_free(
+    sets: tuple[str, ...], said: str, shop: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(tiny_bert, tmp_path / "lm")
+    columns = {"user": "user", "item": "item", "time": "time", "context": ["weather"], "text": ["title"]}
+    sections = {
+        "data": {"events": str(shop / "events.csv"), "items": str(shop / "items.csv"), "columns": columns},
+        "text": {"use": "PretrainedText", "model": "lm"},
+        "model": {"width": 8, "blocks": 1, "length": 8},
+        "training": {"epochs": 1, "warmup": 0},
+        "evaluation": {"variants": []},
+    }
+    (tmp_path / "shop.toml").write_text(tomli_w.dumps(sections))
+    for resume in (False, True):
+        with pytest.raises(GermaneError, match=said):
+            train_run(tmp_path / "shop.toml", f"{tmp_path}/runs/w/", sets=sets, resume=resume)
+        assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+    train_run(tmp_path / "shop.toml", f"{tmp_path}/runs/w/")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["w"]
+
+
+def test_what_was_learnt_stays_where_something_is_to_be_mended(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object, **named: object) -> None:
+        raise ConfigError("something to mend")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("germane.jobs.run._judge", refuse)
+        with pytest.raises(ConfigError, match="something to mend"):
+            train_run(written(tables), tables / "run")
+    assert (tables / "run.partial" / "checkpoint").is_dir()
+    with pytest.raises(RunError, match="left from an interrupted training"):
+        train_run(written(tables), tables / "run")
+    train_run(written(tables), tables / "run", resume=True)
+    assert not (tables / "run.partial").exists()
+
+
+def test_how_far_it_is_judged_is_told(tables: Path) -> None:
+    run, _ = train_run(written(tables, evaluation={"baselines": ["Popular"], "variants": ["context shuffled"]}), tables / "run")
+    heard: list[float] = []
+    evaluate_run(run, told=lambda done, of: heard.append(done / of))
+    assert heard == sorted(heard) and heard[-1] == 1.0 and [round(part, 2) for part in heard] == [0.33, 0.67, 1.0]

@@ -16,6 +16,7 @@ from ..errors import ConfigError, RunError
 from ..search_space import put
 from ..training import Progress
 from ..types import Note
+from ..writing import partial_of
 from .check import duration
 from .guess import Guess, guess
 from .init import read_tables
@@ -70,7 +71,8 @@ def auto(
     ``sets``: ``section.key=value`` changes of the recipe, which the search leaves as they are. ``guessed``, ``said`` and ``tried`` hear what was
     guessed, why the recipe is what it is, and how many trials have ended. Nothing is left beside ``run``, whatever happens.
     """
-    began, target, partial = time.time(), Path(run), Path(f"{run}.partial")
+    began, target = time.time(), Path(run)
+    partial = partial_of(target)
     if target.exists() and not replacing:
         raise RunError(f"{target} exists: choose another folder, or add --replace.")
     if partial.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ..seal import about_of, metrics_file, rewrite
 from ..signing import check_signing_key
 from ..training import Processes, Progress, Told
 from ..types import Note
-from ..writing import GOES_ON, check_place, writing
+from ..writing import GOES_ON, check_place, partial_of, writing
 from .beside import OF_ROWS, as_parquet, beside, per_user
 from .facts import Took
 from .fitting import first_alone
@@ -27,8 +28,9 @@ from .following import check_projector, following
 from .ground import as_trained, coded_as, ground_of
 from .notes import notes_of
 from .opening import sections_of
+from .progress import Stages
 from .reliability import check_labels, check_reliability, shown, write_reliability
-from .resuming import begin, changes
+from .resuming import begin, changes, gone_unless_kept
 from .trackers import check_tracking
 from .train import NOTHING_JUDGED, Judged, fit, judge, without_context
 
@@ -52,7 +54,8 @@ def train_run(
     ``sign``: a private key that signs the run, see ``save``. In several processes (torchrun, accelerate launch, Ray Train) all train; the first one
     alone writes, judges and tells ``progress`` and ``noted``, and the others come back without rows once the run is whole.
     """
-    target, work = Path(run), Path(f"{run}.partial")
+    target = Path(run)
+    work = partial_of(target)
     read = config if isinstance(config, Config) else Config.read(config, sets)
     processes = Processes.joined(read.training.device)
     if processes.first:
@@ -75,7 +78,7 @@ def train_run(
         for note in notes:
             noted(note)
 
-    with following(read, work, target, processes.first) as follow:
+    with gone_unless_kept(work) if processes.first else nullcontext(), following(read, work, target, processes.first) as follow:
 
         def heard(told: Told) -> None:
             follow(told)
@@ -141,12 +144,15 @@ def _judge(
     part: str,
     progress: Progress | None = None,
     judge: Callable[..., Judged] = judge,
+    told: Callable[[int, int], object] | None = None,
 ) -> Judged:
-    """Rows of the run, its baselines and its variants, with a paired test of the run against each."""
+    """Rows of the run, its baselines and its variants, with a paired test of the run against each. ``told`` hears how much of it is judged."""
     if not len(getattr(split, part)):
         return Judged([], NOTHING_JUDGED)
     options = config.evaluation
-    ours = judge(recommender, dataset, split, options, part=part)
+    alone = first_alone(recommender)
+    stages = Stages(told, 1 + len(config.baselines) + (alone is not recommender) + len(options.variants))
+    ours = judge(recommender, dataset, split, options, part=part, told=stages.next())
     rivals: dict[str, Judged] = {}
     for baseline in config.baselines:
         reads = baseline.abilities.reads
@@ -155,18 +161,18 @@ def _judge(
         fit(rival, dataset, split, config.training.suited(baseline), evaluation=options, progress=progress)
         name = type(baseline).__name__
         name = repr(baseline) if name in rivals else name
-        rivals[name] = judge(rival, dataset, split, options, part=part, name=name)
-    alone = first_alone(recommender)
+        rivals[name] = judge(rival, dataset, split, options, part=part, name=name, told=stages.next())
     if alone is not recommender:
-        rivals["without ranker"] = judge(alone, dataset, split, options, part=part, variant="without ranker")
+        rivals["without ranker"] = judge(alone, dataset, split, options, part=part, variant="without ranker", told=stages.next())
     for variant in options.variants:
+        heard = stages.next()
         if variant == "without context":
             blind = without_context(recommender)
             if blind is not None:
                 fit(blind, dataset, split, config.training, evaluation=options, progress=progress)
-                rivals[variant] = judge(blind, dataset, split, options, part=part, variant=variant)
+                rivals[variant] = judge(blind, dataset, split, options, part=part, variant=variant, told=heard)
         else:
-            rivals[variant] = judge(recommender, dataset, split, options, part=part, variant=variant)
+            rivals[variant] = judge(recommender, dataset, split, options, part=part, variant=variant, told=heard)
     for row in ours.rows:
         if row["segment"] == "all":
             row["p_against"] = {name: _p(ours, rival, options, config.seed) for name, rival in rivals.items() if rival.rows}
@@ -188,14 +194,14 @@ def evaluate_run(
     sets: Sequence[str] = (),
     reliability: str | Path | None = None,
     trust: str | Path | None = None,
-    progress: Progress | None = None,
+    told: Callable[[int, int], object] | None = None,
 ) -> Judged:
     """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite what the run says of
     its figures.
 
     ``config``: gives ``[data]`` and ``[split]``; all else is the run's own. ``sets``: changes of its policy and its evaluation. ``trust``: a public
     key that has to have signed it. ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``, ``.png`` or
-    ``.json``. ``progress`` hears of what is trained beside it.
+    ``.json``. ``told`` hears how much of it is done.
     """
     folder = Path(run)
     if split not in ("test", "validation"):
@@ -209,7 +215,7 @@ def evaluate_run(
     parts = read.split.divide(dataset)
     if reliability is not None:
         check_labels(labels_at(dataset, getattr(parts, split)), split)
-    judged = _judge(recommender, dataset, parts, read, split, progress)
+    judged = _judge(recommender, dataset, parts, read, split, told=told)
     judged.ground = ground_of(found, read.split, read.evaluation)
     if judged.ground["data"] != (about.get("data") or {}).get("fingerprint"):
         judged.notes += ("judged on other data than it was trained on, or on these as they are now: their fingerprints differ.",)

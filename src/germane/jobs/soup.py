@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from .beside import beside, per_user
 from .facts import Took
 from .ground import ground_of
 from .opening import open_run, sections_of
+from .progress import Stages
 from .run import as_seen_from
 from .train import Judged, balance_lists, judge
 
@@ -43,14 +44,21 @@ class _Ingredient:
 
 
 def soup(
-    runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, replace: bool = False, sets: Sequence[str] = ()
+    runs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    greedy: bool = False,
+    replace: bool = False,
+    sets: Sequence[str] = (),
+    told: Callable[[int, int], object] | None = None,
 ) -> tuple[Path, Judged]:
     """Average the weights of ``runs`` and write a whole run: the cost of one model, some of the gain of several (Wortsman et al. 2022, Model soups).
 
     The runs are of one architecture, the same data and the same split, and differ in how they were trained. It works where they began from the
     same weights, so with one ``seed``, or tuned the same language model; averages of runs from different seeds are mostly worse than each.
     ``greedy``: the best run on validation, and of the others, best first, those that do not make the figure worse; else all of them alike.
-    The runs and the soup are judged on validation, the soup on the test part too. ``sets`` change the policy and the evaluation of all.
+    The runs and the soup are judged on validation, the soup on the test part too. ``sets`` change the policy and the evaluation of all; ``told``
+    hears how much is judged.
     """
     took, target = Took(), Path(out)
     check_place(target, replace)
@@ -70,24 +78,25 @@ def soup(
         raise RunError("--greedy chooses on validation, and this split holds none out: leave it out.")
     label = {id(part): name for part, name in zip(parts, _names(parts), strict=True)}
     figures, rows = {}, []
+    stages = Stages(told, (len(parts) + 1) * (len(split.validation) > 0) + (len(split.test) > 0))
     if len(split.validation):
         for part in parts:
             _wear([part], recommender, dataset)
             validate = _validation(recommender, dataset, split, config)  # what was typed is read by each run's own language model
             figures[label[id(part)]] = validate()
-            rows += judge(recommender, dataset, split, config.evaluation, part="validation", name=label[id(part)]).rows
+            rows += judge(recommender, dataset, split, config.evaluation, part="validation", name=label[id(part)], told=stages.next()).rows
     kept = _chosen(parts, recommender, dataset, split, label, figures) if greedy else parts
     _wear(kept, recommender, dataset)
     _settle(recommender, dataset, split, config)
     apart = len(split.test) > 0
-    judged = judge(recommender, dataset, split, config.evaluation, part="test" if apart else "validation")
+    judged = judge(recommender, dataset, split, config.evaluation, part="test" if apart else "validation", told=stages.next())
     if apart and len(split.validation):
-        judged.rows += judge(recommender, dataset, split, config.evaluation, part="validation").rows
+        judged.rows += judge(recommender, dataset, split, config.evaluation, part="validation", told=stages.next()).rows
     judged.rows += rows
     judged.notes = _notes(parts, kept, label)
     recommender.version = f"{type(recommender.model).__name__}-{dataset.fingerprint[:8]}-soup-of-{len(kept)}"
-    told: dict[str, Any] = {"seconds": {}, "epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
-    recommender.facts = took.facts(dataset, told, config.training, folder=first.about["data"].get("folder"))
+    learnt: dict[str, Any] = {"seconds": {}, "epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
+    recommender.facts = took.facts(dataset, learnt, config.training, folder=first.about["data"].get("folder"))
     recommender.facts["soup"] = {
         "runs": [label[id(part)] for part in parts],
         "kept": [label[id(part)] for part in kept],
@@ -101,7 +110,7 @@ def soup(
         metrics=judged.rows,
         judged=ground_of(dataset, config.split, config.evaluation),
         per_user=per_user(dataset, judged),
-        beside=lambda told: beside(told, dataset, judged, config.sections),
+        beside=lambda facts: beside(facts, dataset, judged, config.sections),
         replace=replace,
     )
     return target, judged

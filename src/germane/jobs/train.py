@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -248,9 +248,13 @@ def judge(
     part: str = "test",
     name: str | None = None,
     variant: str = "as trained",
+    told: Callable[[int, int], object] = lambda done, of: None,
 ) -> Judged:
-    """Rows for each segment of the held-out part. A ``variant`` of ``VARIANTS`` asks its questions differently, one of ``READ_OTHERWISE`` another
-    reading of the items; none where it cannot be asked."""
+    """Rows for each segment of the held-out part; ``told`` hears how many cases of how many are judged.
+
+    A ``variant`` of ``VARIANTS`` asks its questions differently, one of ``READ_OTHERWISE`` another reading of the items; none where it cannot
+    be asked.
+    """
     cases = cases_of(recommender, dataset, split, part, options)
     if variant in VARIANTS:
         asked = VARIANTS[variant](cases, recommender, recommender.seed)
@@ -260,7 +264,7 @@ def judge(
     model = READ_OTHERWISE[variant](cases, recommender, recommender.seed) if variant in READ_OTHERWISE else recommender.model
     if model is None:
         return Judged([], NOTHING_JUDGED)
-    lists = judge_cases(model, cases, options) if options.k else NOTHING_JUDGED
+    lists = judge_cases(model, cases, options, told=told) if options.k else NOTHING_JUDGED
     pairs = judge_pairs(model, cases) if set(model.objective.heads) - {"ranking"} else pl.DataFrame()
     about = {"name": name or type(recommender.model).__name__, "protocol": split.name, "split": part, "variant": variant, "seed": recommender.seed}
     shelved = options.k and "new among new" in options.segments and not cases.known_items.all()
