@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,12 +14,13 @@ import torch
 from safetensors.torch import save as save_tensors
 
 import germane
+from germane import bundle
 from germane.encoders import HashedText
 from germane.errors import RunError
 from germane.models import ContextTransformer, Popular
 from germane.policies import EpsilonGreedy
 from germane.recommender import Recommender
-from germane.seal import _is_pickle, metrics_file, rewrite
+from germane.seal import _is_pickle, as_json, metrics_file, rewrite
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
 from germane.types import Query
@@ -59,6 +61,57 @@ def test_added_items_survive(trained: Recommender, tmp_path: Path) -> None:
     assert [i.item for i in again.recommend(Query(candidates=("new",))).items] == ["new"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs modes")
+def test_other_accounts_may_read_a_run_where_the_mask_lets_them(trained: Recommender, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        run = germane.save(trained, tmp_path / "run")
+    finally:
+        os.umask(before)
+    assert run.stat().st_mode & 0o777 == 0o755 and {path.stat().st_mode & 0o777 for path in run.iterdir()} == {0o644}
+
+
+def test_a_run_that_is_only_to_be_read_is_not_judged_again(run: Path) -> None:
+    run.chmod(0o555)
+    with pytest.raises(RunError, match="is only to be read"):
+        rewrite(run, {"card.md": b"other"})
+    with pytest.raises(RunError, match="is only to be read"):
+        germane.save(germane.load(run), run, replace=True)
+    assert [path.name for path in run.parent.iterdir()] == ["run"]
+    run.chmod(0o755)
+
+
+def test_a_run_that_is_replaced_while_it_is_read_is_read_again(
+    trained: Recommender, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = germane.load(run)
+    other.version = "the other"
+    germane.save(other, tmp_path / "other")
+    read, turns = bundle._read, iter([True, False])
+
+    def exchanged(folder: Path) -> Recommender:
+        """The first file is of one run, the others are of the other; which stands there when all is read."""
+        if next(turns, True):
+            os.rename(run, tmp_path / "aside")
+            os.rename(tmp_path / "other", run)
+            os.rename(tmp_path / "aside", tmp_path / "other")
+        return read(folder)
+
+    monkeypatch.setattr(bundle, "_read", exchanged)
+    assert germane.load(run).version == "the other"
+    turns = iter([True, True])
+    with pytest.raises(RunError, match="was replaced while it was read, and once more"):
+        germane.load(run)
+
+
+def test_numbers_that_json_has_not_are_refused_by_their_place(trained: Recommender, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"features\[0\]\.scale = inf is no finite number, so it cannot be saved: .* leave its column out"):
+        as_json({"features": [{"mean": 1.0, "scale": float("inf")}]})
+    told = germane.load(germane.save(trained, tmp_path / "first"))
+    told.facts["peak_mb"] = float("nan")  # what is not known of the training is null
+    assert json.loads((germane.save(told, tmp_path / "run") / "about.json").read_text())["peak_mb"] is None
+
+
 def test_every_file_is_needed_and_checked(run: Path) -> None:
     for path in sorted(run.iterdir()):
         whole = path.read_bytes()
@@ -85,7 +138,7 @@ def test_what_is_known_of_the_training_is_kept(trained: Recommender, run: Path, 
     assert about["seconds"]["evaluate"] is None is about["notes"] and about["data"]["folder"] is None
     again = germane.save(germane.load(run), tmp_path / "again")
     told = json.loads((again / "about.json").read_text())
-    assert list(told) == list(about) and {name for name in told if told[name] != about[name]} <= {"created", "files"}
+    assert list(told) == list(about) and {name for name in told if told[name] != about[name]} <= {"created", "files", "place"}
 
 
 def test_a_file_that_is_not_listed_is_not_read(run: Path) -> None:

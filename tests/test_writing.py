@@ -8,7 +8,7 @@ import pytest
 
 from germane import writing
 from germane.errors import RunError
-from germane.writing import check_place, folder_of, put, whole_folder
+from germane.writing import check_place, folder_of, mask, partial_of, put, shared, whole_folder
 
 
 @pytest.fixture
@@ -108,3 +108,36 @@ def test_what_fails_otherwise_leaves_nothing_and_keeps_its_name(old: Path) -> No
     assert left(old) == {"run": "old"}
     with pytest.raises(RunError, match=r"could not be written \(File exists\)"), whole_folder(old / "said" / "run"):
         pass
+
+
+@pytest.mark.parametrize("at", [".", "deep"])
+def test_what_is_only_to_be_read_is_not_replaced(at: str, old: Path) -> None:
+    """By its mode, whoever asks: there are no bits to write by, not even for those who need none."""
+    (old / "deep").mkdir()
+    (old / at).chmod(0o555)
+    with pytest.raises(RunError, match=r"is only to be read, so nothing is changed in it"), whole_folder(old) as work:
+        (work / "said").write_text("new")
+    (old / "about.json").write_text("{}") if at == "deep" else None
+    with pytest.raises(RunError, match="is only to be read" if at == "deep" else "holds something else"):
+        check_place(old, replace=True)
+    assert left(old) == {"run": "old"}
+    (old / at).chmod(0o755)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs modes")
+@pytest.mark.parametrize(("umask", "folder_mode", "file_mode"), [(0o022, 0o755, 0o644), (0o077, 0o700, 0o600), (0o007, 0o770, 0o660)])
+def test_a_folder_is_as_open_as_the_mask_lets(umask: int, folder_mode: int, file_mode: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        with whole_folder(tmp_path / "run") as work:
+            (work / "said").touch(mode=0o600)
+            shared(work)
+        assert mask() == umask
+    finally:
+        os.umask(before)
+    run = tmp_path / "run"
+    assert run.stat().st_mode & 0o777 == folder_mode and (run / "said").stat().st_mode & 0o777 == file_mode
+
+
+def test_where_is_worked_is_beside_whatever_the_path_ends_in() -> None:
+    assert partial_of(Path("runs/w/")) == partial_of(Path("runs/w")) == Path("runs/w.partial")

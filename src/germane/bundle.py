@@ -20,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from . import calibration, encoders, models, policies, times
-from .component import build
+from .component import build, named, section
+from .config import read_toml
 from .data import Columns, Dataset, Rules
 from .encoders import Encoder, ItemContent, Spelling, single_words
 from .errors import ConfigError, GermaneError, RunError
@@ -28,15 +29,16 @@ from .features import FeatureSet
 from .histories import Histories
 from .losses import Objective
 from .models import Model
+from .paths import moved, stands_in
 from .policies import Policy
 from .recommender import Recommender
 from .seal import FORMAT, as_json, check, known, metrics_file, read_json, seal
 from .types import Event
-from .writing import check_place, whole_folder
+from .writing import check_place, shared, whole_folder
 
 __all__ = ["FORMAT", "load", "read_json", "save"]
 
-OWN = ("format", "germane", "created", "config_sha256", "seed", "parameters", "files", "versions")
+OWN = ("format", "germane", "created", "config_sha256", "seed", "place", "parameters", "files", "versions")
 """What ``about.json`` says of the run itself."""
 TOLD = (
     *("data", "seconds", "peak_mb", "peak_mb_of_one", "epochs", "curve"),
@@ -52,6 +54,7 @@ def save(
     *,
     config: str | None = None,
     metrics: list[dict[str, Any]] | None = None,
+    judged: Mapping[str, Any] | None = None,
     per_user: pl.DataFrame | None = None,
     beside: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None = None,
     replace: bool = False,
@@ -59,7 +62,8 @@ def save(
 ) -> Path:
     """Write the run folder beside its place and put it there when whole; whatever fails leaves an older run as it was.
 
-    ``config``: the TOML text it was trained from; absent, one is written from the parts.
+    ``config``: the TOML text it was trained from, its paths as seen from ``run``; absent, one is written from what is known of the training.
+    ``judged``: what the figures of ``metrics`` were judged on and by.
     ``beside``: makes further files of the run, by name, from what ``about.json`` will say.
     ``sign``: a private Ed25519 key, with which ``about.json``, and by its hashes every file but the figures, is signed in ``about.sig``.
     """
@@ -68,15 +72,18 @@ def save(
         raise RunError("this recommender is not trained: there is nothing to save.")
     check_place(target, replace)
     with whole_folder(target) as work:
-        seal(work, _write(recommender, work, config, metrics or [], per_user, beside), sign)
+        said = config if config is not None else _config_of(recommender, target)
+        figures = metrics_file(metrics or [], judged)
+        seal(work, {**_write(recommender, work, said, figures, per_user, beside), "place": str(target.resolve())}, sign)
+        shared(work)
     return target
 
 
 def _write(
     recommender: Recommender,
     folder: Path,
-    config: str | None,
-    metrics: list[dict[str, Any]],
+    config: str,
+    metrics: bytes,
     per_user: pl.DataFrame | None,
     beside: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None,
 ) -> dict[str, Any]:
@@ -84,7 +91,7 @@ def _write(
     dataset = recommender.schema
     assert dataset is not None
     content, held = recommender.content, recommender.catalogue
-    (folder / "config.toml").write_text(config if config is not None else _config_of(recommender), encoding="utf-8")
+    (folder / "config.toml").write_text(config, encoding="utf-8")
     save_file({name: tensor.contiguous().clone() for name, tensor in recommender.model.state().items()}, folder / "model.safetensors")
     tuned = recommender.text.state()
     if tuned:
@@ -102,8 +109,8 @@ def _write(
     _history_frame(recommender.histories).write_parquet(folder / "history.parquet")
     vocabulary = {
         "parts": {
-            "model": {"use": _name(recommender.model, models), **recommender.model.settings()},
-            "text": {"use": _name(recommender.text, encoders), **recommender.text.settings()},
+            "model": section(recommender.model, models),
+            "text": section(recommender.text, encoders),
         },
         "tuned_from": recommender.text.untuned().identity if tuned else None,
         "features": recommender.features.vocabulary(),
@@ -125,10 +132,10 @@ def _write(
         "objective": asdict(recommender.model.objective),
         "calibration": recommender.model.calibration.model_dump(mode="json") if recommender.model.calibration is not None else None,
     }
-    policy = {"use": _name(recommender.policy, policies), "options": recommender.policy.settings()}
+    policy = {"use": named(recommender.policy, policies), "options": recommender.policy.settings()}
     (folder / "vocabulary.json").write_bytes(as_json(vocabulary))
     (folder / "policy.json").write_bytes(as_json(policy))
-    (folder / "metrics.json").write_bytes(metrics_file(metrics))
+    (folder / "metrics.json").write_bytes(metrics)
     (per_user if per_user is not None else pl.DataFrame({"user": pl.Series([], dtype=pl.String)})).write_parquet(folder / "per_user.parquet")
     text = (folder / "config.toml").read_bytes()
     facts = {
@@ -155,14 +162,38 @@ def load(run: str | os.PathLike[str], *, trust: str | os.PathLike[str] | None = 
     too, which who judges anew need not.
     """
     folder = Path(run)
+    for _ in range(2):  # a run that is replaced meanwhile is read once more
+        begun = _about(folder)
+        try:
+            recommender = _loaded(folder, trust, figures)
+        except GermaneError:
+            if _about(folder) == begun:
+                raise
+            continue
+        if _about(folder) == begun:
+            return recommender
+    raise RunError(f"{folder} was replaced while it was read, and once more as it was read again: ask again when that is done.")
+
+
+def _about(folder: Path) -> bytes | None:
+    """By which one run is told from another in its place."""
+    try:
+        return (folder / "about.json").read_bytes()
+    except OSError:
+        return None
+
+
+def _loaded(folder: Path, trust: str | os.PathLike[str] | None, figures: bool) -> Recommender:
     about = check(folder, trust, figures=figures)
     try:
         recommender = _read(folder)
     except GermaneError:
         raise
-    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{folder} cannot be read ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}).") from None
     recommender.facts = {name: said for name, said in about.items() if name not in OWN}
+    sections = read_toml(folder / "config.toml")
+    recommender.sections = moved(sections, stands_in(sections, folder, about), None)
     return recommender
 
 
@@ -252,14 +283,8 @@ def _histories(frame: pl.DataFrame) -> Histories:
     return histories
 
 
-def _config_of(recommender: Recommender) -> str:
-    parts = {"model": (recommender.model, models), "text": (recommender.text, encoders), "policy": (recommender.policy, policies)}
-    sections: dict[str, Any] = {"seed": recommender.seed}
-    sections |= {name: {"use": _name(part, package), **part.settings()} for name, (part, package) in parts.items()}
-    return tomli_w.dumps(sections)
-
-
-def _name(part: object, package: Any) -> str:
-    """The class name where the package exports it, else module:Class."""
-    name = type(part).__name__
-    return name if getattr(package, name, None) is type(part) else f"{type(part).__module__}:{name}"
+def _config_of(recommender: Recommender, run: Path) -> str:
+    """What it was trained by, as far as that is known, and its parts."""
+    parts = {"model": section(recommender.model, models), "text": section(recommender.text, encoders)}
+    sections = {"seed": recommender.seed, **parts, **recommender.sections, "policy": section(recommender.policy, policies)}
+    return tomli_w.dumps(moved(sections, Path(), run))

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from .errors import ConfigError, GermaneError, nearest
 
-__all__ = ["Component", "Faults", "Options", "build", "exported", "faults", "find"]
+__all__ = ["Component", "Faults", "Options", "build", "exported", "faults", "find", "named", "section"]
 
 T = TypeVar("T")
 
@@ -139,6 +139,17 @@ class Faults:
             raise self.found[0]
         if self.found:
             raise ConfigError(list(dict.fromkeys(line for error in self.found for line in str(error).splitlines())))
+
+
+def named(part: object, package: ModuleType) -> str:
+    """What ``use`` calls it: the class name where the package exports it, else module:Class."""
+    kind = type(part)
+    return kind.__name__ if getattr(package, kind.__name__, None) is kind else f"{kind.__module__}:{kind.__name__}"
+
+
+def section(part: Component, package: ModuleType) -> dict[str, Any]:
+    """The TOML section that describes it."""
+    return {"use": named(part, package), **part.settings()}
 
 
 def faults(error: ValidationError, who: str, options: type[BaseModel]) -> list[str]:

@@ -72,6 +72,8 @@ class Recommender:
         """How ``train`` divided the events it was given."""
         self.facts: dict[str, Any] = {}
         """What is known of its training, by the names of ``about.json``."""
+        self.sections: dict[str, Any] = {}
+        """What it was trained and judged by, as a config says it; files by absolute paths."""
         self._lock = threading.RLock()
         self._rng = np.random.default_rng(seed)
 
@@ -182,10 +184,8 @@ class Recommender:
     ) -> list[Slate]:
         _length(n)
         with self._lock:
-            slates: list[Slate] = []
-            for begin in range(0, len(queries), 64):
-                slates += self._answer(queries[begin : begin + 64], n, rng or self._rng, explore, explain, now)
-            return slates
+            parts = [queries[begin : begin + 64] for begin in range(0, len(queries), 64)]
+            return [slate for part in parts for slate in self._answer(part, n, rng or self._rng, explore, explain, now)]
 
     def check(self, query: Query) -> None:
         """Refuse a query that cannot be answered, before anything is: its context and its filter."""
@@ -230,9 +230,8 @@ class Recommender:
     def _allowed(self, query: Query, notes: list[Note]) -> NDArray[np.int64]:
         """Codes that may be shown, ascending."""
         mask = self.catalogue.candidates(query, notes)
-        exclude = query.exclude_seen
-        if exclude is None:
-            exclude = self.exclude_seen if query.candidates is None else False
+        usual = self.exclude_seen if query.candidates is None else False
+        exclude = usual if query.exclude_seen is None else query.exclude_seen
         if exclude is not False:
             if query.history is not None:
                 kinds = None if exclude is True else set(exclude)
@@ -243,13 +242,13 @@ class Recommender:
             mask[[codes[item] for item in seen if item in codes]] = False
         return np.flatnonzero(mask)
 
-    def score(self, pairs: Any, head: str | None = None) -> NDArray[np.float64]:
+    def score(self, pairs: Any, head: str | None = None, told: Callable[[int, int], object] = lambda done, of: None) -> NDArray[np.float64]:
         """What a head says of (user, item) rows of any table, under the config's column names; context columns and the time are read where present.
 
         ``head``: ``click`` (a probability), ``rating``, ``ranking`` (a score) or ``conversion`` (of a click); absent, the first of these it has.
+        ``told`` hears how many rows of how many are done.
         """
-        trained = self.model.objective.heads
-        head = head or self.model.objective.first()
+        trained, head = self.model.objective.heads, head or self.model.objective.first()
         if head != "ranking" and head not in trained:
             raise AbilityError(f"this {type(self.model).__name__} has no {head} head; it was trained for {' and '.join(trained)}.")
         frame = pairs_of(as_table(pairs, "the pairs table"), self._dataset(), self.features.names)
@@ -264,6 +263,7 @@ class Recommender:
                 asked = torch.tensor([[c if c is not None else 0] for c in codes])
                 scores = self.model.predict(self.batch(queries), asked, head)[:, 0].double().numpy()
                 out[begin : begin + len(rows)] = np.where([c is not None for c in codes], scores, np.nan)
+                told(begin + len(rows), frame.height)
         return out
 
     def similar(self, item: str, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:

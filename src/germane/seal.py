@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from . import signing
 from .errors import RunError
 from .writing import folder_of, whole_folder
 
-__all__ = ["FORMAT", "about_of", "as_json", "check", "known", "metrics_file", "read_json", "rewrite", "seal"]
+__all__ = ["FORMAT", "about_of", "as_json", "check", "known", "metrics_file", "plain", "read_json", "rewrite", "seal"]
 
 FORMAT = 1
 ABOUT, SIGNATURE = "about.json", "about.sig"
@@ -28,7 +29,7 @@ NEEDED = {
 
 def seal(folder: Path, facts: Mapping[str, Any], key: str | os.PathLike[str] | None = None) -> None:
     """Write ``about.json``: ``facts`` and the hashes of all that lies there; with a private ``key`` also its signature."""
-    about = {**facts, "files": {path.relative_to(folder).as_posix(): _hash(path) for path in _files(folder)}}
+    about = {**plain(facts), "files": {path.relative_to(folder).as_posix(): _hash(path) for path in _files(folder)}}
     (folder / ABOUT).write_bytes(as_json(about))
     if key is not None:
         (folder / SIGNATURE).write_text(signing.sign(_signed(about), Path(key)) + "\n", encoding="ascii")
@@ -91,13 +92,45 @@ def about_of(folder: Path) -> dict[str, Any]:
     return known(read_json(folder, ABOUT))
 
 
-def metrics_file(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """``metrics.json``."""
-    return as_json({"format": FORMAT, "rows": list(rows)})
+def metrics_file(rows: Sequence[Mapping[str, Any]], judged: Mapping[str, Any] | None = None) -> bytes:
+    """``metrics.json``. ``judged``: what the rows were judged on and by, where that is known."""
+    return as_json({"format": FORMAT, **({} if judged is None else {"judged": dict(judged)}), "rows": list(rows)})
 
 
 def as_json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, indent=1).encode()
+    """JSON that every reader takes: infinity and what is no number are refused, since it has no words for them."""
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode()
+    except ValueError:
+        where = next(_not_finite(value, ""), "a value")
+        raise RunError(
+            f"{where} is no finite number, so it cannot be saved: is a number in the data absurdly large? Mend it there, or leave its column out."
+        ) from None
+
+
+def _not_finite(value: Any, place: str) -> Iterator[str]:
+    """Where in it there are numbers that JSON does not know."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _not_finite(inner, f"{place}.{name}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _not_finite(inner, f"{place}[{number}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{place} = {value}"
+
+
+def plain(value: Any) -> Any:
+    """What JSON has no number for is null.
+
+    >>> plain({"loss": float("nan"), "losses": {"click": 0.5}})
+    {'loss': None, 'losses': {'click': 0.5}}
+    """
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def known(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .errors import GermaneError, RunError
 
-__all__ = ["GOES_ON", "check_place", "folder_of", "put", "refusal", "synced", "whole_folder", "writing"]
+__all__ = ["GOES_ON", "check_place", "folder_of", "mask", "partial_of", "put", "refusal", "shared", "synced", "whole_folder", "writing"]
 
 GOES_ON = "what was kept before, and any older run, is whole: make room, and the same command with --resume goes on"
 """Where a training cannot write."""
@@ -65,6 +65,12 @@ def check_place(target: Path, replace: bool) -> None:
         raise RunError(f"{target} is a file: choose another place for the folder.")
     if target.exists() and any(target.iterdir()) and not any((target / name).exists() for name in MARKS):
         raise RunError(f"{target} holds something else than a run, which --replace does not delete: choose another folder.")
+    _check_writable(target)
+
+
+def partial_of(target: Path) -> Path:
+    """The folder that is worked in until ``target`` is whole."""
+    return target.parent / f"{target.name}.partial"
 
 
 def folder_of(run: str | os.PathLike[str]) -> Path:
@@ -80,12 +86,17 @@ def folder_of(run: str | os.PathLike[str]) -> Path:
 
 @contextlib.contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """An empty folder that takes the place of ``target`` when the block ends well; else nothing is left of it, and what stood there stays."""
+    """An empty folder that takes the place of ``target`` when the block ends well; else nothing is left of it, and what stood there stays.
+
+    It is read by whom the system's mask (umask) lets; one that is only to be read is not replaced.
+    """
+    _check_writable(target)
     stays = f"what stood at {target} is whole: " if target.exists() else ""
     place = target.resolve() if target.is_symlink() else target
     with writing(target, f"{stays}make room or mend that, or choose another folder"):
         place.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+        work.chmod(0o777 & ~mask())  # a temporary folder is private, a run is not
         try:
             yield work
             put(work, place)
@@ -117,6 +128,21 @@ def put(work: Path, target: Path) -> None:
         synced(target.parent)
 
 
+def shared(folder: Path) -> None:
+    """Let its files be read by whom the system's mask lets, whatever wrote them: safetensors makes them private."""
+    allowed = 0o666 & ~mask()
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o777 | allowed)
+
+
+def mask() -> int:
+    """What new files are not allowed."""
+    found = os.umask(0)
+    os.umask(found)
+    return found
+
+
 def synced(path: Path) -> None:
     """What was written is on disk; folders too, where the system can."""
     if os.name != "posix" or path.is_symlink():
@@ -126,6 +152,15 @@ def synced(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _check_writable(target: Path) -> None:
+    """Refuse to replace a folder that is only to be read, by anyone: it could be moved away, but not deleted."""
+    if not target.is_dir():
+        return
+    for folder in (target, *(path for path in target.rglob("*") if path.is_dir())):
+        if not folder.stat().st_mode & 0o222 or not os.access(folder, os.W_OK):
+            raise RunError(f"{folder} is only to be read, so nothing is changed in it: make it writable (chmod u+w), or copy the run and take that.")
 
 
 def _exchanged(one: Path, other: Path) -> bool:

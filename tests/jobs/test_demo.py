@@ -9,11 +9,12 @@ import pytest
 
 from germane import Query, load
 from germane.bundle import read_json
+from germane.config import Config
 from germane.data import Dataset
 from germane.data.sources import MovieLens100K
 from germane.errors import ConfigError, RunError
 from germane.jobs import demo as job
-from germane.jobs.run import evaluate_run
+from germane.jobs.run import evaluate_run, train_run
 from germane.testing.model_contract import small_shop
 
 HASHED = {"use": "HashedText", "width": 32}
@@ -88,7 +89,18 @@ def test_all_its_configs_can_be_changed(tmp_path: Path) -> None:
         job.demo(tmp_path / "other", sets=["data.events=mine.csv"])
 
 
-def test_a_folder_that_is_no_run_is_kept(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small")
+def test_only_an_earlier_demo_is_replaced(tmp_path: Path) -> None:
+    """Also one that was interrupted after its first run; no other run, and no other folder."""
     (tmp_path / "mine").mkdir()
-    with pytest.raises(RunError, match="is no run"):
-        job.demo(tmp_path / "mine")
+    sections = {**job.films("by-time"), "text": HASHED}
+    runs = {
+        name: train_run(Config.of({**sections, **more}, tmp_path), tmp_path / name)[0] for name, more in (("begun", {}), ("shop", {"evaluation": {}}))
+    }
+    for folder in (tmp_path / "mine", runs["shop"]):
+        before = sorted(path.name for path in folder.iterdir())
+        with pytest.raises(RunError, match="holds no demo, which is all that a demo replaces"):
+            job.demo(folder, text=HASHED)
+        assert sorted(path.name for path in folder.iterdir()) == before
+    job.demo(runs["begun"], text=HASHED, quiet=True, say=lambda text: None)
+    assert (runs["begun"] / "world").is_dir()

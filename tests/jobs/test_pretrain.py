@@ -213,7 +213,8 @@ def test_broken_weights(shop: Path, tiny_bert: Path, tmp_path: Path) -> None:
         pretrain(config(shop, folder), tmp_path / "model")
     (folder / "model.safetensors").write_bytes(b"short")
     with pytest.raises(ConfigError, match="cannot be loaded"):
-        pretrain(config(shop, folder), tmp_path / "model", replace=True)
+        pretrain(config(shop, folder), tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["broken"]  # what is mended finds its place free
 
 
 def test_other_encoders_have_nothing_to_pretrain(shop: Path, tmp_path: Path) -> None:

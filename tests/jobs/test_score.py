@@ -34,3 +34,12 @@ def test_pairs_that_cannot_be_scored(run: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="rename it"):
         score_file(run, tmp_path / "r.csv", tmp_path / "s.csv")
     assert not (tmp_path / "s.csv").exists()
+
+
+def test_lists_are_written_where_the_form_has_cells_for_them(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"user": "u1", "item": "i1", "tags": ["a", "b"]}\n')
+    with pytest.raises(ConfigError, match=r"s\.csv: column 'tags' holds List\(String\), for which \.csv has no cells: write \.jsonl or \.parquet"):
+        score_file(run, tmp_path / "p.jsonl", tmp_path / "s.csv")
+    heard: list[tuple[int, int]] = []
+    score_file(run, tmp_path / "p.jsonl", tmp_path / "s.parquet", told=lambda done, of: heard.append((done, of)))
+    assert pl.read_parquet(tmp_path / "s.parquet")["tags"].to_list() == [["a", "b"]] and heard == [(1, 1)]

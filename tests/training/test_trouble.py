@@ -127,7 +127,7 @@ def test_nothing_whole_is_to_be_begun_anew(troubled: type[Troubled], monkeypatch
     monkeypatch.setattr(Troubled, "last", 1)
     monkeypatch.setattr(Troubled, "trouble", not_a_number)
     dataset = small_shop()
-    for checkpoint, said in ((tmp_path, "No epoch was whole yet: begin anew with --replace."), (None, "or look for huge values in the data.")):
+    for checkpoint, said in ((tmp_path, "No epoch was whole yet, so nothing is kept: begin anew."), (None, "or look for huge values in the data.")):
         monkeypatch.setattr(Troubled, "losses", 0)
         with pytest.raises(TrainingError) as told:
             fit(

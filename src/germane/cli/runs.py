@@ -22,12 +22,15 @@ def evaluate(
     ] = None,
     trust: Trust = None,
     sets: Sets = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Judge RUN again and rewrite its metrics.json."""
     from ..jobs.run import evaluate_run
+    from ..jobs.show import bar
 
-    judged = evaluate_run(run, config=config, split=split, sets=sets or (), reliability=reliability, trust=trust)
+    with bar("judging", quiet or as_json) as told:
+        judged = evaluate_run(run, config=config, split=split, sets=sets or (), reliability=reliability, trust=trust, told=told)
     say(judged.rows if as_json else None, str(judged) if reliability is None else f"{judged}\n{reliability}")
 
 
@@ -38,12 +41,15 @@ def soup(
     greedy: Annotated[bool, typer.Option("--greedy", help="Only those that do not make the validation figure worse.")] = False,
     replace: Replace = False,
     sets: Sets = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Average the weights of several runs into one, judged beside them."""
+    from ..jobs.show import bar
     from ..jobs.soup import soup as cook
 
-    folder, judged = cook(runs, out, greedy=greedy, replace=replace, sets=sets or ())
+    with bar("judging", quiet or as_json) as told:
+        folder, judged = cook(runs, out, greedy=greedy, replace=replace, sets=sets or (), told=told)
     say(judged.rows if as_json else None, f"{judged}\n{folder}")
 
 
@@ -110,12 +116,15 @@ def score(
     head: Annotated[str | None, typer.Option(help="click, rating, ranking or conversion; absent: the first of them that the model has.")] = None,
     trust: Trust = None,
     sets: Sets = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Append a score to every row of PAIRS."""
     from ..jobs.score import score_file
+    from ..jobs.show import bar
 
-    rows, missing = score_file(run, pairs, out, head=head, sets=sets or (), trust=trust)
+    with bar("scoring", quiet or as_json) as told:
+        rows, missing = score_file(run, pairs, out, head=head, sets=sets or (), trust=trust, told=told)
     lacking = f"; {missing:,} without a score, as their items are not in the catalogue" if missing else ""
     say({"rows": rows, "without_score": missing, "out": str(out)} if as_json else None, f"{rows:,} rows in {out}{lacking}")
 

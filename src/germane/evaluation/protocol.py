@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,11 +21,17 @@ __all__ = ["judge_cases", "left_out"]
 BATCH = 128
 
 
-def judge_cases(model: Model, cases: Cases, options: EvaluationOptions, among: NDArray[np.bool_] | None = None) -> pl.DataFrame:
+def judge_cases(
+    model: Model,
+    cases: Cases,
+    options: EvaluationOptions,
+    among: NDArray[np.bool_] | None = None,
+    told: Callable[[int, int], object] = lambda done, of: None,
+) -> pl.DataFrame:
     """One row a case: user, item, rank of the target (from 1), each figure. Ties count against the target.
 
     ``among`` [items]: lists hold these alone, and only cases whose target is one of them are judged. Cases whose target is excluded because its
-    user took it before are left out. Cost: cases × catalogue.
+    user took it before are left out. Cost: cases × catalogue. ``told`` hears how many cases of how many are done.
     """
     cases = cases.only(cases.table.positive[cases.rows])
     if among is not None:
@@ -54,6 +61,7 @@ def judge_cases(model: Model, cases: Cases, options: EvaluationOptions, among: N
             top = np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10]
             taken += np.bincount(top.ravel(), minlength=len(taken))
             out.append(np.stack([rows, cases.table.users[rows], targets, ranks], axis=1)[~lost])
+            told(begin + len(rows), len(cases.rows))
     ranks_of = np.concatenate(out) if out else np.zeros((0, 4), dtype=np.int64)
     frame = pl.DataFrame(ranks_of, schema=dict.fromkeys(("row", "user", "item", "rank"), pl.Int64))
     rank = frame["rank"].to_numpy().astype(float)

@@ -16,6 +16,7 @@ from ..errors import ConfigError, RunError
 from ..search_space import put
 from ..training import Progress, check_alone
 from ..types import Note
+from ..writing import partial_of
 from .check import duration
 from .guess import Guess, guess
 from .init import read_tables
@@ -23,6 +24,7 @@ from .recipe import recipe
 from .run import train_run
 from .search import Found, search
 from .search.space import searchable
+from .search.written import hanging_on_epochs
 from .train import Judged
 
 __all__ = ["Made", "auto"]
@@ -70,7 +72,8 @@ def auto(
     guessed, why the recipe is what it is, and how many trials have ended. Nothing is left beside ``run``, whatever happens.
     """
     check_alone("germane auto")
-    began, target, partial = time.time(), Path(run), Path(f"{run}.partial")
+    began, target = time.time(), Path(run)
+    partial = partial_of(target)
     if target.exists() and not replacing:
         raise RunError(f"{target} exists: choose another folder, or add --replace.")
     if partial.exists():
@@ -119,7 +122,7 @@ def _final(sections: dict[str, Any], best: Found, why: Sequence[str]) -> Config:
     for key, value in best.best.options.items():
         if value is not None:
             put(final, key, value)
-    if best.best.epochs and Config.of(final, Path()).training.schedule == "constant":
+    if best.best.epochs and not hanging_on_epochs(Config.of(final, Path())):
         put(final, "training.epochs", best.best.epochs)
     count = sum(one.counts for one in best.attempts)
     told = f"{count} settings were tried on validation: {best.metric} {best.best.validation:.4g} with what stands here"

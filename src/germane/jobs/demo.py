@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bundle import read_json
-from ..config import Config, apply
+from ..config import Config, apply, read_toml
 from ..errors import ConfigError, RunError
 from ..seal import metrics_file, rewrite
 from ..worlds import MomentWorld
@@ -59,8 +59,8 @@ def demo(
     An earlier demo in the same place is replaced.
     """
     target = Path(run)
-    if target.exists() and not (target / "about.json").exists():
-        raise RunError(f"{target} exists and is no run: choose another folder with -o.")
+    if target.exists() and not _is_demo(target):
+        raise RunError(f"{target} exists and holds no demo, which is all that a demo replaces: choose another folder with -o.")
     said = {"text": dict(text)} if text is not None else {}
     for change in sets:
         _check_change(change)
@@ -78,7 +78,7 @@ def demo(
     with tempfile.TemporaryDirectory() as scratch:
         for row in _trained(changed(films_kept_out()), Path(scratch) / "run", "films kept out of training", quiet, say):
             rows.append({**row, "variant": "films kept out"})
-    rewrite(target, {"metrics.json": metrics_file(rows)})
+    rewrite(target, {"metrics.json": metrics_file(rows, read_json(target, "metrics.json").get("judged"))})
     say(table(rows))
     say("Seen films are left out of lists; where events are tied in time, the order of the file decides.\n")
     world = MomentWorld(**WORLD)
@@ -90,6 +90,17 @@ def demo(
     say(_best(world, sections, target, worldly))
     say(_kept(worldly))
     return rows + worldly
+
+
+def _is_demo(folder: Path) -> bool:
+    """Whether a demo was made there, or begun: by what ``--set`` cannot change in it."""
+    if (folder / "about.json").exists() and (folder / "world-tables").is_dir():
+        return True
+    try:
+        said, own = read_toml(folder / "config.toml"), films("by-time")
+    except ConfigError:
+        return False
+    return all(said.get(name) == own[name] for name in ("data", "split", "evaluation"))
 
 
 def _check_change(change: str) -> None:

@@ -10,8 +10,8 @@ from typing import IO, Any
 
 from accelerate.tracking import GeneralTracker
 
+from ..seal import plain
 from ..writing import GOES_ON, writing
-from .output import plain
 
 __all__ = ["JsonLines", "keep_before"]
 

@@ -9,18 +9,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from .. import policies
-from ..bundle import load
-from ..component import build, faults
+from ..bundle import load, read_json
+from ..component import build, faults, section
 from ..config import apply, read_toml
 from ..data.format import Format
 from ..data.readers import read_files
 from ..data.tables import Table
 from ..errors import ConfigError
 from ..evaluation import EvaluationOptions
+from ..paths import moved, stands_in
 from ..policies import Policy
 from ..recommender import Recommender
 
-__all__ = ["apply_to_run", "open_run", "read_brought"]
+__all__ = ["apply_to_run", "open_run", "read_brought", "sections_of"]
 
 CHANGEABLE = ("policy", "evaluation")
 """Sections that can be set on a trained run."""
@@ -46,9 +47,18 @@ def apply_to_run(sections: dict[str, Any], change: str) -> None:
     if change.partition("=")[0].partition(".")[0].strip() not in CHANGEABLE:
         raise ConfigError(f"--set {change!r}: on a trained run only policy and evaluation can be changed, such as policy.epsilon=0.1.")
     apply(sections, change)
-    for name, section in sections.items():
-        if name in CHANGEABLE and not isinstance(section, dict):
+    for name, said in sections.items():
+        if name in CHANGEABLE and not isinstance(said, dict):
             raise ConfigError(f"--set {change!r}: {name} is a section; write {name}.key=value.")
+
+
+def sections_of(run: Path, sets: Sequence[str] = ()) -> dict[str, Any]:
+    """What a run was trained and judged by, with what ``sets`` say; files by absolute paths."""
+    sections = read_toml(run / "config.toml")
+    sections = moved(sections, stands_in(sections, run, read_json(run, "about.json")), None)
+    for change in sets:
+        apply_to_run(sections, change)
+    return sections
 
 
 def _change(recommender: Recommender, sets: Sequence[str]) -> None:
@@ -66,9 +76,7 @@ def _change(recommender: Recommender, sets: Sequence[str]) -> None:
         recommender.exclude_seen = options.exclude_seen
 
 
-def _policy(policy: Policy, section: dict[str, Any]) -> Policy:
+def _policy(policy: Policy, changed: dict[str, Any]) -> Policy:
     """The policy with options changed; ``policy.use`` begins anew from the defaults of the class it names."""
-    kind = type(policy)
-    name = kind.__name__ if getattr(policies, kind.__name__, None) is kind else f"{kind.__module__}:{kind.__name__}"
-    made: Policy = build(section if "use" in section else {"use": name, **policy.settings(), **section}, policies, Policy, "[policy]")
+    made: Policy = build(changed if "use" in changed else {**section(policy, policies), **changed}, policies, Policy, "[policy]")
     return made

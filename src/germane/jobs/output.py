@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import polars as pl
 
 from ..errors import ConfigError, nearest
 from ..types import Slate
 from ..wire import slate_to_line
-from ..writing import refusal
+from ..writing import mask, refusal
 
-__all__ = ["FORMS", "form_of", "plain", "whole", "write_frame", "write_slates", "write_text"]
+__all__ = ["FORMS", "check_fits", "form_of", "whole", "write_frame", "write_slates", "write_text"]
 
 FORMS = (".jsonl", ".csv", ".tsv", ".parquet")
 
@@ -47,6 +46,15 @@ def form_of(path: str | Path) -> str:
     return form
 
 
+def check_fits(frame: pl.DataFrame, path: str | Path) -> None:
+    """Refuse columns that the file's form has no cells for; called before the work begins."""
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()] if form_of(path) in (".csv", ".tsv") else []
+    if nested:
+        raise ConfigError(
+            f"{path}: column {nested[0]!r} holds {frame.schema[nested[0]]}, for which {form_of(path)} has no cells: write .jsonl or .parquet."
+        )
+
+
 @contextmanager
 def whole(path: str | Path) -> Iterator[IO[bytes]]:
     """A file that takes its place when the block ends well; else nothing is left, and what stood there stays."""
@@ -62,7 +70,7 @@ def whole(path: str | Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        new.chmod(0o666 & ~_mask())  # a temporary file is private, a result is not
+        new.chmod(0o666 & ~mask())  # a temporary file is private, a result is not
         os.replace(new, target)
     except Exception as error:
         said = refusal(error)
@@ -81,6 +89,7 @@ def write_text(text: str, path: str | Path) -> None:
 def write_frame(frame: pl.DataFrame, path: str | Path) -> None:
     """In the form that the name asks for."""
     form = form_of(path)
+    check_fits(frame, path)
     writers: dict[str, Callable[[IO[bytes]], object]] = {
         ".jsonl": lambda file: frame.write_ndjson(file),
         ".csv": lambda file: frame.write_csv(file),
@@ -113,27 +122,8 @@ def write_slates(slates: Iterable[Slate], path: str | Path) -> int:
     return count
 
 
-def plain(value: Any) -> Any:
-    """What JSON has no number for is null.
-
-    >>> plain({"loss": float("nan"), "losses": {"click": 0.5}})
-    {'loss': None, 'losses': {'click': 0.5}}
-    """
-    if isinstance(value, Mapping):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _rows(slates: list[Slate]) -> pl.DataFrame:
     rows = [
         (slate.recommendation_id, slate.user, shown.position, shown.item, shown.score, shown.propensity) for slate in slates for shown in slate.items
     ]
     return pl.DataFrame(rows, schema=PLACES, orient="row")
-
-
-def _mask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -24,9 +24,10 @@ from ..errors import AbilityError, ConfigError, RunError, TrainingError
 from ..training import Progress, Told, check_alone, choose_device
 from ..training.pretraining import Contrast, GuessWords, PairedTexts, PretrainingOptions, pretrain_model
 from ..training.pretraining.options import Objective
-from ..writing import GOES_ON, check_place, put, writing
+from ..writing import GOES_ON, check_place, partial_of, put, shared, writing
 from .following import following
 from .memory import peak_mb
+from .resuming import gone_unless_kept
 from .trackers import check_tracking
 from .unlabelled import paired_texts, texts_of
 
@@ -89,7 +90,8 @@ def pretrain(
     the loss stops being a number, the best weights until then lie in ``OUT.partial/last-good``.
     """
     check_alone("germane pretrain")
-    target, work = Path(out), Path(f"{out}.partial")
+    target = Path(out)
+    work = partial_of(target)
     check_place(target, replace)
     if work.exists() and not (resume or replace):
         raise RunError(f"{work} is left from an interrupted pretraining: add --resume to go on, or --replace to begin anew.")
@@ -99,26 +101,27 @@ def pretrain(
     job = _job(read)
     with writing(work, GOES_ON):
         _begin(work, job.stamp(), resume)
-    task, checkpoint = job.task(), work / "checkpoint"
-    head_steps = None
-    if isinstance(task, GuessWords):
-        began = (checkpoint / "progress.json").exists()  # the head was fitted then, and is among what was kept
-        head_steps = (job.options.head_steps if task.model.own() else 0) if began else task.fit_head(progress)
-    try:
-        with following(read, work, target) as follow:
+    with gone_unless_kept(work):
+        task, checkpoint = job.task(), work / "checkpoint"
+        head_steps = None
+        if isinstance(task, GuessWords):
+            began = (checkpoint / "progress.json").exists()  # the head was fitted then, and is among what was kept
+            head_steps = (job.options.head_steps if task.model.own() else 0) if began else task.fit_head(progress)
+        try:
+            with following(read, work, target) as follow:
 
-            def heard(told: Told) -> None:
-                follow(told)
-                if progress is not None:
-                    progress(told)
+                def heard(told: Told) -> None:
+                    follow(told)
+                    if progress is not None:
+                        progress(told)
 
-            trained = pretrain_model(task, job.objective, job.options, seed=job.seed, checkpoint=checkpoint, progress=heard)
-    except TrainingError as error:
-        if not (checkpoint / "progress.json").exists():
-            raise
-        with writing(work / "last-good", GOES_ON):
-            task.save(work / "last-good")
-        raise TrainingError(f"{str(error).rstrip('.')}. The best weights until then lie in {work / 'last-good'}.") from None
+                trained = pretrain_model(task, job.objective, job.options, seed=job.seed, checkpoint=checkpoint, progress=heard)
+        except TrainingError as error:
+            if not (checkpoint / "progress.json").exists():
+                raise
+            with writing(work / "last-good", GOES_ON):
+                task.save(work / "last-good")
+            raise TrainingError(f"{str(error).rstrip('.')}. The best weights until then lie in {work / 'last-good'}.") from None
     words = isinstance(task, GuessWords)
     told = {
         "objective": job.objective,
@@ -143,6 +146,7 @@ def pretrain(
         (made / "pretraining.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         for name, content in follow.files().items():
             (made / name).write_bytes(content)
+        shared(made)
         put(made, target)
     shutil.rmtree(work, ignore_errors=True)
     return target, told

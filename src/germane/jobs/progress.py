@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 from ..training import Progress, Told
 from .pace import Pace
 
-__all__ = ["training_bar"]
+__all__ = ["Stages", "training_bar"]
+
+Bar = Callable[[int, int], object]
+"""Hears how much of how much is done."""
+
+
+class Stages:
+    """So many pieces of work on one bar, a like stretch each.
+
+    >>> stages = Stages(lambda done, of: print(f"{done / of:.0%}"), 2)
+    >>> first, second = stages.next(), stages.next()
+    >>> first(1, 2), second(2, 2)
+    25%
+    100%
+    (None, None)
+    """
+
+    PARTS = 1000
+
+    def __init__(self, bar: Bar | None, count: int) -> None:
+        self.bar, self.count, self.begun = bar, count, 0
+
+    def next(self) -> Bar:
+        """For the next of them."""
+        before, self.begun = self.begun * self.PARTS, self.begun + 1
+
+        def told(done: int, of: int) -> None:
+            if self.bar is not None:
+                self.bar(before + self.PARTS * done // max(1, of), self.count * self.PARTS)
+
+        return told
 
 
 @contextmanager
@@ -24,7 +54,7 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress as Live
 
     columns = (
         TextColumn(what, markup=False),
@@ -34,7 +64,7 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}", markup=False),
     )
-    bar = Bar(*columns, console=Console(stderr=True))
+    bar = Live(*columns, console=Console(stderr=True))
     pace = Pace()
     figure = ""
 

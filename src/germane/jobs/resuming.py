@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tomllib
@@ -9,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
+from ..errors import GermaneError, RunError
 from ..training import Stopped
 from ..types import Note
 
-__all__ = ["begin", "changes", "how_to_go_on"]
+__all__ = ["begin", "changes", "gone_unless_kept", "how_to_go_on"]
 
 FREE = {
     "training": ("learning_rate", "clip", "batch", "accumulate", "negatives", "checkpointing"),
@@ -51,13 +52,25 @@ def changes(work: Path) -> list[Note]:
     return [Note("resumed", line.removeprefix("# ")) for line in lines if line.startswith(CHANGED)]
 
 
+@contextlib.contextmanager
+def gone_unless_kept(work: Path) -> Iterator[None]:
+    """Where the user has something to mend before any epoch was whole, ``work`` goes: the mended command finds its place free. Where the system
+    does not let it be written (``RunError``), the same command goes on there."""
+    try:
+        yield
+    except GermaneError as error:
+        if not isinstance(error, RunError) and not any((work / "checkpoint").rglob("progress.json")):
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
 def how_to_go_on(stop: Stopped, checkpoint: Path | None) -> str:
     """What stopped a training, where its last good state lies, and what to do; of a training without checkpoints the first alone."""
     if checkpoint is None:
         return str(stop)
     kept = _kept(checkpoint)
     if not kept:
-        return f"{stop} No epoch was whole yet: begin anew with --replace."
+        return f"{stop} No epoch was whole yet, so nothing is kept: begin anew."
     return f"{stop} The state after epoch {kept} is kept in {checkpoint}: the same command with --resume {stop.change} goes on from there."
 
 

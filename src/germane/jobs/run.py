@@ -5,33 +5,36 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..bundle import load, save
 from ..config import Config, read_toml
 from ..data import Dataset, Split
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, RunError, nearest
 from ..evaluation import EvaluationOptions, labels_at, paired
+from ..paths import moved
 from ..recommender import Recommender
 from ..seal import about_of, metrics_file, rewrite
 from ..signing import check_signing_key
 from ..training import Processes, Progress, Told
 from ..types import Note
-from ..writing import GOES_ON, check_place, writing
+from ..writing import GOES_ON, check_place, partial_of, writing
 from .beside import OF_ROWS, as_parquet, beside, per_user
 from .facts import Took
 from .fitting import first_alone
 from .following import check_projector, following
+from .ground import as_trained, coded_as, ground_of
 from .notes import notes_of
-from .opening import apply_to_run
+from .opening import sections_of
+from .progress import Stages
 from .reliability import check_labels, check_reliability, shown, write_reliability
-from .resuming import begin, changes
+from .resuming import begin, changes, gone_unless_kept
 from .trackers import check_tracking
 from .train import NOTHING_JUDGED, Judged, fit, judge, without_context
 
-__all__ = ["evaluate_run", "train_run"]
+__all__ = ["as_seen_from", "evaluate_run", "train_run"]
 
 
 def train_run(
@@ -51,7 +54,8 @@ def train_run(
     ``sign``: a private key that signs the run, see ``save``. In several processes (torchrun, accelerate launch, Ray Train) all train; the first one
     alone writes, judges and tells ``progress`` and ``noted``, and the others come back without rows once the run is whole.
     """
-    target, work = Path(run), Path(f"{run}.partial")
+    target = Path(run)
+    work = partial_of(target)
     read = config if isinstance(config, Config) else Config.read(config, sets)
     processes = Processes.joined(read.training.device)
     if processes.first:
@@ -74,7 +78,7 @@ def train_run(
         for note in notes:
             noted(note)
 
-    with following(read, work, target, processes.first) as follow:
+    with gone_unless_kept(work) if processes.first else nullcontext(), following(read, work, target, processes.first) as follow:
 
         def heard(told: Told) -> None:
             follow(told)
@@ -89,6 +93,7 @@ def train_run(
         part = "test" if len(split.test) else "validation"
         judging = judge if processes.first else _not_judged
         judged = _judge(recommender, dataset, split, read, part, progress, judging, otherwise="validation")
+        judged.ground = ground_of(dataset, read.split, read.evaluation)
         if "ranker" in facts:
             judged.notes = (str(facts["ranker"]),)
         recommender.remember(dataset)
@@ -102,8 +107,9 @@ def train_run(
         save(
             recommender,
             target,
-            config=read.dump(),
+            config=as_seen_from(target, read).dump(),
             metrics=judged.rows,
+            judged=judged.ground,
             per_user=per_user(dataset, judged),
             beside=lambda facts: {**beside(facts, dataset, judged, read.sections), **follow.files()},
             replace=replace,
@@ -114,6 +120,11 @@ def train_run(
     shutil.rmtree(work, ignore_errors=True)
     processes.wait()
     return target, judged
+
+
+def as_seen_from(run: Path, config: Config) -> Config:
+    """The config with paths that are relative to the run folder."""
+    return replace(config, sections=moved(config.sections, config.base, run))
 
 
 def _check_work(work: Path, replace: bool, resume: bool) -> None:
@@ -134,15 +145,18 @@ def _judge(
     part: str,
     progress: Progress | None = None,
     judge: Callable[..., Judged] = judge,
+    told: Callable[[int, int], object] | None = None,
     *,
     otherwise: str = "",
 ) -> Judged:
-    """Rows of the run, its baselines and its variants, with a paired test of the run against each. ``otherwise``: the part that is judged where
-    nothing of ``part`` can be, since its users took each of its items before."""
+    """Rows of the run, its baselines and its variants, with a paired test of the run against each. ``told`` hears how much of it is judged;
+    ``otherwise``: the part that is judged where nothing of ``part`` can be, since its users took each of its items before."""
     if not len(getattr(split, part)):
         return Judged([], NOTHING_JUDGED)
     options = config.evaluation
-    ours = judge(recommender, dataset, split, options, part=part)
+    alone = first_alone(recommender)
+    stages = Stages(told, 1 + len(config.baselines) + (alone is not recommender) + len(options.variants))
+    ours = judge(recommender, dataset, split, options, part=part, told=stages.next())
     if not ours.rows and otherwise and len(getattr(split, otherwise)):
         part = otherwise
         ours = judge(recommender, dataset, split, options, part=part)
@@ -154,18 +168,18 @@ def _judge(
         fit(rival, dataset, split, config.training.suited(baseline), evaluation=options, progress=progress)
         name = type(baseline).__name__
         name = repr(baseline) if name in rivals else name
-        rivals[name] = judge(rival, dataset, split, options, part=part, name=name)
-    alone = first_alone(recommender)
+        rivals[name] = judge(rival, dataset, split, options, part=part, name=name, told=stages.next())
     if alone is not recommender:
-        rivals["without ranker"] = judge(alone, dataset, split, options, part=part, variant="without ranker")
+        rivals["without ranker"] = judge(alone, dataset, split, options, part=part, variant="without ranker", told=stages.next())
     for variant in options.variants:
+        heard = stages.next()
         if variant == "without context":
             blind = without_context(recommender)
             if blind is not None:
                 fit(blind, dataset, split, config.training, evaluation=options, progress=progress)
-                rivals[variant] = judge(blind, dataset, split, options, part=part, variant=variant)
+                rivals[variant] = judge(blind, dataset, split, options, part=part, variant=variant, told=heard)
         else:
-            rivals[variant] = judge(recommender, dataset, split, options, part=part, variant=variant)
+            rivals[variant] = judge(recommender, dataset, split, options, part=part, variant=variant, told=heard)
     for row in ours.rows:
         if row["segment"] == "all":
             row["p_against"] = {name: _p(ours, rival, options, config.seed) for name, rival in rivals.items() if rival.rows}
@@ -187,12 +201,14 @@ def evaluate_run(
     sets: Sequence[str] = (),
     reliability: str | Path | None = None,
     trust: str | Path | None = None,
+    told: Callable[[int, int], object] | None = None,
 ) -> Judged:
     """Judge a saved run on the held-out part of its own data, or of another config's, and rewrite what the run says of
     its figures.
 
-    ``trust``: a public key that has to have signed it. ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``,
-    ``.png`` or ``.json``.
+    ``config``: gives ``[data]`` and ``[split]``; all else is the run's own. ``sets``: changes of its policy and its evaluation. ``trust``: a public
+    key that has to have signed it. ``reliability``: a file for the reliability diagram of the click head on that part, ``.svg``, ``.png`` or
+    ``.json``. ``told`` hears how much of it is done.
     """
     folder = Path(run)
     if split not in ("test", "validation"):
@@ -200,18 +216,19 @@ def evaluate_run(
     recommender = load(folder, trust=trust, figures=False)
     if reliability is not None:
         check_reliability(reliability, recommender)
-    about = about_of(folder)
-    read = Config.read(config, sets) if config else Config.of(_sections(folder, sets), Path(about.get("data", {}).get("folder") or "."))
-    dataset = read.dataset()
-    if list(dataset.items["id"])[: recommender.content.n_items] != list(recommender.catalogue.items["id"])[: dataset.n_items]:
-        raise RunError(f"{folder} was trained on another catalogue than this config reads: evaluate needs the same items in the same order.")
+    about, read = about_of(folder), _asked(folder, recommender, config, sets)
+    found = read.dataset()
+    dataset = coded_as(recommender, found)
     recommender.text.on(read.training.device)
     parts = read.split.divide(dataset)
     if reliability is not None:
         check_labels(labels_at(dataset, getattr(parts, split)), split)
-    judged = _judge(recommender, dataset, parts, read, split)
-    figures = {"metrics.json": metrics_file(judged.rows), "per_user.parquet": as_parquet(per_user(dataset, judged))}
-    rewrite(folder, {**figures, **beside(about, dataset, judged, _sections(folder, ()))})
+    judged = _judge(recommender, dataset, parts, read, split, told=told)
+    judged.ground = ground_of(found, read.split, read.evaluation)
+    if judged.ground["data"] != (about.get("data") or {}).get("fingerprint"):
+        judged.notes += ("judged on other data than it was trained on, or on these as they are now: their fingerprints differ.",)
+    figures = {"metrics.json": metrics_file(judged.rows, judged.ground), "per_user.parquet": as_parquet(per_user(dataset, judged))}
+    rewrite(folder, {**figures, **beside(about, dataset, judged, read_toml(folder / "config.toml"))})
     if reliability is not None:
         by = recommender.model.calibration
         name, kind = type(recommender.model).__name__, by.kind if by is not None else None
@@ -219,8 +236,18 @@ def evaluate_run(
     return judged
 
 
-def _sections(folder: Path, sets: Sequence[str]) -> dict[str, Any]:
-    sections = read_toml(folder / "config.toml")
-    for change in sets:
-        apply_to_run(sections, change)
-    return sections
+def _asked(folder: Path, recommender: Recommender, config: str | Path | None, sets: Sequence[str]) -> Config:
+    """The run's own config with what ``sets`` say; of another config the data and how they are divided, its columns read as training read its own."""
+    sections = sections_of(folder, sets)
+    if config is not None:
+        other = read_toml(config)
+        if not isinstance(other.get("data"), dict):
+            raise ConfigError(f"{config} has no section [data]: say where the events are that are to be judged.{nearest('data', other)}")
+        theirs = moved({name: other[name] for name in ("data", "split") if name in other}, Path(config).parent, None)
+        sections = {**{name: part for name, part in sections.items() if name not in ("data", "split")}, **theirs}
+    elif "data" not in sections:
+        raise RunError(
+            f"{folder} does not say where its data are, since it was trained on tables given in Python: name a config that does by --config."
+        )
+    assert recommender.schema is not None
+    return Config.of({**sections, "data": as_trained(sections["data"], recommender.schema)}, folder)

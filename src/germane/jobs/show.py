@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["bar", "pretrained", "show_found", "show_guess", "show_moments", "show_slate"]
 
 
+LONG = 80
+"""Signs of an item's text, which may be a whole book."""
 SHOWN, MATTERED = 10, 5
 """Trials, and options of each, that fit into a terminal."""
 
@@ -39,7 +41,7 @@ def show_slate(slate: Slate, recommender: Recommender, console: Console | None =
         table.add_column(name, justify="right")
     table.add_column("mostly because it …")
     for shown in slate.items:
-        said = [] if title is None else [_cell(recommender.catalogue.items[recommender.catalogue.codes[shown.item], title])]
+        said = [] if title is None else [_short(recommender.catalogue.items[recommender.catalogue.codes[shown.item], title])]
         chance = [f"{shown.propensity:.3f}"] if explores else []
         best = sorted((reason for reason in shown.reasons if reason.weight > 0), key=lambda reason: -reason.weight)[:2]
         because = "; ".join(f"{reason.text} ({reason.weight:+.2f})" for reason in best)
@@ -153,6 +155,16 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return ", ".join(map(str, value)) if isinstance(value, list) or hasattr(value, "to_list") else str(value)
+
+
+def _short(value: Any) -> str:
+    """In one line.
+
+    >>> _short("a b " * 30)
+    'a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b a b…'
+    """
+    text = " ".join(_cell(value)[: 4 * LONG].split())
+    return text if len(text) <= LONG else f"{text[: LONG - 1].rstrip()}…"
 
 
 def _shell(word: object) -> str:

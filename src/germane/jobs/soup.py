@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from ..training import check_alone
 from ..writing import check_place
 from .beside import beside, per_user
 from .facts import Took
-from .opening import open_run
-from .run import _sections
+from .ground import ground_of
+from .opening import open_run, sections_of
+from .progress import Stages
+from .run import as_seen_from
 from .train import Judged, balance_lists, judge
 
 __all__ = ["averaged", "soup"]
@@ -43,14 +45,21 @@ class _Ingredient:
 
 
 def soup(
-    runs: Sequence[str | Path], out: str | Path, *, greedy: bool = False, replace: bool = False, sets: Sequence[str] = ()
+    runs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    greedy: bool = False,
+    replace: bool = False,
+    sets: Sequence[str] = (),
+    told: Callable[[int, int], object] | None = None,
 ) -> tuple[Path, Judged]:
     """Average the weights of ``runs`` and write a whole run: the cost of one model, some of the gain of several (Wortsman et al. 2022, Model soups).
 
     The runs are of one architecture, the same data and the same split, and differ in how they were trained. It works where they began from the
     same weights, so with one ``seed``, or tuned the same language model; averages of runs from different seeds are mostly worse than each.
     ``greedy``: the best run on validation, and of the others, best first, those that do not make the figure worse; else all of them alike.
-    The runs and the soup are judged on validation, the soup on the test part too. ``sets`` change the policy and the evaluation of all.
+    The runs and the soup are judged on validation, the soup on the test part too. ``sets`` change the policy and the evaluation of all; ``told``
+    hears how much is judged.
     """
     check_alone("germane soup")
     took, target = Took(), Path(out)
@@ -71,24 +80,25 @@ def soup(
         raise RunError("--greedy chooses on validation, and this split holds none out: leave it out.")
     label = {id(part): name for part, name in zip(parts, _names(parts), strict=True)}
     figures, rows = {}, []
+    stages = Stages(told, (len(parts) + 1) * (len(split.validation) > 0) + (len(split.test) > 0))
     if len(split.validation):
-        validate = Validation(recommender.model, cases_of(recommender, dataset, split, "validation", config.evaluation), config.evaluation)
         for part in parts:
             _wear([part], recommender, dataset)
+            validate = _validation(recommender, dataset, split, config)  # what was typed is read by each run's own language model
             figures[label[id(part)]] = validate()
-            rows += judge(recommender, dataset, split, config.evaluation, part="validation", name=label[id(part)]).rows
+            rows += judge(recommender, dataset, split, config.evaluation, part="validation", name=label[id(part)], told=stages.next()).rows
     kept = _chosen(parts, recommender, dataset, split, label, figures) if greedy else parts
     _wear(kept, recommender, dataset)
     _settle(recommender, dataset, split, config)
     apart = len(split.test) > 0
-    judged = judge(recommender, dataset, split, config.evaluation, part="test" if apart else "validation")
+    judged = judge(recommender, dataset, split, config.evaluation, part="test" if apart else "validation", told=stages.next())
     if apart and len(split.validation):
-        judged.rows += judge(recommender, dataset, split, config.evaluation, part="validation").rows
+        judged.rows += judge(recommender, dataset, split, config.evaluation, part="validation", told=stages.next()).rows
     judged.rows += rows
     judged.notes = _notes(parts, kept, label)
     recommender.version = f"{type(recommender.model).__name__}-{dataset.fingerprint[:8]}-soup-of-{len(kept)}"
-    told: dict[str, Any] = {"seconds": {}, "epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
-    recommender.facts = took.facts(dataset, told, config.training, folder=str(config.base.resolve()))
+    learnt: dict[str, Any] = {"seconds": {}, "epochs": max(part.about.get("epochs", 0) for part in kept), "curve": []}
+    recommender.facts = took.facts(dataset, learnt, config.training, folder=first.about["data"].get("folder"))
     recommender.facts["soup"] = {
         "runs": [label[id(part)] for part in parts],
         "kept": [label[id(part)] for part in kept],
@@ -98,10 +108,11 @@ def soup(
     save(
         recommender,
         target,
-        config=config.dump(),
+        config=as_seen_from(target, config).dump(),
         metrics=judged.rows,
+        judged=ground_of(dataset, config.split, config.evaluation),
         per_user=per_user(dataset, judged),
-        beside=lambda told: beside(told, dataset, judged, config.sections),
+        beside=lambda facts: beside(facts, dataset, judged, config.sections),
         replace=replace,
     )
     return target, judged
@@ -129,7 +140,7 @@ def averaged(states: Sequence[Mapping[str, Tensor]], names: Sequence[str]) -> di
 
 def _opened(folder: Path, sets: Sequence[str]) -> _Ingredient:
     recommender, about = open_run(folder, sets=sets), about_of(folder)
-    config = Config.of(_sections(folder, sets), Path(about.get("data", {}).get("folder") or "."))
+    config = Config.of(sections_of(folder, sets), folder)
     if not any(isinstance(part, Learned) for part in recommender.model.parts):
         raise RunError(f"{folder} holds {type(recommender.model).__name__}, which learns by no gradients: there are no weights to average.")
     return _Ingredient(folder, recommender, about, config, _copy(recommender.model.state()), _copy(recommender.text.state()))
@@ -186,20 +197,25 @@ def _chosen(
     parts: Sequence[_Ingredient], recommender: Recommender, dataset: Dataset, split: Split, label: Mapping[int, str], figures: Mapping[str, float]
 ) -> list[_Ingredient]:
     """Greedily on validation."""
-    evaluation = parts[0].config.evaluation
     _wear(parts[:1], recommender, dataset)
-    validate = Validation(recommender.model, cases_of(recommender, dataset, split, "validation", evaluation), evaluation)
+    validate = _validation(recommender, dataset, split, parts[0].config)
     sign = -1.0 if validate.smaller_is_better else 1.0
     order = sorted(parts, key=lambda part: -sign * figures[label[id(part)]])
     kept, best = order[:1], sign * figures[label[id(order[0])]]
     for part in order[1:]:
         _wear([*kept, part], recommender, dataset)
         if parts[0].text:
-            validate.cases = cases_of(recommender, dataset, split, "validation", evaluation)
+            validate = _validation(recommender, dataset, split, parts[0].config)
         figure = sign * validate()
         if figure >= best:
             kept, best = [*kept, part], figure
     return kept
+
+
+def _validation(recommender: Recommender, dataset: Dataset, split: Split, config: Config) -> Validation:
+    """Of the recommender as it stands, on the figure that its training was to choose by."""
+    cases = cases_of(recommender, dataset, split, "validation", config.evaluation)
+    return Validation(recommender.model, cases, config.evaluation, config.training.metric)
 
 
 def _settle(recommender: Recommender, dataset: Dataset, split: Split, config: Config) -> None:

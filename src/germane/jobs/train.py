@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from .. import data
+from ..component import build, section
 from ..config import Config, check_tuning
 from ..data import Dataset, LeaveLastOut, Split, Splitter
 from ..errors import ConfigError, DataError, TrainingError
@@ -33,11 +35,13 @@ from ..evaluation import (
     teach_ranker,
 )
 from ..models import Model, TwoStage
+from ..paths import moved
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Processes, Progress, TrainingOptions, choose_device, chosen_precision
 from .facts import Took
 from .fitting import Fitting, Shown
+from .ground import coded_as
 from .lessons import check_lessons
 
 __all__ = ["Judged", "balance_lists", "evaluate", "fit", "judge", "newest_apart", "train", "without_context"]
@@ -58,6 +62,8 @@ class Judged:
     """What lists leave out, and what decides where scores or times are equal; empty where none are judged."""
     notes: tuple[str, ...] = ()
     """What training has to say."""
+    ground: Mapping[str, Any] | None = field(repr=False, default=None)
+    """What they were judged on and by, for those who would compare; see ``ground_of``."""
     segments: Mapping[str, tuple[pl.Series, pl.Series]] = field(repr=False, default_factory=dict)
     """Which of ``cases`` and which of ``pairs`` belong to each segment."""
 
@@ -98,15 +104,18 @@ def train(
     if isinstance(given, Config):
         recommender, options, evaluation = given.recommender(dataset), training or given.training, given.evaluation
         splitter = split or given.split
+        said = {name: part for name, part in moved(given.sections, given.base, None).items() if name != "data"}
     elif isinstance(given, Recommender):
         recommender, options, evaluation = given, training or TrainingOptions(), None
-        splitter = split or LeaveLastOut()
+        splitter, said = split or LeaveLastOut(), {"evaluation": {"exclude_seen": given.exclude_seen}}
     else:
         wrapped = f" Put the model into one: germane.Recommender({type(given).__name__}(…))." if isinstance(given, Model) else ""
         raise ConfigError(f"germane.train got a {type(given).__name__}: give the path of a config, a Config, or a germane.Recommender.{wrapped}")
     took, parts = Took(), splitter.divide(dataset)
     told = fit(recommender, dataset, parts, options, evaluation=evaluation, progress=took.watching(progress))
     recommender.split, recommender.facts = parts, took.facts(dataset, told, options, folder=dataset.folder)
+    learnt = options.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    recommender.sections = {**said, "split": section(splitter, data), **({"training": learnt} if learnt else {})}
     recommender.remember(dataset)
     return recommender
 
@@ -114,9 +123,27 @@ def train(
 def evaluate(
     recommender: Recommender, dataset: Dataset, *, split: Splitter | None = None, options: EvaluationOptions | None = None, part: str = "test"
 ) -> Judged:
-    """Rank the whole catalogue at every held-out event. Absent: the split that ``train`` made."""
-    parts = split.divide(dataset) if split is not None else (recommender.split or LeaveLastOut().divide(dataset))
-    return judge(recommender, dataset, parts, options or EvaluationOptions(exclude_seen=recommender.exclude_seen), part=part)
+    """Rank the whole catalogue at every held-out event of ``dataset``, which holds the recommender's own items.
+
+    Absent: the split and the ``[evaluation]`` that it was trained by, also of one that was loaded; of other data, the same split of these.
+    """
+    fingerprint, own = dataset.fingerprint, dict(recommender.sections.get("evaluation", {}))
+    dataset = coded_as(recommender, dataset)
+    same = (recommender.facts.get("data") or {}).get("fingerprint") == fingerprint
+    if split is None and recommender.split is not None and same:
+        parts = recommender.split
+    else:
+        parts = (split or _split_of(recommender)).divide(dataset)
+    return judge(recommender, dataset, parts, options or EvaluationOptions(**{**own, "exclude_seen": recommender.exclude_seen}), part=part)
+
+
+def _split_of(recommender: Recommender) -> Splitter:
+    """That it was trained by."""
+    said = recommender.sections
+    if "split" not in said and "data" not in said:  # whole configs may leave it out; what was saved from Python once left out all
+        raise ConfigError("it is not known by which split this recommender was trained: say it, such as germane.evaluate(…, split=LeaveLastOut()).")
+    made: Splitter = build(said.get("split", {}), data, Splitter, "[split]", "LeaveLastOut")
+    return made
 
 
 def fit(
@@ -223,9 +250,13 @@ def judge(
     part: str = "test",
     name: str | None = None,
     variant: str = "as trained",
+    told: Callable[[int, int], object] = lambda done, of: None,
 ) -> Judged:
-    """Rows for each segment of the held-out part. A ``variant`` of ``VARIANTS`` asks its questions differently, one of ``READ_OTHERWISE`` another
-    reading of the items; none where it cannot be asked."""
+    """Rows for each segment of the held-out part; ``told`` hears how many cases of how many are judged.
+
+    A ``variant`` of ``VARIANTS`` asks its questions differently, one of ``READ_OTHERWISE`` another reading of the items; none where it cannot
+    be asked.
+    """
     cases = cases_of(recommender, dataset, split, part, options)
     if variant in VARIANTS:
         asked = VARIANTS[variant](cases, recommender, recommender.seed)
@@ -235,7 +266,7 @@ def judge(
     model = READ_OTHERWISE[variant](cases, recommender, recommender.seed) if variant in READ_OTHERWISE else recommender.model
     if model is None:
         return Judged([], NOTHING_JUDGED)
-    lists = judge_cases(model, cases, options) if options.k else NOTHING_JUDGED
+    lists = judge_cases(model, cases, options, told=told) if options.k else NOTHING_JUDGED
     pairs = judge_pairs(model, cases) if set(model.objective.heads) - {"ranking"} else pl.DataFrame()
     about = {"name": name or type(recommender.model).__name__, "protocol": split.name, "split": part, "variant": variant, "seed": recommender.seed}
     shelved = options.k and "new among new" in options.segments and not cases.known_items.all()

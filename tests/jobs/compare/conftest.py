@@ -31,7 +31,7 @@ def pair(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
 
 
 @pytest.fixture
-def another(shop: Path, pair: tuple[Path, Path], tmp_path: Path) -> Callable[..., Path]:
+def another(pair: tuple[Path, Path], tmp_path: Path) -> Callable[..., Path]:
     """The first run again with some sections changed."""
     import tomllib
 
@@ -39,6 +39,6 @@ def another(shop: Path, pair: tuple[Path, Path], tmp_path: Path) -> Callable[...
 
     def make(name: str, **sections: dict[str, Any]) -> Path:
         changed = {**said, **{key: {**said.get(key, {}), **value} for key, value in sections.items()}}
-        return train_run(Config.of(changed, shop), tmp_path / name)[0]
+        return train_run(Config.of(changed, pair[0]), tmp_path / name)[0]
 
     return make

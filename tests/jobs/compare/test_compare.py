@@ -15,6 +15,7 @@ import pytest
 from germane import cli
 from germane.errors import ConfigError, RunError
 from germane.jobs.compare import compare
+from germane.jobs.run import evaluate_run
 from germane.metrics import paired_test
 from germane.seal import rewrite
 
@@ -172,6 +173,24 @@ def test_what_cannot_be_compared_is_one_sentence(pair: Pair, run: Path, another:
     with pytest.raises(ConfigError, match="add --replace"):
         compare(pair, out)
     assert out.read_text() == "mine"
+
+
+def test_figures_of_another_question_are_not_set_beside_these(pair: Pair, tmp_path: Path) -> None:
+    """Judged again with other rules after training; of an older run the rules of its training hold."""
+    copies = [Path(shutil.copytree(run, tmp_path / run.name)) for run in pair]
+    evaluate_run(copies[0], sets=["evaluation.baselines=[]", "evaluation.k=[10, 5]"])
+    assert compare(copies, tmp_path / "longer.html")["verdict"]  # a figure names the length of its lists
+    metrics = json.loads((copies[1] / "metrics.json").read_text())
+    del metrics["judged"]
+    rewrite(copies[1], {"metrics.json": json.dumps(metrics).encode()})
+    assert compare(copies, tmp_path / "older.html")["verdict"]
+    evaluate_run(copies[0], sets=["evaluation.baselines=[]", "evaluation.exclude_seen=true"])
+    with pytest.raises(ConfigError, match=r"judged otherwise: evaluation\.exclude_seen is False and True"):
+        compare(copies, tmp_path / "r.html")
+    metrics["judged"] = {**json.loads((copies[0] / "metrics.json").read_text())["judged"], "data": "other"}
+    rewrite(copies[1], {"metrics.json": json.dumps(metrics).encode()})
+    with pytest.raises(ConfigError, match="judged on other data"):
+        compare(copies, tmp_path / "r.html")
 
 
 def test_of_three_runs_the_pairs_that_fit_are_tested(pair: Pair, another: Callable[..., Path], tmp_path: Path) -> None:

@@ -74,6 +74,15 @@ def test_a_study_of_something_else_is_refused(counted: Writes, shop: Path) -> No
     assert not (shop / "elsewhere").exists()
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_cannot_be_trained_leaves_its_place_free(elsewhere: bool, learned: Writes, shop: Path) -> None:
+    storage = f"sqlite:///{shop}/studies.db" if elsewhere else None
+    with pytest.raises(TrainingError, match="the config as it stands cannot be trained"):
+        search(learned(TWO), shop / "out", trials=2, sets=["model.heads=3"], storage=storage)
+    assert not (shop / "out").exists()
+    assert search(learned(TWO), shop / "out", trials=1, storage=storage).best.own
+
+
 def test_the_time_ends_it(learned: Writes, shop: Path) -> None:
     """Of a trial: it is cut, and what it had reached by then counts."""
     found = search(learned(TWO), shop / "out", sets=["training.epochs=3000"], longest=0.0, trials=2)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError
+from ...seal import plain
 from ..energy import WATTS
-from ..output import plain, write_text
+from ..output import write_text
 from .lists import chosen_users, lists_of
 from .page import page_of
 from .paired import choose_metric, paired_tests

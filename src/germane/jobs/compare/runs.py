@@ -22,7 +22,8 @@ __all__ = ["MOST", "ReadRun", "read_runs"]
 
 MOST = 6
 """Runs side by side: as many colours and shapes as can be told apart."""
-ASKED = ("evaluation.exclude_seen", "evaluation.history")
+ASKED = ("exclude_seen", "history")
+"""Of ``[evaluation]``: what makes other cases of the same events. The lengths of lists do not: a figure names its own."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class ReadRun:
     """Each judged user's own figures by segment: ``user``, ``segment``, figures."""
     curve: Sequence[Mapping[str, Any]]
     """Lines of ``curve.jsonl``; of an older run one for each epoch."""
+    judged: Mapping[str, Any] | None = None
+    """On what the figures were judged and by what; an older run says it of its training alone."""
 
     def figure(self, metric: str, segment: str = "all", variant: str = "as trained") -> Mapping[str, Any] | None:
         row = row_of(self.rows, segment, variant)
@@ -49,6 +52,15 @@ class ReadRun:
     def settled(self) -> dict[str, Any]:
         """Every option by its dotted name, said or default."""
         return {**defaults(self.sections), **flat(self.sections)}
+
+    def ground(self) -> dict[str, Any]:
+        """What was judged on and by, by dotted names, said or default: with the ``data`` the split and what changes the cases."""
+        judged, said = self.judged, self.sections
+        if judged is not None:
+            said = {"split": judged.get("split", {}), "evaluation": {name: judged[name] for name in ASKED if name in judged}}
+        told = {**defaults(said), **flat(said)}
+        kept = {name: value for name, value in told.items() if name.startswith("split.") or name.removeprefix("evaluation.") in ASKED}
+        return {"data": (judged or {}).get("data", self.about.get("data", {}).get("fingerprint")), **kept}
 
     def unlike(self, other: ReadRun) -> str | None:
         """Why single users' figures of the two cannot be set against each other; None: they can."""
@@ -62,9 +74,11 @@ class ReadRun:
         for what, word in (("protocol", "protocols"), ("split", "parts of the data")):
             if self.rows[0][what] != other.rows[0][what]:
                 return f"they were judged on other {word} ({self.rows[0][what]} and {other.rows[0][what]})"
-        ours, others = self.settled(), other.settled()
+        ours, others = self.ground(), other.ground()
+        if ours.pop("data") != others.pop("data"):
+            return "they were judged on other data (the fingerprints differ)"
         for name in sorted({*ours, *others}):
-            if (name.startswith("split.") or name in ASKED) and ours.get(name) != others.get(name):
+            if ours.get(name) != others.get(name):
                 return f"they were judged otherwise: {name} is {ours.get(name)} and {others.get(name)}"
         return None
 
@@ -94,7 +108,7 @@ def _read(folder: Path, name: str) -> ReadRun:
         raise RunError(f"{folder} cannot be read ({type(error).__name__}): the run is damaged.") from None
     if curve is None:
         curve = [{"part": "", "epoch": one["epoch"], "at": one["epoch"], "ended": True, **one} for one in about.get("curve", [])]
-    return ReadRun(name, folder, about, metrics.get("rows", []), without_passwords(sections), users, curve)
+    return ReadRun(name, folder, about, metrics.get("rows", []), without_passwords(sections), users, curve, metrics.get("judged"))
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

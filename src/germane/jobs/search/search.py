@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...config import Config
-from ...errors import ConfigError, RunError, TrainingError
+from ...errors import ConfigError, GermaneError, RunError, TrainingError
 from ...search_space import seconds_of
 from ...training import check_alone
 from .space import space_of
@@ -113,17 +114,25 @@ def search(
             told(sum(one.counts and one.state != "running" for one in attempts(study, space)), most)
 
     budget = Budget(max(0, most - before), began + lasts, longest)
+    refused = False
     try:
         if jobs == 1:
             alone(study, task, space, budget, say)
         else:
             together(read, place, budget, jobs, first + before, say)
+    except GermaneError:
+        refused = not resume
+        raise
     finally:
         tried = attempts(study, space)
         best = winner(tried, task.smaller_is_better)
         if best is not None:
             weights = importances(study, tried)
             made, notes = write(target, task, space, place, tried, best, weights, {"trials": most, "seconds": lasts}, time.time() - began)
+        elif refused and all(one.validation is None for one in tried):  # what is mended is searched for in the same place
+            if storage is not None:
+                place.forget()
+            shutil.rmtree(target, ignore_errors=True)
     if best is None:
         raise TrainingError("the time ended before the first trial had a validation figure: give more by --time.")
     return Found(target, task.metric, task.smaller_is_better, tried, best, weights, made, notes)

@@ -20,6 +20,7 @@ from .trial import Task
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.pruners import BasePruner
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
 __all__ = ["Attempt", "Place", "attempts", "begin", "check_optuna", "importances", "resumed"]
@@ -52,20 +53,30 @@ class Place:
     def __str__(self) -> str:
         return f"{self.name} in {safe(self.address)}"
 
+    def forget(self) -> None:
+        """The study goes, and what was tried with it."""
+        import optuna
+
+        optuna.delete_study(study_name=self.name, storage=self._storage())
+
+    def _storage(self) -> BaseStorage:
+        from optuna.storages import RDBStorage
+        from sqlalchemy.pool import NullPool
+
+        url = database_url(self.address, "--storage")
+        # Trials take minutes: a server keeps no connection open between them.
+        waits = {"connect_args": {"timeout": 120}} if url.get_backend_name() == "sqlite" else {"poolclass": NullPool}
+        return RDBStorage(url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"), engine_kwargs=waits)
+
     def open(self, seed: int, pruner: BasePruner, direction: Direction | None = None) -> Study:
         """The study, for this process: TPE draws from ``seed``. ``direction``: of a new one."""
         import optuna
         from optuna.samplers import TPESampler
-        from optuna.storages import RDBStorage
         from sqlalchemy.exc import SQLAlchemyError
-        from sqlalchemy.pool import NullPool
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        url = database_url(self.address, "--storage")
-        # Trials take minutes: a server keeps no connection open between them.
-        waits = {"connect_args": {"timeout": 120}} if url.get_backend_name() == "sqlite" else {"poolclass": NullPool}
         try:
-            storage = RDBStorage(url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"), engine_kwargs=waits)
+            storage = self._storage()
             if direction is not None:
                 return optuna.create_study(storage=storage, study_name=self.name, sampler=TPESampler(seed=seed), pruner=pruner, direction=direction)
             return optuna.load_study(storage=storage, study_name=self.name, sampler=TPESampler(seed=seed), pruner=pruner)

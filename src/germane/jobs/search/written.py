@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -14,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...config import Config
 from ...data.addresses import safe
-from ...search_space import put
+from ...models import Blend
+from ...paths import moved
 from ..output import whole, write_text
 from .space import Space
 from .study import Attempt, Place
@@ -23,10 +22,8 @@ from .trial import Task
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["draw", "winner", "write"]
+__all__ = ["draw", "hanging_on_epochs", "winner", "write"]
 
-FILES = ("events", "items", "users", "validation", "test", "path")
-"""Keys of ``[data]`` that are relative to the config's folder."""
 INK, BLUE, FAINT = "#333333", "#1f5fa8", "#d9d9d9"
 
 
@@ -64,38 +61,35 @@ def write(
 
 def _config(out: Path, task: Task, best: Attempt, own: Attempt | None, states: Mapping[str, int]) -> Config:
     """The given config with the winner's options and epochs, readable from ``out``."""
-    sections = copy.deepcopy({name: section for name, section in task.config.sections.items() if name != "search"})
-    for key, value in best.options.items():
-        if value is not None:
-            put(sections, key, value)
-    data = sections.get("data", {})
-    for name in FILES:
-        if isinstance(data.get(name), str):
-            data[name] = _from(out, task.config.base, data[name])
+    varied = task.varied(best.options)
+    sections = moved(varied.sections, varied.base, out)
     why = [f"Found by germane search: validation {task.metric} {best.validation:.4g} (trial {best.number})"]
     if own is not None and not best.own:
         why[0] += f"; the config as it stood {own.validation:.4g}"
     why[0] += "; the test part was not looked at."
     why.append(f"Trials: {', '.join(f'{count} {state}' for state, count in states.items())}. Options that were searched: {', '.join(best.options)}.")
     if best.epochs:
-        training = sections.setdefault("training", {})
-        if task.varied(best.options).training.schedule == "constant":
-            training["epochs"] = best.epochs
-            why.append(f"epochs = {best.epochs} is where validation was best.")
+        hanging = hanging_on_epochs(varied)
+        if hanging:
+            count = "hangs" if len(hanging) == 1 else "hang"
+            why.append(f"Validation was best after epoch {best.epochs}; epochs stays, since {' and '.join(hanging)} {count} on it.")
         else:
-            why.append(f"Validation was best after epoch {best.epochs}; epochs stays, since the learning rate's schedule hangs on it.")
+            sections.setdefault("training", {})["epochs"] = best.epochs
+            why.append(f"epochs = {best.epochs} is where validation was best.")
     return replace(Config.of(sections, out), why=tuple(why))
 
 
-def _from(out: Path, base: Path, path: str) -> str:
-    """A file of the given config, as seen from ``out``."""
-    whole_path = os.path.expanduser(path)
-    if os.path.isabs(whole_path):
-        return path
-    try:
-        return Path(os.path.relpath(base / whole_path, out.resolve())).as_posix()
-    except ValueError:  # another drive
-        return os.path.abspath(base / whole_path)
+def hanging_on_epochs(config: Config) -> list[str]:
+    """What would be another training with fewer ``epochs``: there these stay, and patience ends it as it did the trial."""
+    training, text = config.training, config.encoder
+    found = {
+        "the learning rate's schedule": training.schedule != "constant",
+        "warmup, a share of them,": 0 < training.warmup < 1,
+        "swa": training.swa > 0,
+        "when the language model begins to learn": text is not None and text.learns,
+        "each member of a blend": isinstance(config.model, Blend),
+    }
+    return [what for what, hangs in found.items() if hangs]
 
 
 def _json(path: Path, told: Mapping[str, Any]) -> None:

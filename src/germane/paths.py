@@ -1,0 +1,78 @@
+"""Files that a config names: relative to the folder it stands in, so written anew where it moves to another."""
+
+from __future__ import annotations
+
+import copy
+import glob
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["moved", "stands_in"]
+
+TABLES = ("events", "items", "users", "validation", "test", "path")
+"""Keys of ``[data]`` that name files or folders."""
+SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^/?:][^?]*)(.*)")
+"""A database that is a file, named relatively."""
+
+
+def moved(sections: Mapping[str, Any], base: Path, to: Path | None) -> dict[str, Any]:
+    """The same config for the folder ``to``: what ``base`` held stays found. None: by absolute paths.
+
+    >>> moved({"data": {"events": "e.csv", "sql": "sqlite:///s.db"}}, Path("/shop"), Path("/shop/runs/a"))
+    {'data': {'events': '../../e.csv', 'sql': 'sqlite:///../../s.db'}}
+    """
+    out: dict[str, Any] = copy.deepcopy(dict(sections))
+
+    def seen(path: str) -> str:
+        return _seen(path, base, to)
+
+    data, text, corpus = (out[name] if isinstance(out.get(name), dict) else {} for name in ("data", "text", "pretraining"))
+    for name in TABLES:
+        _put(data, name, seen)
+    _put(data, "sql", lambda address: SQLITE.sub(lambda found: f"{found[1]}{seen(found[2])}{found[3]}", address))
+    if isinstance(model := text.get("model"), str) and model and os.path.isfile(_seen(f"{model}/config.json", base, None)):
+        text["model"] = seen(model)  # else it is a name, or a folder beside no config
+    _put(corpus, "corpus", seen)
+    _put(out.get("tracking"), "folder", seen)
+    return out
+
+
+def stands_in(sections: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> Path:
+    """The folder that the paths in a run's config are relative to: the run's own or, where it was moved alone, the one it was written to, which may
+    be gone: ``moved`` makes them absolute.
+
+    ``about``: what ``about.json`` says. An older run, which does not say where it was written, holds the paths of the config it was trained from.
+    """
+    place = about.get("place")
+    if place is None:
+        return Path((about.get("data") or {}).get("folder") or ".")
+    data = sections.get("data")
+    tables = [data[name] for name in TABLES if isinstance(data.get(name), str)] if isinstance(data, Mapping) else []
+    if isinstance(data, Mapping) and isinstance(address := data.get("sql"), str) and (found := SQLITE.fullmatch(address)):
+        tables.append(found[2])
+    here = all(glob.glob(str(folder / os.path.expanduser(path)), recursive=True) for path in tables)
+    return folder if here else Path(place)
+
+
+def _put(section: Any, name: str, seen: Callable[[str], str]) -> None:
+    said = section.get(name) if isinstance(section, dict) else None
+    if isinstance(said, str):
+        section[name] = seen(said)
+    elif isinstance(said, list | tuple):
+        section[name] = [seen(one) if isinstance(one, str) else one for one in said]
+
+
+def _seen(path: str, base: Path, to: Path | None) -> str:
+    whole = os.path.expanduser(path)
+    if os.path.isabs(whole):
+        return path
+    there = os.path.normpath(base.resolve() / whole)
+    if to is None:
+        return there
+    try:
+        return Path(os.path.relpath(there, to.resolve())).as_posix()
+    except ValueError:  # another drive
+        return there
