@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from germane.encoders import HashedText
+from germane.encoders import HashedText, NoText
 from germane.errors import AbilityError, DataError, QueryError
 from germane.jobs.train import train
-from germane.models import ContextTransformer
+from germane.models import ContextTransformer, Popular
 from germane.policies import PlackettLuce
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
@@ -108,6 +108,14 @@ def test_lists_without_a_person(shop: Recommender) -> None:
     assert shop.popular(1)[0][1] == max(shop.catalogue.taken)
     assert len(shop.trending(4)) == 4
     assert shop.latest(1)[0][0] == shop.catalogue.items["id"][-1]
+
+
+def test_what_is_alike_needs_vectors_or_texts() -> None:
+    counted = train(Recommender(Popular(), text=NoText()), small_shop())
+    with pytest.raises(AbilityError, match="Popular has no item vectors, and there are no texts to compare: take such as ContextTransformer"):
+        counted.similar("i1", 3)
+    read = train(Recommender(Popular(), text=HashedText(width=32)), small_shop())
+    assert len(read.similar("i1", 3)) == 3
 
 
 def test_it_tells_what_moments_it_knows(shop: Recommender) -> None:

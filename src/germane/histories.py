@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from .types import Event
@@ -29,6 +30,13 @@ class Histories:
 
     def seen_by_kind(self, user: str) -> Mapping[str, set[str]]:
         return self._seen.get(user, {})
+
+    def kinds(self) -> Counter[str]:
+        """How many items were taken by each kind of event, counted once a user; what has no kind is not counted."""
+        found: Counter[str] = Counter()
+        for by_kind in self._seen.values():
+            found.update({kind: len(items) for kind, items in by_kind.items() if kind})
+        return found
 
     def append(self, user: str, event: Event) -> None:
         events = self._events.setdefault(user, [])

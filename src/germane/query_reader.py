@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from .catalogue import Catalogue
 from .data import Dataset
 from .data.filters import parse as parse_filter
 from .encoders import Encoder, Spelling, Words
-from .errors import QueryError, nearest
+from .errors import ConfigError, FetchError, QueryError, nearest
 from .features import FeatureSet
 from .features.base import TIME
 from .histories import Histories
@@ -25,6 +28,9 @@ from .types import Event, Note, Query
 __all__ = ["QueryReader", "moment_types"]
 
 
+_log = logging.getLogger(__name__)
+
+
 class QueryReader:
     """Reads queries as training and evaluation read rows of the event table."""
 
@@ -32,13 +38,18 @@ class QueryReader:
         self, schema: Dataset, features: FeatureSet, catalogue: Catalogue, people: People, text: Encoder, spelling: Spelling | None = None
     ) -> None:
         self.features, self.catalogue, self.people, self.text, self.spelling = features, catalogue, people, text, spelling
+        self.encoding: AbstractContextManager[Any] = nullcontext() if text.in_parallel else threading.Lock()
+        """Held while texts are encoded."""
         self.columns, self.kinds = schema.columns, dict(schema.types)
         self.types = {TIME: "number", **moment_types(schema)}
         self.has_times = schema.has_times
         self.read_columns = [TIME, *features.names] if schema.has_times else features.names
 
-    def read(self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]]) -> QueryBatch:
-        """``now``: the time of queries that name none; ``length``: how many of the newest events are read; ``notes``: added to, by query.
+    def read(
+        self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]], words: Words | None = None
+    ) -> QueryBatch:
+        """``now``: the time of queries that name none; ``length``: how many of the newest events are read; ``notes``: added to, by query;
+        ``words``: of the queries, where they were read before.
 
         Where the data has no times, places stand for them, as in ``EventTable``.
         """
@@ -62,7 +73,7 @@ class QueryReader:
             columns_of(contexts, self.types, self.read_columns),
             taken,
             columns_of(event_contexts, self.types, self.read_columns) if event_contexts else pl.DataFrame(),
-            self._words(queries, notes),
+            self.words(queries, notes) if words is None else words,
             self.features,
             self.people.moments[torch.tensor(users, dtype=torch.int64)],
             length,
@@ -115,15 +126,25 @@ class QueryReader:
     def _holds_numbers(self, name: str) -> bool:
         return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)
 
-    def _words(self, queries: Sequence[Query], notes: list[list[Note]]) -> Words:
+    def words(self, queries: Sequence[Query], notes: list[list[Note]]) -> Words:
+        """What was typed. Where the encoder fails, such as an endpoint that is down or a budget that is spent, nothing was, and that is noted."""
         texts = [query.words or "" for query in queries]
         if not self.text.width or not any(texts):
             return Words.none(len(queries), self.text.width)
         read = texts if self.spelling is None else [self.spelling(text) for text in texts]
+        try:
+            with self.encoding:
+                words = words_of(read, self.text.encode)
+        except (ConfigError, FetchError) as error:
+            _log.warning("Words could not be read: %s", error)
+            for typed, told in zip(texts, notes, strict=True):
+                if typed:
+                    told.append(Note("words_unread", "the words could not be read just now: the answer rests on the rest of the query."))
+            return Words.none(len(queries), self.text.width)
         for typed, corrected, told in zip(texts, read, notes, strict=True):
             if typed != corrected:
                 told.append(Note("corrected_words", f"words {typed!r} were read as {corrected!r}."))
-        return words_of(read, self.text.encode)
+        return words
 
 
 def moment_types(dataset: Dataset) -> dict[str, str]:

@@ -64,6 +64,8 @@ class Moments(Struct):
 
     columns: list[Column]
     words: bool
+    kind: str | None
+    """The kind of event that a choice is here: the target of ``[data.rules]``, else the most common; null where events have no kinds."""
     example: dict[str, Any]
 
 
