@@ -25,7 +25,7 @@ class SlateAnswer(Struct):
     items: list[SlateItem]
     notes: list[Note]
     degraded: bool
-    """True where the answer is the best at hand instead of the model's own."""
+    """True where the answer is the best at hand instead of all that was asked for; ``notes`` say why."""
 
 
 class Slates(Struct):

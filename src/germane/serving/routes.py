@@ -28,6 +28,8 @@ Its = NamedDependency[Service]
 Measures = NamedDependency[Metrics]
 BODY = (400, 413, 415, 422)
 """What may be wrong with a request that has a body."""
+DEGRADED = frozenset({"words_unread"})
+"""Codes of notes by which an answer is less than what was asked for, through no fault of the request."""
 
 
 def _documented(call: Call) -> dict[str, Any]:
@@ -294,7 +296,7 @@ def _json(content: Any, status: int = 200) -> Response[bytes]:
 
 
 def _answer(slate: Any) -> dict[str, Any]:
-    return {**wire.slate_to_json(slate), "degraded": False}
+    return {**wire.slate_to_json(slate), "degraded": any(note.code in DEGRADED for note in slate.notes)}
 
 
 def _found(scored: list[tuple[str, float]]) -> dict[str, Any]:
