@@ -194,6 +194,22 @@ def test_a_store_that_fails_is_503_and_ready_says_so(client, store):
     assert event(client, user="u1", item="i1").status_code == 503
 
 
+def test_a_full_disk_is_507_and_not_ready_until_there_is_room(client, store):
+    from sqlalchemy import event as happening
+
+    pages = [30]
+    happening.listen(store._writing, "begin", lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {pages[-1]}"))
+    events = [{"user": "u1", "item": "i1", "context": {"long": "y" * 2000}}] * 100
+    told = client.post("/v1/events", json={"events": events})
+    assert told.status_code == 507 and told.json()["title"] == "Insufficient Storage" and "make room on its disk" in told.json()["detail"]
+    told = client.get("/health/ready")
+    assert told.status_code == 503 and "full" in told.json()["detail"]
+    assert client.get("/health/live").status_code == 200
+    pages.append(1_000_000)
+    assert client.get("/health/ready").json() == {"status": "ready"}
+    assert client.post("/v1/events", json={"events": events}).status_code == 201
+
+
 def test_readiness_needs_the_store(client, store, monkeypatch):
     from germane.errors import StoreError
 

@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
 from .. import wire
-from ..errors import QueryError, nearest
+from ..errors import FullError, QueryError, StoreError, nearest
 from . import forms
 from .forms import IN_MOMENTS, LISTING, Call
 from .metrics import MEDIA_TYPE, Metrics
@@ -39,7 +39,7 @@ def _documented(call: Call) -> dict[str, Any]:
 # Recommendations.
 
 _RECOMMEND = Call(
-    "The best items for one moment", "recommendations", {200: forms.SlateAnswer}, (*BODY, 503), body=wire.QueryBody
+    "The best items for one moment", "recommendations", {200: forms.SlateAnswer}, (*BODY, 503, 507), body=wire.QueryBody
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ async def recommend(request: HTTP, service: Its, metrics: Measures) -> Response[
     return _json(_answer(slate))
 
 
-_BATCH = Call("Up to 100 moments at once", "recommendations", {200: forms.Slates}, (*BODY, 503), body=wire.BatchBody)
+_BATCH = Call("Up to 100 moments at once", "recommendations", {200: forms.Slates}, (*BODY, 503, 507), body=wire.BatchBody)
 
 
 @post("/v1/recommendations/batch", status_code=200, opt=_documented(_BATCH))
@@ -96,7 +96,7 @@ async def context(request: HTTP, service: Its) -> Response[bytes]:
 # What happened.
 
 
-@post("/v1/events", opt=_documented(Call("What users did", "events", {201: forms.Taken}, (*BODY, 409, 503), body=wire.EventsBody)))
+@post("/v1/events", opt=_documented(Call("What users did", "events", {201: forms.Taken}, (*BODY, 409, 503, 507), body=wire.EventsBody)))
 async def events(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     body = await _body(request, wire.EventsBody)
     receipt = await _work(lambda: service.add_events(body.events))
@@ -107,7 +107,7 @@ async def events(request: HTTP, service: Its, metrics: Measures) -> Response[byt
 
 @post(
     "/v1/rewards",
-    opt=_documented(Call("What came back for shown items", "events", {201: forms.Taken}, (*BODY, 404, 409, 503), body=wire.RewardsBody)),
+    opt=_documented(Call("What came back for shown items", "events", {201: forms.Taken}, (*BODY, 404, 409, 503, 507), body=wire.RewardsBody)),
 )
 async def rewards(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     body = await _body(request, wire.RewardsBody)
@@ -119,7 +119,7 @@ async def rewards(request: HTTP, service: Its, metrics: Measures) -> Response[by
 
 # Items.
 
-_PUT_ITEM = Call("Add an item, or change its columns", "catalogue", {200: forms.Known, 201: forms.Known}, (*BODY, 503), body=wire.Flat)
+_PUT_ITEM = Call("Add an item, or change its columns", "catalogue", {200: forms.Known, 201: forms.Known}, (*BODY, 503, 507), body=wire.Flat)
 
 
 @put("/v1/items/{id:path}", opt=_documented(_PUT_ITEM))
@@ -130,7 +130,9 @@ async def put_item(request: HTTP, service: Its) -> Response[bytes]:
     return _json({"item": item}, 201 if new else 200)
 
 
-@delete("/v1/items/{id:path}", status_code=204, opt=_documented(Call("Take an item out of all answers", "catalogue", {204: None}, (404, 422, 503))))
+@delete(
+    "/v1/items/{id:path}", status_code=204, opt=_documented(Call("Take an item out of all answers", "catalogue", {204: None}, (404, 422, 503, 507)))
+)
 async def delete_item(request: HTTP, service: Its) -> None:
     item = _id(request, "/v1/items/")
     await _work(lambda: service.delete_item(item))
@@ -149,7 +151,7 @@ async def items(request: HTTP, service: Its) -> Response[bytes]:
 
 # People.
 
-_PUT_USER = Call("Set columns of a user", "users", {200: forms.KnownUser, 201: forms.KnownUser}, (*BODY, 503), body=wire.Flat)
+_PUT_USER = Call("Set columns of a user", "users", {200: forms.KnownUser, 201: forms.KnownUser}, (*BODY, 503, 507), body=wire.Flat)
 
 
 @put("/v1/users/{id:path}", opt=_documented(_PUT_USER))
@@ -172,7 +174,7 @@ async def user(request: HTTP, service: Its) -> Response[bytes]:
     return _json(await _work(lambda: service.user(name, only)))
 
 
-@delete("/v1/users/{id:path}", status_code=204, opt=_documented(Call("Erase a user", "users", {204: None}, (422, 503))))
+@delete("/v1/users/{id:path}", status_code=204, opt=_documented(Call("Erase a user", "users", {204: None}, (422, 503, 507))))
 async def erase_user(request: HTTP, service: Its) -> None:
     name = _id(request, "/v1/users/")
     await _work(lambda: service.erase(name))
@@ -207,7 +209,10 @@ async def live() -> Response[bytes]:
 
 @get("/health/ready", opt=_documented(Call("Model and store answer", "service", {200: forms.Ready}, (503,))))
 async def ready(service: Its) -> Response[bytes]:
-    await _work(service.store.check)
+    try:
+        await _work(service.store.check)
+    except FullError as error:
+        raise StoreError(str(error)) from None  # not ready is 503, whatever it is for
     return _json({"status": "ready"})
 
 
