@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from germane.wire import EventLine
+
 JSON = {"content-type": "application/json"}
 BIG = b'{"words": "' + b"x" * 2_000_000 + b'"}'
 
@@ -75,6 +77,20 @@ def test_a_fault_names_its_field_and_the_nearest(client):
 )
 def test_addresses_that_cannot_be(client, method, path, status):
     check(client.request(method, path), status)
+
+
+@pytest.mark.parametrize("path", ["/v1/%75sers/abcdef", "//v1/users/abcdef", "/v1%2Fusers/abcdef", "/v1//users/abcdef", "/%76%31/users/u1"])
+def test_an_address_that_only_looks_like_another_means_nobody(address, store, recommender, path):
+    """The id is what stands behind the address as it was sent, so the address has to be that of the call."""
+    for user in ("abcdef", "s/abcdef", "/v1", "v1", "def", "u1"):
+        store.add_events([EventLine(user, "i1")])
+    before = {user for user, _ in store.users()}
+    for method in ("DELETE", "GET", "PUT"):
+        service = http.client.HTTPConnection(address.removeprefix("http://"))
+        service.request(method, path, b"{}" if method == "PUT" else None, JSON if method == "PUT" else {})
+        assert service.getresponse().status == 404
+        service.close()
+    assert {user for user, _ in store.users()} == before and recommender.histories.of("u1")
 
 
 def test_405_says_what_is_allowed(client):

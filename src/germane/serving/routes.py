@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
 from .. import wire
-from ..errors import FullError, QueryError, StoreError, nearest
+from ..errors import FullError, NotFoundError, QueryError, StoreError, nearest
 from . import forms
 from .forms import IN_MOMENTS, LISTING, Call
 from .metrics import MEDIA_TYPE, Metrics
@@ -254,6 +254,8 @@ async def _body(request: HTTP, form: type[T]) -> T:
 def _id(request: HTTP, prefix: str) -> str:
     """The rest of the path, percent-decoded: ``ä/β`` is one id."""
     raw = request.scope["raw_path"].partition(b"?")[0]
+    if not raw.startswith(prefix.encode()):  # routes are found by the decoded path, where /v1/%75sers/ and //v1/users/ are the same
+        raise NotFoundError(f"there is nothing at {raw.decode('latin-1')}: an address begins with {prefix}, as it stands here.")
     try:
         return unquote_to_bytes(raw[len(prefix) :]).decode()
     except UnicodeDecodeError:
