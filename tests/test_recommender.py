@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from germane.data import Dataset
 from germane.encoders import HashedText, NoText
 from germane.errors import AbilityError, DataError, QueryError
 from germane.jobs.train import train
@@ -124,6 +125,16 @@ def test_it_tells_what_moments_it_knows(shop: Recommender) -> None:
     assert names == {"time", "weather", "degrees"} and told["words"]
     example = {k: v for k, v in told["example"].items() if k != "n"}
     assert shop.recommend(Query(**example), n=told["example"]["n"]).items
+
+
+def test_it_tells_which_kind_of_event_a_choice_is() -> None:
+    """The target; else what is most common, whatever came last; else nothing."""
+    kinds = ["view"] * 5 + ["buy"] * 2
+    frame = pl.DataFrame({"user": list("aabbccc"), "item": list("xyxyxyz"), "time": range(7), "kind": kinds})
+    for rules, with_kinds, kind in (({"target": "buy"}, True, "buy"), (None, True, "view"), (None, False, None)):
+        columns = {"time": "time", **({"kind": "kind"} if with_kinds else {})}
+        events = frame if with_kinds else frame.drop("kind")
+        assert train(Recommender(Popular()), Dataset.from_frames(events, columns=columns, rules=rules)).moments()["kind"] == kind
 
 
 def test_nobody_is_told_of_a_history_that_is_not_there(shop: Recommender) -> None:
