@@ -63,6 +63,24 @@ def test_the_next_answer_knows_an_event(client):
     assert client.get("/v1/users/new").json()["events"][0]["context"] == {"weather": "rain", "mood": "calm"}
 
 
+def test_a_time_that_no_calendar_has_is_refused_and_one_that_is_stored_is_told(client, store):
+    slate = slate_of(client, user="u1")
+    early = {"time": -90_000_000_000}
+    reward = {"recommendation_id": slate["recommendation_id"], "item": slate["items"][0]["item"], "reward": 1, **early}
+    for call, body in (("events", {"user": "u1", "item": "i2", **early}), ("rewards", reward)):
+        told = client.post(f"/v1/{call}", json={call: [body]})
+        assert told.status_code == 422 and "outside the years 1 to 9999" in told.json()["detail"]
+        assert told.json()["errors"][0]["field"] == f"{call}[0].time"
+    reward.pop("time")
+    event(client, user="u1", item="i2")
+    assert client.post("/v1/rewards", json={"rewards": [reward]}).status_code == 201
+    with store._writing.begin() as connection:  # as stores have them that were written before
+        connection.exec_driver_sql("UPDATE rewards SET time = -9e10")
+        connection.exec_driver_sql("UPDATE event_log SET time = -9e10")
+    held = client.get("/v1/users/u1").json()
+    assert (held["rewards"][0]["time"], held["events"][0]["time"]) == ("-90000000000", -9e10)
+
+
 def test_events_are_idempotent_and_all_or_nothing(client, recommender):
     one = {"event_id": "e1", "user": "u9", "item": "i1"}
     assert client.post("/v1/events", json={"events": [one]}).json() == {"stored": 1, "duplicates": 0}
