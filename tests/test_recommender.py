@@ -33,6 +33,20 @@ def test_unknown_things_are_noted(shop: Recommender) -> None:
     assert "unknown_candidate" in codes(shop, Query(candidates=("i1", "ghost")))
 
 
+def test_many_unknown_ids_are_one_note(shop: Recommender) -> None:
+    ghosts = tuple(f"ghost {n % 2000}" for n in range(4000))
+    slate = shop.recommend(Query(history=("i1", *ghosts), candidates=("i2", *ghosts, "x" * 1000)), n=1)
+    assert [note.code for note in slate.notes] == ["unknown_item", "unknown_candidate"] and len(slate.items) == 1
+    few = "such as 'ghost 0', 'ghost 1', 'ghost 2'; left out."
+    assert slate.notes[0].detail == f"2,000 items in the history are not in the catalogue, {few}"
+    assert slate.notes[1].detail == f"2,001 candidates are not in the catalogue, {few}"
+    (one,) = shop.recommend(Query(history=("i1", "x" * 1000)), n=1).notes
+    assert one.detail == f"item '{'x' * 60}…' in the history is not in the catalogue; left out."
+    for n in range(200):
+        shop.record("u0", Event(f"gone {n}"))
+    assert [note.code for note in shop.recommend(Query(user="u0"), n=1).notes] == ["unknown_item"]
+
+
 def test_bad_queries_are_refused(shop: Recommender) -> None:
     with pytest.raises(QueryError, match="Did you mean weather"):
         shop.recommend(Query(context={"wether": "rain"}))

@@ -14,7 +14,7 @@ import torch
 
 from . import times
 from .batches import QueryBatch, columns_of, query_batch, words_of
-from .catalogue import Catalogue
+from .catalogue import Catalogue, unknown
 from .data import Dataset
 from .data.filters import parse as parse_filter
 from .encoders import Encoder, Spelling, Words
@@ -84,14 +84,9 @@ class QueryReader:
         stored = histories.of(query.user) if query.user is not None else []
         if query.user is not None and query.user not in self.people.codes and not stored:
             notes.append(Note("unknown_user", f"user {query.user!r} is not known: the answer rests on the query alone."))
-        known = []
-        for event in query.history if query.history is not None else stored:
-            item = self.catalogue.codes.get(event.item)
-            if item is None:
-                notes.append(Note("unknown_item", f"item {event.item!r} in the history is not in the catalogue; left out."))
-            else:
-                known.append((item, event))
-        return known
+        told = query.history if query.history is not None else stored
+        notes += unknown("item", (event.item for event in told if event.item not in self.catalogue.codes), " in the history")
+        return [(self.catalogue.codes[event.item], event) for event in told if event.item in self.catalogue.codes]
 
     def context(self, given: Mapping[str, Any], notes: list[Note]) -> dict[str, Any]:
         """The same, its names known and its numbers numbers; values that training never saw are noted."""
