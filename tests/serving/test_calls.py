@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import json
 
 import pytest
@@ -203,6 +205,46 @@ def test_health_metrics_and_pages(client):
         assert "http://" not in page.text.replace("http://www.w3.org", "") and "https://" not in page.text, "no outside address"
         assert "innerHTML" not in page.text
     assert client.get("/page/nothing.js").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/health/live", "/health/ready", "/v1/context", "/v1/users/u1", "/metrics"])
+def test_head_is_get_without_its_body(address, path):
+    service = http.client.HTTPConnection(address.removeprefix("http://"))
+    told = []
+    for method in ("GET", "HEAD", "HEAD"):  # the second shows that nothing was left in the connection
+        service.request(method, path)
+        answer = service.getresponse()
+        told.append(
+            (answer.status, answer.headers["content-type"], answer.headers["content-security-policy"], bool(int(answer.headers["content-length"])))
+        )
+        assert bool(answer.read()) == (method == "GET")
+    assert told[0][0] == 200 and told[1] == told[2] == told[0]
+    service.request("HEAD", "/v1/recommendations")
+    answer = service.getresponse()
+    assert answer.status == 405 and answer.read() == b""
+    service.request("GET", "/metrics")
+    counted = [line for line in service.getresponse().read().decode().splitlines() if line.startswith('germane_requests_total{method="HEAD"')]
+    assert [line.endswith('status="200"} 2.0') and 'route="other"' not in line for line in counted] == [True, False], counted
+    service.close()
+
+
+def test_a_client_that_hangs_up_is_no_fault_of_the_service(recommender, store):
+    app = create_app(recommender, store)
+    heard = iter([{"type": "http.request", "body": b'{"user"', "more_body": True}, *[{"type": "http.disconnect"}] * 9])
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"100")]
+    path = "/v1/recommendations"
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers, "state": {}}
+
+    async def receive():
+        return next(heard)
+
+    async def send(message):
+        pass
+
+    whole = {**scope, "root_path": "", "http_version": "1.1", "scheme": "http", "client": None, "server": None, "asgi": {"version": "3.0"}}
+    asyncio.run(app(whole, receive, send))
+    told = app.metrics.text().decode()
+    assert 'route="/v1/recommendations",status="499"} 1.0' in told and 'status="500"' not in told
 
 
 def test_a_store_that_fails_is_503_and_ready_says_so(client, store):
