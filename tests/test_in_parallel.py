@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from germane.encoders import HashedText
-from germane.errors import FetchError
+from germane.errors import FetchError, QueryError
 from germane.jobs.train import train
 from germane.models import ContextTransformer
 from germane.models.context.items import ItemTower
@@ -159,6 +159,15 @@ def test_words_that_cannot_be_read_are_left_out(remote: Recommender) -> None:
     assert [[note.code for note in slate.notes] for slate in asked] == [["words_unread"], []]
     for slate in asked:
         assert [shown.score for shown in slate.items] == pytest.approx([shown.score for shown in plain.items], abs=1e-4)
+
+
+def test_nothing_is_sent_for_a_query_that_is_refused(remote: Recommender) -> None:
+    sent: list[str] = []
+    remote.text.wait = sent.extend  # type: ignore[attr-defined]
+    for query in (Query(words="boots", context={"wether": "rain"}), Query(words="boots", filter={"eq": ["colour", "red"]})):
+        with pytest.raises(QueryError):
+            remote.recommend(query)
+    assert sent == []
 
 
 def test_an_item_that_cannot_be_read_changes_nothing(remote: Recommender) -> None:

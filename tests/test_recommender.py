@@ -148,7 +148,15 @@ def test_it_tells_which_kind_of_event_a_choice_is() -> None:
     for rules, with_kinds, kind in (({"target": "buy"}, True, "buy"), (None, True, "view"), (None, False, None)):
         columns = {"time": "time", **({"kind": "kind"} if with_kinds else {})}
         events = frame if with_kinds else frame.drop("kind")
-        assert train(Recommender(Popular()), Dataset.from_frames(events, columns=columns, rules=rules)).moments()["kind"] == kind
+        told = train(Recommender(Popular()), Dataset.from_frames(events, columns=columns, rules=rules))
+        assert told.moments()["kind"] == kind
+        if rules is None and with_kinds:
+            for _ in range(9):
+                told.record("c", Event("y", kind="buy"))  # nothing new
+            assert told.moments()["kind"] == "view"
+            told.forget("a")
+            told.forget("b")
+            assert told.moments()["kind"] == "buy"
 
 
 def test_nobody_is_told_of_a_history_that_is_not_there(shop: Recommender) -> None:

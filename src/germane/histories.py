@@ -18,6 +18,7 @@ class Histories:
     def __init__(self) -> None:
         self._events: dict[str, list[Event]] = {}
         self._seen: dict[str, dict[str, set[str]]] = {}
+        self._kinds: Counter[str] = Counter()
 
     def of(self, user: str) -> list[Event]:
         return list(self._events.get(user, ()))
@@ -31,12 +32,9 @@ class Histories:
     def seen_by_kind(self, user: str) -> Mapping[str, set[str]]:
         return self._seen.get(user, {})
 
-    def kinds(self) -> Counter[str]:
-        """How many items were taken by each kind of event, counted once a user; what has no kind is not counted."""
-        found: Counter[str] = Counter()
-        for by_kind in self._seen.values():
-            found.update({kind: len(items) for kind, items in by_kind.items() if kind})
-        return found
+    def kinds(self) -> Mapping[str, int]:
+        """How many items were taken by each kind of event, an item counted once a user; what has no kind is not counted."""
+        return {kind: count for kind, count in self._kinds.items() if kind and count}
 
     def append(self, user: str, event: Event) -> None:
         events = self._events.setdefault(user, [])
@@ -52,11 +50,13 @@ class Histories:
 
     def mark(self, user: str, item: str, kind: str | None = None) -> None:
         """Remember that an item was seen, without an event."""
-        self._seen.setdefault(user, {}).setdefault(kind or "", set()).add(item)
+        items = self._seen.setdefault(user, {}).setdefault(kind or "", set())
+        self._kinds[kind or ""] += item not in items
+        items.add(item)
 
     def forget(self, user: str) -> None:
         self._events.pop(user, None)
-        self._seen.pop(user, None)
+        self._kinds.subtract({kind: len(items) for kind, items in self._seen.pop(user, {}).items()})
 
     def users(self) -> list[str]:
         return list(self._events)

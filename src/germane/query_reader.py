@@ -126,6 +126,8 @@ class QueryReader:
         texts = [query.words or "" for query in queries]
         if not self.text.width or not any(texts):
             return Words.none(len(queries), self.text.width)
+        for query in queries:
+            self.check(query)  # nothing is sent anywhere for a query that is refused
         read = texts if self.spelling is None else [self.spelling(text) for text in texts]
         try:
             with self.encoding:
