@@ -5,11 +5,11 @@ import polars as pl
 import pytest
 
 from germane.data import Dataset
-from germane.encoders import HashedText
+from germane.encoders import HashedText, NoText
 from germane.errors import AbilityError, DataError, QueryError
 from germane.features import Categories, Place
 from germane.jobs.train import train
-from germane.models import ContextTransformer
+from germane.models import ContextTransformer, Popular
 from germane.policies import PlackettLuce
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
@@ -32,6 +32,20 @@ def test_unknown_things_are_noted(shop: Recommender) -> None:
     assert codes(shop, Query(context={"weather": "hail"})) == {"unknown_context_value"}
     assert codes(shop, Query(history=("i1", "ghost"))) == {"unknown_item"}
     assert "unknown_candidate" in codes(shop, Query(candidates=("i1", "ghost")))
+
+
+def test_many_unknown_ids_are_one_note(shop: Recommender) -> None:
+    ghosts = tuple(f"ghost {n % 2000}" for n in range(4000))
+    slate = shop.recommend(Query(history=("i1", *ghosts), candidates=("i2", *ghosts, "x" * 1000)), n=1)
+    assert [note.code for note in slate.notes] == ["unknown_item", "unknown_candidate"] and len(slate.items) == 1
+    few = "such as 'ghost 0', 'ghost 1', 'ghost 2'; left out."
+    assert slate.notes[0].detail == f"2,000 items in the history are not in the catalogue, {few}"
+    assert slate.notes[1].detail == f"2,001 candidates are not in the catalogue, {few}"
+    (one,) = shop.recommend(Query(history=("i1", "x" * 1000)), n=1).notes
+    assert one.detail == f"item '{'x' * 60}…' in the history is not in the catalogue; left out."
+    for n in range(200):
+        shop.record("u0", Event(f"gone {n}"))
+    assert [note.code for note in shop.recommend(Query(user="u0"), n=1).notes] == ["unknown_item"]
 
 
 def test_bad_queries_are_refused(shop: Recommender) -> None:
@@ -132,6 +146,14 @@ def test_lists_without_a_person(shop: Recommender) -> None:
     assert shop.latest(1)[0][0] == shop.catalogue.items["id"][-1]
 
 
+def test_what_is_alike_needs_vectors_or_texts() -> None:
+    counted = train(Recommender(Popular(), text=NoText()), small_shop())
+    with pytest.raises(AbilityError, match="Popular has no item vectors, and there are no texts to compare: take such as ContextTransformer"):
+        counted.similar("i1", 3)
+    read = train(Recommender(Popular(), text=HashedText(width=32)), small_shop())
+    assert len(read.similar("i1", 3)) == 3
+
+
 def test_it_tells_what_moments_it_knows(shop: Recommender) -> None:
     told = shop.moments()
     names = {column["name"] for column in told["columns"]}
@@ -145,6 +167,24 @@ def test_a_query_without_a_time_is_asked_when_all_that_is_known_has_happened(sho
     batch = shop.batch([Query(user=user) for user in shop.histories.users()])
     assert (batch.times == small_shop().times.max()).all()
     assert (batch.times[:, None] - batch.ages >= small_shop().times.min() - 1).all() and batch.ages[:, -1].min() == 0
+
+
+def test_it_tells_which_kind_of_event_a_choice_is() -> None:
+    """The target; else what is most common, whatever came last; else nothing."""
+    kinds = ["view"] * 5 + ["buy"] * 2
+    frame = pl.DataFrame({"user": list("aabbccc"), "item": list("xyxyxyz"), "time": range(7), "kind": kinds})
+    for rules, with_kinds, kind in (({"target": "buy"}, True, "buy"), (None, True, "view"), (None, False, None)):
+        columns = {"time": "time", **({"kind": "kind"} if with_kinds else {})}
+        events = frame if with_kinds else frame.drop("kind")
+        told = train(Recommender(Popular()), Dataset.from_frames(events, columns=columns, rules=rules))
+        assert told.moments()["kind"] == kind
+        if rules is None and with_kinds:
+            for _ in range(9):
+                told.record("c", Event("y", kind="buy"))  # nothing new
+            assert told.moments()["kind"] == "view"
+            told.forget("a")
+            told.forget("b")
+            assert told.moments()["kind"] == "buy"
 
 
 def test_nobody_is_told_of_a_history_that_is_not_there(shop: Recommender) -> None:

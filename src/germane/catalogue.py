@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,12 @@ from .data.filters import parse as parse_filter
 from .errors import QueryError
 from .types import Note, Query
 
-__all__ = ["MONTH", "Catalogue"]
+__all__ = ["MONTH", "Catalogue", "unknown"]
 
 MONTH = 30 * 86_400.0
 """Seconds; what was taken since is lately."""
+FEW, LONGEST = 3, 60
+"""Ids that a note names, and how many characters of each."""
 
 Counted = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -78,12 +80,8 @@ class Catalogue:
         mask = np.ones(len(self), dtype=bool)
         if query.candidates is not None:
             mask[:] = False
-            for item in query.candidates:
-                code = self.codes.get(item)
-                if code is None:
-                    notes.append(Note("unknown_candidate", f"candidate {item!r} is not in the catalogue; left out."))
-                else:
-                    mask[code] = True
+            mask[[self.codes[item] for item in query.candidates if item in self.codes]] = True
+            notes += unknown("candidate", (item for item in query.candidates if item not in self.codes))
         if query.filter is not None:
             mask &= parse_filter(query.filter, self.items).mask(self.items)
         mask[list(self.removed)] = False
@@ -111,6 +109,21 @@ class Catalogue:
         order = allowed[np.argsort(-scores[allowed], kind="stable")[:n]]
         ids = self.items["id"]
         return [(ids[int(code)], float(scores[code])) for code in order]
+
+
+def unknown(noun: str, ids: Iterable[str], where: str = "") -> list[Note]:
+    """One note on ids that the catalogue lacks, however many they are; none where there are none. An answer may be asked with many thousands.
+
+    >>> unknown("item", ["a", "b", "a", "c", "d"], " in the history")[0].detail
+    "4 items in the history are not in the catalogue, such as 'a', 'b', 'c'; left out."
+    """
+    different = list(dict.fromkeys(ids))
+    if not different:
+        return []
+    few = ", ".join(repr(one if len(one) <= LONGEST else f"{one[:LONGEST]}…") for one in different[:FEW])
+    one = f"{noun} {few}{where} is not in the catalogue; left out."
+    many = f"{len(different):,} {noun}s{where} are not in the catalogue, such as {few}; left out."
+    return [Note(f"unknown_{noun}", one if len(different) == 1 else many)]
 
 
 def _some(scores: NDArray[np.float64], counted: Counted | None) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from .errors import ConflictError, GermaneError, NotFoundError, QueryError, ServiceError
+from .errors import ConflictError, FullError, GermaneError, NotFoundError, QueryError, ServiceError
 from .types import Feedback, Query, Slate
 from .wire import BODY_LIMIT, MOST, EventLine, Flat, RewardLine, iso, query_to_json, slate_from_json
 
@@ -143,5 +143,5 @@ def _error(status: int, body: bytes) -> GermaneError:
         return ServiceError(f"the service answered {status} without saying why.")
     if status in (400, 422):
         return QueryError(detail, fields[0] if fields else None)
-    kinds: dict[int, type[GermaneError]] = {404: NotFoundError, 409: ConflictError}
+    kinds: dict[int, type[GermaneError]] = {404: NotFoundError, 409: ConflictError, 507: FullError}
     return kinds.get(status, ServiceError)(detail)

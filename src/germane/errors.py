@@ -15,6 +15,7 @@ __all__ = [
     "ConflictError",
     "DataError",
     "FetchError",
+    "FullError",
     "GermaneError",
     "NotFoundError",
     "QueryError",
@@ -70,6 +71,10 @@ class TrainingError(GermaneError):
 
 class StoreError(GermaneError):
     """The event store cannot be opened or refuses what it was given."""
+
+
+class FullError(StoreError):
+    """The disk of the store has no space left."""
 
 
 class ConflictError(StoreError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from .types import Event
@@ -17,8 +18,7 @@ class Histories:
     def __init__(self) -> None:
         self._events: dict[str, list[Event]] = {}
         self._seen: dict[str, dict[str, set[str]]] = {}
-        self.kinds: set[str] = set()
-        """Every kind of event that occurred."""
+        self._kinds: Counter[str] = Counter()
 
     def of(self, user: str) -> list[Event]:
         return list(self._events.get(user, ()))
@@ -31,6 +31,10 @@ class Histories:
 
     def seen_by_kind(self, user: str) -> Mapping[str, set[str]]:
         return self._seen.get(user, {})
+
+    def kinds(self) -> Mapping[str, int]:
+        """How many items were taken by each kind of event, an item counted once a user; what has no kind is not counted."""
+        return {kind: count for kind, count in self._kinds.items() if kind and count}
 
     def append(self, user: str, event: Event) -> None:
         events = self._events.setdefault(user, [])
@@ -46,13 +50,13 @@ class Histories:
 
     def mark(self, user: str, item: str, kind: str | None = None) -> None:
         """Remember that an item was seen, without an event."""
-        self._seen.setdefault(user, {}).setdefault(kind or "", set()).add(item)
-        if kind:
-            self.kinds.add(kind)
+        items = self._seen.setdefault(user, {}).setdefault(kind or "", set())
+        self._kinds[kind or ""] += item not in items
+        items.add(item)
 
     def forget(self, user: str) -> None:
         self._events.pop(user, None)
-        self._seen.pop(user, None)
+        self._kinds.subtract({kind: len(items) for kind, items in self._seen.pop(user, {}).items()})
 
     def users(self) -> list[str]:
         return list(self._events)

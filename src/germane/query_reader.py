@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +15,12 @@ import torch
 
 from . import times
 from .batches import QueryBatch, columns_of, query_batch, words_of
-from .catalogue import Catalogue
+from .catalogue import Catalogue, unknown
 from .data import Dataset
 from .data.filters import parse as parse_filter
 from .data.tables import several
 from .encoders import Encoder, Spelling, Words
-from .errors import QueryError, nearest
+from .errors import ConfigError, FetchError, QueryError, nearest
 from .features import FeatureSet
 from .features.base import TIME
 from .histories import Histories
@@ -25,6 +28,9 @@ from .people import People
 from .types import Event, Note, Query
 
 __all__ = ["QueryReader", "moment_types"]
+
+
+_log = logging.getLogger(__name__)
 
 
 class QueryReader:
@@ -44,13 +50,18 @@ class QueryReader:
         self.features, self.catalogue, self.people, self.text, self.spelling = features, catalogue, people, text, spelling
         self.reads_words, self.reads_context = "words" in reads and text.width > 0, "context" in reads
         self.separators = schema.separators
+        self.encoding: AbstractContextManager[Any] = nullcontext() if text.in_parallel else threading.Lock()
+        """Held while texts are encoded."""
         self.columns, self.kinds = schema.columns, dict(schema.types)
         self.types = {TIME: "number", **moment_types(schema)}
         self.has_times, self.zone = schema.has_times, schema.timezone
         self.read_columns = [TIME, *features.names] if schema.has_times else features.names
 
-    def read(self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]]) -> QueryBatch:
-        """``now``: the time of queries that name none; ``length``: how many of the newest events are read; ``notes``: added to, by query.
+    def read(
+        self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]], words: Words | None = None
+    ) -> QueryBatch:
+        """``now``: the time of queries that name none; ``length``: how many of the newest events are read; ``notes``: added to, by query;
+        ``words``: of the queries, where they were read before.
 
         A bare number is an epoch, ``now`` too. Where the data has no times, places stand for them, as in ``EventTable``.
         """
@@ -74,7 +85,7 @@ class QueryReader:
             columns_of(contexts, self.types, self.read_columns),
             taken,
             columns_of(event_contexts, self.types, self.read_columns) if event_contexts else pl.DataFrame(),
-            self._words(queries, notes),
+            self.words(queries, notes) if words is None else words,
             self.features,
             self.people.moments[torch.tensor(users, dtype=torch.int64)],
             length,
@@ -85,14 +96,9 @@ class QueryReader:
         stored = histories.of(query.user) if query.user is not None else []
         if query.user is not None and query.user not in self.people.codes and not stored:
             notes.append(Note("unknown_user", f"user {query.user!r} is not known: the answer rests on the query alone."))
-        known = []
-        for event in query.history if query.history is not None else stored:
-            item = self.catalogue.codes.get(event.item)
-            if item is None:
-                notes.append(Note("unknown_item", f"item {event.item!r} in the history is not in the catalogue; left out."))
-            else:
-                known.append((item, event))
-        return known
+        told = query.history if query.history is not None else stored
+        notes += unknown("item", (event.item for event in told if event.item not in self.catalogue.codes), " in the history")
+        return [(self.catalogue.codes[event.item], event) for event in told if event.item in self.catalogue.codes]
 
     def context(self, given: Mapping[str, Any], notes: list[Note]) -> dict[str, Any]:
         """The same as training reads cells, its names known and its numbers numbers; what is left out, as training never saw it, is noted."""
@@ -166,24 +172,36 @@ class QueryReader:
     def _holds_numbers(self, name: str) -> bool:
         return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)
 
-    def _words(self, queries: Sequence[Query], notes: list[list[Note]]) -> Words:
+    def words(self, queries: Sequence[Query], notes: list[list[Note]]) -> Words:
+        """What was typed. Where the encoder fails, such as an endpoint that is down or a budget that is spent, nothing was, and that is noted."""
         texts = [query.words or "" for query in queries]
         for text, told in zip(texts, notes, strict=True):
             if text and not self.reads_words:
                 told.append(Note("unread_words", "words are not read by this model; left out."))
         if not self.text.width or not any(texts):
             return Words.none(len(queries), self.text.width)
+        for query in queries:
+            self.check(query)  # nothing is sent anywhere for a query that is refused
         read = texts if self.spelling is None else [self.spelling(text) for text in texts]
+        try:
+            with self.encoding:
+                words = words_of(read, self.text.encode)
+        except (ConfigError, FetchError) as error:
+            _log.warning("Words could not be read: %s", error)
+            for typed, told in zip(texts, notes, strict=True):
+                if typed:
+                    told.append(Note("words_unread", "the words could not be read just now: the answer rests on the rest of the query."))
+            return Words.none(len(queries), self.text.width)
         for typed, corrected, told in zip(texts, read, notes, strict=True):
             if typed != corrected:
                 told.append(Note("corrected_words", f"words {typed!r} were read as {corrected!r}."))
-        return words_of(read, self.text.encode)
+        return words
 
 
 def _note_kinds(query: Query, histories: Histories, notes: list[Note]) -> None:
     """Of kinds that are to count as seen and that no event has."""
     if isinstance(query.exclude_seen, tuple):
-        known = {event.kind for event in query.history or () if event.kind} | histories.kinds
+        known = {event.kind for event in query.history or () if event.kind} | histories.kinds().keys()
         for kind in dict.fromkeys(query.exclude_seen):
             if kind not in known:
                 notes.append(Note("unknown_kind", f"exclude_seen {kind!r}: no event is of this kind.{nearest(kind, sorted(known))}"))

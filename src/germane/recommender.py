@@ -23,8 +23,8 @@ from .data.tables import as_table
 from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Words, prompts, single_words
 from .errors import AbilityError, QueryError
 from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
-from .features.base import TIME
 from .histories import Histories
+from .introduction import moments, parameters
 from .models import ContextTransformer, Model
 from .moment_counts import MomentCounts
 from .past import recall
@@ -74,7 +74,8 @@ class Recommender:
         """What is known of its training, by the names of ``about.json``."""
         self.sections: dict[str, Any] = {}
         """What it was trained and judged by, as a config says it; files by absolute paths."""
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # of all that answers read
+        self._growing = threading.Lock()  # of the catalogue: its texts are encoded while answers go on
         self._rng = np.random.default_rng(seed)
 
     # -- making --------------------------------------------------------------------------------------------------
@@ -183,9 +184,11 @@ class Recommender:
         now: float | None = None,
     ) -> list[Slate]:
         _length(n)
-        with self._lock:
-            parts = [queries[begin : begin + 64] for begin in range(0, len(queries), 64)]
-            return [slate for part in parts for slate in self._answer(part, n, rng or self._rng, explore, explain, now)]
+        self._dataset()
+        slates: list[Slate] = []
+        for begin in range(0, len(queries), 64):
+            slates += self._answer(queries[begin : begin + 64], n, rng or self._rng, explore, explain, now)
+        return slates
 
     def check(self, query: Query) -> None:
         """Refuse a query that cannot be answered, before anything is: its context and its filter."""
@@ -194,38 +197,39 @@ class Recommender:
 
     def _answer(self, queries: Sequence[Query], n: int, rng: np.random.Generator, explore: bool, explain: bool, now: float | None) -> list[Slate]:
         notes: list[list[Note]] = [[] for _ in queries]
-        batch = self.batch(queries, now, notes)
-        self._eval()
-        with torch.inference_mode():
-            scores = self.model.score(batch).double().numpy()  # [B, items]
-        policy = self.policy if explore else Greedy()
-        slates, chosen = [], []
-        for row, query in enumerate(queries):
-            allowed = self._allowed(query, notes[row])
-            scored = Scored(allowed, scores[row, allowed])
-            choice = policy.choose(scored, n, rng)
-            codes = allowed[choice.places]
-            if len(codes) < n:
-                notes[row].append(Note("short_list", f"{len(codes)} items are left where {n} were asked for."))
-            chosen.append((codes, choice.propensities))
-        reasons = explained(self.model, batch, [codes for codes, _ in chosen]) if explain else [[()] * len(codes) for codes, _ in chosen]
-        ids = self.catalogue.items["id"]
-        for row, query in enumerate(queries):
-            codes, propensities = chosen[row]
-            shown = tuple(
-                SlateItem(ids[int(code)], place + 1, float(scores[row, code]), float(propensities[place]), reasons[row][place])
-                for place, code in enumerate(codes)
-            )
-            slates.append(
-                Slate(secrets.token_hex(12), query.user, self.version, type(policy).__name__, policy.propensity_kind, shown, tuple(notes[row]))
-            )
-        return slates
+        words = self._reader.words(queries, notes)  # may take long: others are answered meanwhile
+        with self._lock:
+            batch = self._reader.read(queries, self.histories, self.newest if now is None else now, self.model.length, notes, words)
+            self._eval()
+            with torch.inference_mode():
+                scores = self.model.score(batch).double().numpy()  # [B, items]
+            policy = self.policy if explore else Greedy()
+            slates, chosen = [], []
+            for row, query in enumerate(queries):
+                allowed = self._allowed(query, notes[row])
+                scored = Scored(allowed, scores[row, allowed])
+                choice = policy.choose(scored, n, rng)
+                codes = allowed[choice.places]
+                if len(codes) < n:
+                    notes[row].append(Note("short_list", f"{len(codes)} items are left where {n} were asked for."))
+                chosen.append((codes, choice.propensities))
+            reasons = explained(self.model, batch, [codes for codes, _ in chosen]) if explain else [[()] * len(codes) for codes, _ in chosen]
+            ids = self.catalogue.items["id"]
+            for row, query in enumerate(queries):
+                codes, propensities = chosen[row]
+                shown = tuple(
+                    SlateItem(ids[int(code)], place + 1, float(scores[row, code]), float(propensities[place]), reasons[row][place])
+                    for place, code in enumerate(codes)
+                )
+                slates.append(
+                    Slate(secrets.token_hex(12), query.user, self.version, type(policy).__name__, policy.propensity_kind, shown, tuple(notes[row]))
+                )
+            return slates
 
-    def batch(self, queries: Sequence[Query], now: float | None = None, notes: list[list[Note]] | None = None) -> QueryBatch:
-        """Live queries as tensors; what is unknown is left out and noted."""
+    def batch(self, queries: Sequence[Query], now: float | None = None) -> QueryBatch:
+        """Live queries as tensors; what is unknown is left out."""
         self._dataset()
-        heard = notes if notes is not None else [[] for _ in queries]
-        return self._reader.read(queries, self.histories, self.newest if now is None else now, self.model.length, heard)
+        return self._reader.read(queries, self.histories, self.newest if now is None else now, self.model.length, [[] for _ in queries])
 
     def _allowed(self, query: Query, notes: list[Note]) -> NDArray[np.int64]:
         """Codes that may be shown, ascending."""
@@ -268,26 +272,32 @@ class Recommender:
 
     def similar(self, item: str, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """Items whose vectors point the same way, by cosine."""
-        code = self.catalogue.code(item)
         self._eval()
-        with torch.inference_mode():
+        with self._lock, torch.inference_mode():
+            code = self.catalogue.code(item)
             own = self.model.likeness()
-        vectors = torch.nn.functional.normalize(own if own is not None else self.content.text, dim=-1)
-        scores = (vectors @ vectors[code]).double().numpy()
-        scores[code] = -np.inf
-        return self.catalogue.top(scores, _length(n), filter)
+            if own is None and not self.content.text.any():
+                name = type(self.model).__name__
+                raise AbilityError(f"{name} has no item vectors, and there are no texts to compare: take such as ContextTransformer, or give [text].")
+            vectors = torch.nn.functional.normalize(own if own is not None else self.content.text, dim=-1)
+            scores = (vectors @ vectors[code]).double().numpy()
+            scores[code] = -np.inf
+            return self.catalogue.top(scores, _length(n), filter)
 
     def popular(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """What was taken most; with ``context``, in such moments."""
-        return self.catalogue.popular(_length(n), filter, self._counted(context))
+        with self._lock:
+            return self.catalogue.popular(_length(n), filter, self._counted(context))
 
     def trending(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """What is taken lately, against how often it is taken at all; with ``context``, in such moments."""
-        return self.catalogue.trending(_length(n), filter, self._counted(context))
+        with self._lock:
+            return self.catalogue.trending(_length(n), filter, self._counted(context))
 
     def latest(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """The newest rows of the catalogue; with ``context``, of those that were taken in such moments."""
-        return self.catalogue.latest(_length(n), filter, self._counted(context))
+        with self._lock:
+            return self.catalogue.latest(_length(n), filter, self._counted(context))
 
     def _counted(self, context: Mapping[str, Any] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         if not context:
@@ -298,31 +308,33 @@ class Recommender:
                 raise QueryError(
                     f"context {name} is a number: events can be counted by categories only; ask for recommendations instead.", f"context.{name}"
                 )
-        with self._lock:
-            if self._moments is None:
-                self._moments = MomentCounts(self.histories, self.columns.moment)
-            return self._moments.count(asked, self.catalogue.codes, self.newest - MONTH)
+        if self._moments is None:
+            self._moments = MomentCounts(self.histories, self.columns.moment)
+        return self._moments.count(asked, self.catalogue.codes, self.newest - MONTH)
 
     # -- taking in -----------------------------------------------------------------------------------------------
 
     def add_items(self, frame: Any) -> int:
         """New ids of any table are scored from their content from now on, known ids take the new columns. Returns how many are new."""
         table = as_table(frame, "the table of new items")
-        with self._lock:
-            held = self.catalogue
+        with self._growing:
+            held, grown, texts = self.catalogue, self.content, []
             rows = items_of(table, self._dataset(), held.items.schema)
             known = rows["id"].is_in(list(held.codes))
             fresh, changed = rows.filter(~known), rows.filter(known)
             if fresh.height:
                 texts = self._prompts(fresh, self._dataset())
-                grown = self.content.extended(self._content(fresh, texts, torch.zeros(fresh.height, dtype=torch.bool)))
-                self.model.add_items(grown)
-                self.content = grown
-                if self.spelling is not None:
-                    self.spelling.learn(texts)
-            held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in table.names and c != "id")))
-            if fresh.height and self.model.wants_balance and len(self.histories):
-                self.model.balance(*sampled_lists(self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length))
+                with self._reader.encoding:
+                    grown = grown.extended(self._content(fresh, texts, torch.zeros(fresh.height, dtype=torch.bool)))
+            with self._lock:
+                if fresh.height:
+                    self.model.add_items(grown)
+                    self.content = grown
+                    if self.spelling is not None:
+                        self.spelling.learn(texts)
+                held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in table.names and c != "id")))
+                if fresh.height and self.model.wants_balance and len(self.histories):
+                    self.model.balance(*sampled_lists(self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length))
             return fresh.height
 
     def put_users(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -358,26 +370,12 @@ class Recommender:
     # -- telling -------------------------------------------------------------------------------------------------
 
     def moments(self) -> dict[str, Any]:
-        """What moments it knows: names, values with counts, ranges, and an example request."""
-        known = self.features.known()
-        typed = self._reader.reads_words
-        example: dict[str, Any] = {"context": {}, "n": 5, **({"words": "something light"} if typed else {})}
-        if self.histories.users():
-            example["user"] = self.histories.users()[0]
-        for name, facts in known.items():
-            if name == TIME:
-                example["time"] = times.show(self.newest)
-            elif facts.get("values"):
-                example["context"][name] = facts["values"][0]["value"]
-            elif "low" in facts:
-                example["context"][name] = facts["low"]
-        return {"columns": [{"name": name, **facts} for name, facts in known.items()], "words": typed, "example": example}
+        """What moments it knows: names, values with counts, ranges, the kind of event that a choice is, and an example request."""
+        with self._lock:
+            return moments(self.features, self.histories, self.newest, typed=self._reader.reads_words, target=self._dataset().rules.target)
 
     def parameters(self) -> dict[str, int]:
-        sizes = [(p.numel(), p.requires_grad) for part in self.model.parts if isinstance(part, torch.nn.Module) for p in part.parameters()]
-        own, learnt = sum(s for s, _ in sizes), sum(s for s, learns in sizes if learns)
-        text, tuned = self.text.parameters
-        return {"total": own + text, "trainable": learnt + tuned, "text_total": text, "text_trainable": tuned}
+        return parameters(self.model, self.text)
 
     def _dataset(self) -> Dataset:
         if self.schema is None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from .errors import DataError
 
-__all__ = ["MILLISECONDS_FROM", "Wall", "now", "parse", "read", "show", "wall"]
+__all__ = ["MILLISECONDS_FROM", "Wall", "in_calendar", "now", "parse", "read", "show", "wall"]
 
 MILLISECONDS_FROM = 1e11
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5100."""
@@ -58,7 +58,7 @@ def read(value: datetime | str | float | int) -> Wall | float:
     if isinstance(value, bool):
         raise _no_time(value)
     if isinstance(value, int | float):
-        if not math.isfinite(value) or abs(value) > 1e14:
+        if abs(value) > 1e14 or not math.isfinite(value):  # in this order: an int may be too large to be asked whether it is finite
             raise DataError(f"{value!r} is not a time: an epoch lies between 1 and 1e14 (seconds, or milliseconds).")
         return value / 1000 if abs(value) >= MILLISECONDS_FROM else float(value)
     if isinstance(value, str):
@@ -81,12 +81,19 @@ def wall(seconds: float | None) -> Wall | None:
 
 
 def show(seconds: float) -> str:
-    """The ISO form, to the second.
+    """The ISO form, to the second; where the calendar ends, the seconds.
 
-    >>> show(3600.0)
-    '1970-01-01T01:00:00'
+    >>> show(3600.0), show(-9e10)
+    ('1970-01-01T01:00:00', '-90000000000')
     """
+    if not in_calendar(seconds):
+        return f"{seconds:.0f}"
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def in_calendar(seconds: float) -> bool:
+    """Whether these lie in the years 1 to 9999, which alone have an ISO form."""
+    return _wall(datetime.min) <= seconds <= _wall(datetime.max)
 
 
 def now(zone: str | None = None) -> Wall:

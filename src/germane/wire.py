@@ -259,9 +259,12 @@ def _time(time: Any, at: str) -> float | None:
     if time is None:
         return None
     try:
-        return times.read(time)
+        seconds = times.read(time)
     except DataError as error:
         raise QueryError(f"{at} = {error}", at) from None
+    if not times.in_calendar(seconds):
+        raise QueryError(f"{at} = {time!r} lies outside the years 1 to 9999: give an ISO time such as 2026-05-01T21:00, or epoch seconds.", at)
+    return seconds
 
 
 def _context(context: Flat | None, at: str) -> Flat:

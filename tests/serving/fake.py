@@ -106,6 +106,7 @@ class FakeRecommender:
         if changed.width > 1:
             self.catalogue.items = self.catalogue.items.update(changed, on="id")
         for item in frame["id"]:
+            self.catalogue.codes.setdefault(item, len(self.catalogue.codes))
             self.counts.setdefault(item, 0)
             self.gone.discard(item)
         return fresh.height
@@ -141,6 +142,7 @@ class FakeRecommender:
                 {"name": "time", "type": "time", "low": 0.0, "high": float(self.newest)},
             ],
             "words": True,
+            "kind": "watched",
             "example": {"user": "u1", "context": {"weather": "rain"}, "time": "2026-05-01T21:00:00", "n": 5},
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import json
 
 import pytest
@@ -61,6 +63,24 @@ def test_the_next_answer_knows_an_event(client):
     (held,) = client.get("/v1/users/new", params={"only": "history"}).json()["history"]
     assert held["context"] == {"weather": "rain"}, "what the model does not know stays in the store"
     assert client.get("/v1/users/new").json()["events"][0]["context"] == {"weather": "rain", "mood": "calm"}
+
+
+def test_a_time_that_no_calendar_has_is_refused_and_one_that_is_stored_is_told(client, store):
+    slate = slate_of(client, user="u1")
+    early = {"time": -90_000_000_000}
+    reward = {"recommendation_id": slate["recommendation_id"], "item": slate["items"][0]["item"], "reward": 1, **early}
+    for call, body in (("events", {"user": "u1", "item": "i2", **early}), ("rewards", reward)):
+        told = client.post(f"/v1/{call}", json={call: [body]})
+        assert told.status_code == 422 and "outside the years 1 to 9999" in told.json()["detail"]
+        assert told.json()["errors"][0]["field"] == f"{call}[0].time"
+    reward.pop("time")
+    event(client, user="u1", item="i2")
+    assert client.post("/v1/rewards", json={"rewards": [reward]}).status_code == 201
+    with store._writing.begin() as connection:  # as stores have them that were written before
+        connection.exec_driver_sql("UPDATE rewards SET time = -9e10")
+        connection.exec_driver_sql("UPDATE event_log SET time = -9e10")
+    held = client.get("/v1/users/u1").json()
+    assert (held["rewards"][0]["time"], held["events"][0]["time"]) == ("-90000000000", -9e10)
 
 
 def test_events_are_idempotent_and_all_or_nothing(client, recommender):
@@ -187,11 +207,67 @@ def test_health_metrics_and_pages(client):
     assert client.get("/page/nothing.js").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/health/live", "/health/ready", "/v1/context", "/v1/users/u1", "/metrics"])
+def test_head_is_get_without_its_body(address, path):
+    service = http.client.HTTPConnection(address.removeprefix("http://"))
+    told = []
+    for method in ("GET", "HEAD", "HEAD"):  # the second shows that nothing was left in the connection
+        service.request(method, path)
+        answer = service.getresponse()
+        told.append(
+            (answer.status, answer.headers["content-type"], answer.headers["content-security-policy"], bool(int(answer.headers["content-length"])))
+        )
+        assert bool(answer.read()) == (method == "GET")
+    assert told[0][0] == 200 and told[1] == told[2] == told[0]
+    service.request("HEAD", "/v1/recommendations")
+    answer = service.getresponse()
+    assert answer.status == 405 and answer.read() == b""
+    service.request("GET", "/metrics")
+    counted = [line for line in service.getresponse().read().decode().splitlines() if line.startswith('germane_requests_total{method="HEAD"')]
+    assert [line.endswith('status="200"} 2.0') and 'route="other"' not in line for line in counted] == [True, False], counted
+    service.close()
+
+
+def test_a_client_that_hangs_up_is_no_fault_of_the_service(recommender, store):
+    app = create_app(recommender, store)
+    heard = iter([{"type": "http.request", "body": b'{"user"', "more_body": True}, *[{"type": "http.disconnect"}] * 9])
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"100")]
+    path = "/v1/recommendations"
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers, "state": {}}
+
+    async def receive():
+        return next(heard)
+
+    async def send(message):
+        pass
+
+    whole = {**scope, "root_path": "", "http_version": "1.1", "scheme": "http", "client": None, "server": None, "asgi": {"version": "3.0"}}
+    asyncio.run(app(whole, receive, send))
+    told = app.metrics.text().decode()
+    assert 'route="/v1/recommendations",status="499"} 1.0' in told and 'status="500"' not in told
+
+
 def test_a_store_that_fails_is_503_and_ready_says_so(client, store):
     store.close()
     answer = client.post("/v1/recommendations", json={})
     assert answer.status_code == 503 and "closed" in answer.json()["detail"]
     assert event(client, user="u1", item="i1").status_code == 503
+
+
+def test_a_full_disk_is_507_and_not_ready_until_there_is_room(client, store):
+    from sqlalchemy import event as happening
+
+    pages = [30]
+    happening.listen(store._writing, "begin", lambda connection: connection.exec_driver_sql(f"PRAGMA max_page_count = {pages[-1]}"))
+    events = [{"user": "u1", "item": "i1", "context": {"long": "y" * 2000}}] * 100
+    told = client.post("/v1/events", json={"events": events})
+    assert told.status_code == 507 and told.json()["title"] == "Insufficient Storage" and "make room on its disk" in told.json()["detail"]
+    told = client.get("/health/ready")
+    assert told.status_code == 503 and "full" in told.json()["detail"]
+    assert client.get("/health/live").status_code == 200
+    pages.append(1_000_000)
+    assert client.get("/health/ready").json() == {"status": "ready"}
+    assert client.post("/v1/events", json={"events": events}).status_code == 201
 
 
 def test_readiness_needs_the_store(client, store, monkeypatch):

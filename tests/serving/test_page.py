@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from germane.data.columns import Columns
+from germane.types import Event
+
 
 @pytest.fixture
 def page(browser, address) -> Iterator[object]:
@@ -50,7 +53,7 @@ def test_the_list_follows_the_moment(page) -> None:
     settle(page, lambda: page.get_by_label("In their words").fill("goldfinger"))
     assert titles(page)[0] == "Goldfinger"
     first = page.locator(".item").first
-    assert first.get_attribute("aria-label").startswith("1. Goldfinger. Score 10: words 10")
+    assert first.get_attribute("aria-label").startswith("1. Goldfinger (007). Score 10: words 10")
     assert first.locator(".bar i[data-kind=words]").count() == 1
     assert page.locator("#legend li").all_inner_texts() == ["moment", "words", "popularity"]
     assert "Goldfinger" in page.get_by_role("status").inner_text()
@@ -58,21 +61,101 @@ def test_the_list_follows_the_moment(page) -> None:
 
 def test_a_user_is_picked_and_what_is_clicked_changes_the_next_list(page) -> None:
     settle(page, lambda: page.get_by_label("Who").fill("u1"))
-    assert page.locator("#history .what").all_inner_texts() == ["Rain Man"]
+    assert page.locator("#history .what b").all_inner_texts() == ["Rain Man"]
     assert "Rain Man" not in titles(page)
     with page.expect_response(lambda response: response.url.endswith("/v1/events")) as sent:
         settle(page, lambda: page.get_by_role("button", name="Top Hat").click())
     assert sent.value.status == 201
-    assert page.locator("#history .what").all_inner_texts() == ["Top Hat", "Rain Man"]
+    assert page.locator("#history .what b").all_inner_texts() == ["Top Hat", "Rain Man"]
     assert "Top Hat" not in titles(page)
 
 
 def test_a_visitor_without_a_name_has_a_history_too(page) -> None:
     settle(page, lambda: page.get_by_role("button", name="Goldfinger").click())
-    assert page.locator("#history .what").all_inner_texts() == ["Goldfinger"]
+    assert page.locator("#history .what b").all_inner_texts() == ["Goldfinger"]
     assert "Goldfinger" not in titles(page)
     settle(page, lambda: page.get_by_role("button", name="Clear").click())
-    assert page.locator("#history .what").count() == 0 and "Goldfinger" in titles(page)
+    assert page.locator("#history .what b").count() == 0 and "Goldfinger" in titles(page)
+
+
+def events_of(store, user: str) -> list[tuple[str, str | None]]:
+    return [(event.item, event.kind) for event in store.events_of(user)]
+
+
+def test_a_choice_is_an_event_of_a_kind_of_this_shop_with_an_id(page, recommender, store) -> None:
+    """Whatever the user did last: here the kind is watched, and u1 bought."""
+    recommender.record("u1", Event("i1", recommender.newest, "buy"))
+    settle(page, lambda: page.get_by_label("Who").fill("u1"))
+    with page.expect_request("**/v1/events") as sent:
+        settle(page, lambda: page.get_by_role("button", name="Top Hat").click())
+    (event,) = sent.value.post_data_json["events"]
+    assert event["kind"] == "watched" and event["event_id"] == f"{event['recommendation_id']}/i2"
+    assert events_of(store, "u1") == [("i2", "watched")]
+    recommender.moments = lambda told=recommender.moments: {**told(), "kind": None}
+    page.reload()
+    page.locator(".item").first.wait_for()
+    settle(page, lambda: page.get_by_label("Who").fill("u1"))
+    settle(page, lambda: page.get_by_role("button", name="Stalker").click())
+    assert events_of(store, "u1")[1:] == [("i3", None)], "where events have no kinds this one has none"
+
+
+def test_two_clicks_are_one_choice(page, store) -> None:
+    settle(page, lambda: page.get_by_label("Who").fill("u1"))
+    settle(page, lambda: page.get_by_role("button", name="Top Hat").dblclick())
+    held = []
+    page.route("**/v1/events", lambda route: held.append(route))
+    with page.expect_request("**/v1/events"):
+        page.get_by_role("button", name="Stalker").click()
+    page.get_by_role("button", name="Playtime").click()
+    settle(page, lambda: held[0].continue_())
+    assert len(held) == 1 and events_of(store, "u1") == [("i2", "watched"), ("i3", "watched")]
+
+
+def test_a_choice_belongs_to_the_list_on_the_screen(page, store) -> None:
+    """Also where the form asks for somebody else already."""
+    settle(page, lambda: page.get_by_label("Who").fill("u1"))
+    held = []
+    page.route("**/v1/recommendations", lambda route: held.append(route))
+    with page.expect_request("**/v1/recommendations"):
+        page.get_by_label("Who").fill("u2")
+    with page.expect_request("**/v1/events") as sent:
+        page.get_by_role("button", name="Stalker").click()
+    (event,) = sent.value.post_data_json["events"]
+    assert event["user"] == "u1" and store.recommendation(event["recommendation_id"])["user"] == "u1"
+    page.unroute("**/v1/recommendations")
+    settle(page, lambda: page.get_by_label("weather").select_option(label="sun"))
+    assert events_of(store, "u1") == [("i3", "watched")] and events_of(store, "u2") == []
+
+
+def test_ids_are_shown_and_taken_as_they_are(page, store) -> None:
+    assert page.locator(".item .id").all_inner_texts() == ["i1", "i2", "i3", "007", "ä/β"]
+    settle(page, lambda: page.get_by_label("Who").fill(" u1 "))
+    settle(page, lambda: page.get_by_role("button", name="Top Hat").click())
+    assert events_of(store, " u1 ") == [("i2", "watched")] and events_of(store, "u1") == []
+    assert page.locator("#history .what").all_inner_texts() == ["Top Hat i2"]
+
+
+def test_items_without_texts_are_called_by_their_ids(page, recommender) -> None:
+    recommender.columns = Columns(context=("weather", "temperature"), side=("genre",))
+    page.reload()
+    page.locator(".item").first.wait_for()
+    assert titles(page) == ["i1", "i2", "i3", "007", "ä/β"] and page.locator(".item .id").count() == 0
+    assert page.locator(".item").first.get_attribute("aria-label").startswith("1. i1. Score")
+
+
+def test_a_service_that_is_gone_is_said_in_one_sentence(browser, address) -> None:
+    page = browser.new_page()
+    page.goto(address)
+    settle(page, lambda: page.get_by_label("Who").fill("u1"))
+    page.route("**/v1/**", lambda route: route.abort("connectionrefused"))
+    said = []
+    for act in (lambda: page.get_by_role("button", name="Top Hat").click(), lambda: page.get_by_label("weather").select_option(label="sun")):
+        with page.expect_event("requestfailed"):
+            act()
+        page.locator("#problem:not([hidden])").wait_for()
+        said.append(page.locator("#problem").inner_text())
+    assert said == ["The service does not answer. Is it running?"] * 2
+    page.close()
 
 
 def test_the_example_fills_the_form(page) -> None:
@@ -91,7 +174,7 @@ def test_it_works_with_the_keyboard_alone(page) -> None:
     chosen = page.evaluate("document.activeElement.querySelector('b').textContent")
     with page.expect_response(lambda response: response.url.endswith("/v1/events")):
         settle(page, lambda: page.keyboard.press("Enter"))
-    assert page.locator("#history .what").first.inner_text() == chosen
+    assert page.locator("#history .what b").first.inner_text() == chosen
     assert page.evaluate("document.activeElement.className") == "item", "the focus stays in the list"
     assert page.evaluate("[...document.querySelectorAll('input, select')].every((field) => field.labels.length)"), "every field has a label"
 
@@ -103,7 +186,7 @@ def test_every_kind_of_reason_is_drawn(page, recommender) -> None:
     assert page.locator("#legend li").all_inner_texts() == ["history", "taste", "new items", "second model", "the usual", "other"]
     first = page.locator(".item").first
     told = "history 2, taste 4, the usual -3, new items 6, second model 1, other 0.5, other 0.5"
-    assert first.get_attribute("aria-label") == f"1. Stalker. Score 11: {told}. Choose it."
+    assert first.get_attribute("aria-label") == f"1. Stalker (i3). Score 11: {told}. Choose it."
     scores, nets = zip(*page.locator(".item").evaluate_all(SCORE_AND_BAR), strict=True)
     scale = nets[0] / scores[0]
     assert list(nets) == pytest.approx([score * scale for score in scores], rel=1e-4), (

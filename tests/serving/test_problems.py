@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from germane.wire import EventLine
+
 JSON = {"content-type": "application/json"}
 BIG = b'{"words": "' + b"x" * 2_000_000 + b'"}'
 
@@ -77,6 +79,20 @@ def test_addresses_that_cannot_be(client, method, path, status):
     check(client.request(method, path), status)
 
 
+@pytest.mark.parametrize("path", ["/v1/%75sers/abcdef", "//v1/users/abcdef", "/v1%2Fusers/abcdef", "/v1//users/abcdef", "/%76%31/users/u1"])
+def test_an_address_that_only_looks_like_another_means_nobody(address, store, recommender, path):
+    """The id is what stands behind the address as it was sent, so the address has to be that of the call."""
+    for user in ("abcdef", "s/abcdef", "/v1", "v1", "def", "u1"):
+        store.add_events([EventLine(user, "i1")])
+    before = {user for user, _ in store.users()}
+    for method in ("DELETE", "GET", "PUT"):
+        service = http.client.HTTPConnection(address.removeprefix("http://"))
+        service.request(method, path, b"{}" if method == "PUT" else None, JSON if method == "PUT" else {})
+        assert service.getresponse().status == 404
+        service.close()
+    assert {user for user, _ in store.users()} == before and recommender.histories.of("u1")
+
+
 def test_405_says_what_is_allowed(client):
     assert "POST" in client.get("/v1/recommendations").headers["allow"]
 
@@ -99,6 +115,10 @@ def test_our_own_fault_is_500_without_its_insides(client, recommender, monkeypat
         {"host": "127.0.0.1.evil.example"},
         {"host": "localhost:8000:1"},
         {"host": ""},
+        {"host": "[127.0.0.1]"},
+        {"host": "::1"},
+        {"host": "126.0.0.1"},
+        {"host": "127.1"},
         {"origin": "http://evil.example"},
         {"origin": "http://localhost.evil.example:8000"},
         {"origin": "http://localhost:3000"},
@@ -119,6 +139,7 @@ def test_strangers_are_kept_out(client, headers):
         {"host": "LOCALHOST:8000"},
         {"host": "[::1]:8000"},
         {"host": "[::1]"},
+        {"host": "127.0.0.2:8000", "origin": "http://127.0.0.2:8000"},
         {"host": "127.0.0.1:8000", "origin": "http://localhost:8000"},
         {"host": "[::1]:8000", "origin": "http://[::1]:8000"},
     ],

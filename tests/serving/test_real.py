@@ -6,6 +6,7 @@ import pytest
 from litestar.testing import TestClient
 
 from germane.encoders import HashedText
+from germane.errors import ConfigError, FetchError
 from germane.jobs.train import train
 from germane.models import ContextTransformer
 from germane.policies import EpsilonGreedy
@@ -55,6 +56,25 @@ def test_items_come_and_go(client):
     assert client.post("/v1/recommendations", json={"candidates": ["new"]}).json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    "fault", [FetchError("The endpoint example.org cannot be reached."), ConfigError("1 texts are to be sent and 0 are left of budget = 9.")]
+)
+def test_an_encoder_that_fails_is_no_fault_of_the_request(client, store, monkeypatch, fault):
+    def broken(self, texts):
+        raise fault
+
+    plain = client.post("/v1/recommendations", json={"user": "u1"}).json()
+    monkeypatch.setattr(HashedText, "encode", broken)
+    slate = client.post("/v1/recommendations", json={"user": "u1", "words": "boots"}).json()
+    assert slate["degraded"] is True and [note["code"] for note in slate["notes"]] == ["words_unread"] and len(slate["items"]) == len(plain["items"])
+    assert store.recommendation(slate["recommendation_id"])["words"] == "boots"
+    both = client.post("/v1/recommendations/batch", json={"queries": [{"words": "boots"}, {}]}).json()["slates"]
+    assert [slate["degraded"] for slate in both] == [True, plain["degraded"]] == [True, False]
+    refused = client.put("/v1/items/new", json={"title": "a text that was never read before"})
+    assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json") and str(fault) in refused.json()["detail"]
+    assert list(store.items()) == [] and client.get("/v1/similar/new").status_code == 404
+
+
 def test_strange_queries_are_answered_or_refused(client):
     for query, status in (
         ({"user": ""}, 200),
@@ -63,7 +83,9 @@ def test_strange_queries_are_answered_or_refused(client):
         ({"context": {"weather": 3}}, 200),
         ({"context": {"degrees": "warm"}}, 422),
         ({"history": [{"item": "i1", "time": "2031-01-01", "context": {"weather": "rain"}}, "i1", "ghost"]}, 200),
-        ({"time": -1e14}, 200),
+        ({"time": -1e14}, 422),
+        ({"filter": {"eq": ["title", 10**400]}}, 200),
+        ({"context": {"weather": 10**18}}, 200),
         ({"words": "x" * 100_000}, 200),
         ({"filter": {"eq": ["nothing", 1]}}, 422),
         ({"filter": {}}, 422),

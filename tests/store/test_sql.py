@@ -9,9 +9,9 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, create_engine, event, select
 
-from germane.errors import ConflictError, NotFoundError, QueryError, StoreError
+from germane.errors import ConflictError, FullError, NotFoundError, QueryError, StoreError
 from germane.store import EventStore, open_store
 from germane.store.tables import event_log
 from germane.types import Query, Slate, SlateItem
@@ -119,6 +119,67 @@ def test_the_views_read_like_the_users_tables(store: EventStore, address: str) -
     assert rows(address, "SELECT user, age FROM users") == [{"user": "u1", "age": 30}]
 
 
+def test_a_column_keeps_its_name_whatever_comes_later(address: str) -> None:
+    """SQL takes Weather for weather; the one that came first is called so."""
+    with open_store(address) as store:
+        store.add_events([EventLine("u1", "a", context={"weather": "rain", "Mood": "calm"})])
+        store.add_events([EventLine("u1", "b", context={"Weather": "snow", "WEATHER": "hail", "mood": "wild", "Item": "x"})])
+        view = [
+            {"item": "a", "weather": "rain", "Mood": "calm"},
+            {"item": "b", "context_Weather": "snow", "context_WEATHER_2": "hail", "context_mood": "wild", "context_Item": "x"},
+        ]
+        names = ("item", "weather", "Mood", "context_Weather", "context_WEATHER_2", "context_mood", "context_Item")
+        seen = [{name: row[name] for name in names} for row in rows(address, "SELECT * FROM events")]
+        assert seen == [{name: row.get(name) for name in names} for row in view]
+    with sqlite3.connect(address.removeprefix("sqlite:///")) as connection:  # as a store has it that was written before
+        connection.execute("DROP VIEW events")
+        connection.execute('CREATE VIEW events AS SELECT json_extract(context, \'$."Weather"\') AS "Weather" FROM event_log')
+    connection.close()
+    with open_store(address):
+        assert [row["weather"] for row in rows(address, "SELECT * FROM events")] == ["rain", None], "mended when it is opened"
+
+
+def test_whoever_reads_needs_one_connection(address: str) -> None:
+    with open_store(address) as store:
+        store.add_events([EventLine("u1", "a")])
+        store._engine.dispose()  # type: ignore[attr-defined]
+        store._engine = create_engine(address, pool_size=1, max_overflow=0, pool_timeout=0)  # type: ignore[attr-defined]
+        with store._engine.connect():  # type: ignore[attr-defined]
+            assert len(store.add_events([EventLine("u1", "b")]).stored) == 1, "readers take no connection from the writer"
+        assert [entry["item"] for entry in store.held("u1")["events"]] == ["a", "b"]
+
+
+def test_the_writer_writes_from_its_beginning(store: EventStore, address: str) -> None:
+    """Else another one could write between what it reads and what it writes, and it would be refused without waiting."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(select(event_log)).all()
+        other = sqlite3.connect(address.removeprefix("sqlite:///"), timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("INSERT INTO about VALUES ('x', 'y')")
+        other.close()
+        connection.execute(event_log.insert(), [{"tenant": "default", "digest": "", "user": "u1", "item": "a", "time": 0.0, "context": "{}"}])
+
+    store._write(work)  # type: ignore[attr-defined]
+    assert len(store.events_of("u1")) == 1
+
+
+def test_a_locked_store_is_not_ready_until_it_is_free(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("germane.store.sqlite.PATIENCE", 0)
+    with open_store(address) as store:
+        other = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        store.check()
+        with pytest.raises(StoreError, match="locked"):
+            store.add_events([EventLine("u1", "a")])
+        with pytest.raises(StoreError, match="locked"):
+            store.check()
+        other.execute("ROLLBACK")
+        store.check()
+        other.close()
+        assert len(store.add_events([EventLine("u1", "a")]).stored) == 1
+
+
 def test_tenants_do_not_meet(address: str) -> None:
     with open_store(address, tenant="one") as one:
         one.add_events([EventLine("u1", "a", event_id="e1")])
@@ -221,13 +282,22 @@ def test_a_closed_store_says_so(address: str) -> None:
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_nothing(store: EventStore) -> None:
-    def limit(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA max_page_count = 30")
+    pages = [30]
 
-    event.listen(store._engine, "begin", limit)  # type: ignore[attr-defined]
-    with pytest.raises(StoreError, match="full"):
+    def limit(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages[-1]}")
+
+    event.listen(store._writing, "begin", limit)  # type: ignore[attr-defined]
+    with pytest.raises(FullError, match="full: make room on its disk"):
         store.add_events([EventLine("u1", "x" * 1000, context={"long": "y" * 2000}) for _ in range(100)])
-    event.remove(store._engine, "begin", limit)  # type: ignore[attr-defined]
+    for _ in range(2):
+        with pytest.raises(FullError, match="full"):
+            store.check()
+    pages.append(1_000_000)
+    with pytest.MonkeyPatch.context() as patch:
+        store.check()  # finds out by itself
+        patch.setattr("germane.store.tables.try_out", None)
+        store.check()  # and asks no more
     assert store.events_of("u1") == []
     assert len(store.add_events([EventLine("u1", "a")]).stored) == 1
 

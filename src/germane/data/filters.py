@@ -94,14 +94,19 @@ def _value(value: Any, dtype: pl.DataType, name: str) -> Any:
     if isinstance(value, Mapping | list | tuple):
         raise QueryError(f"filter column {name!r} is compared with {value!r}: give a single value.", "filter")
     if dtype.is_temporal():
-        return datetime(1970, 1, 1) + timedelta(seconds=_seconds(value, name))
+        seconds = _seconds(value, name)
+        if not times.in_calendar(seconds):
+            raise QueryError(f"filter column {name!r} is compared with {value!r}: give a time in the years 1 to 9999.", "filter")
+        return datetime(1970, 1, 1) + timedelta(seconds=seconds)
     if dtype.is_numeric():
         try:
             number = float(value)
         except (TypeError, ValueError):
             return _seconds(value, name)  # columns of times are seconds
+        except OverflowError:  # a whole number beyond what a column of numbers holds
+            number = math.inf
         if not math.isfinite(number):
-            raise QueryError(f"filter column {name!r} is compared with {value!r}: give a finite number.", "filter")
+            raise QueryError(f"filter column {name!r} is compared with {str(value)[:60]}: give a finite number, below 1e308.", "filter")
         return number
     if isinstance(value, bool):
         return str(value).lower()  # as polars writes it

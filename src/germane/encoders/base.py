@@ -31,6 +31,11 @@ class Encoder(Component, ABC):
         """What the vectors depend on besides the text (class, options, hash of the weights): the cache's key."""
 
     @property
+    def in_parallel(self) -> bool:
+        """Whether several threads may encode at once; a tokenizer, for one, belongs to one at a time."""
+        return False
+
+    @property
     def learns(self) -> bool:
         """Whether training may change it."""
         return False

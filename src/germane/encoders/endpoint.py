@@ -87,6 +87,10 @@ class EndpointText(Encoder):
     def identity(self) -> str:
         return f"EndpointText url={self.options.url} model={self.options.model}"
 
+    @property
+    def in_parallel(self) -> bool:
+        return True
+
     def encode(self, texts: Sequence[str]) -> Tensor:
         wanted = list(dict.fromkeys(text for text in texts if text.strip()))
         if not wanted:

@@ -40,10 +40,12 @@ class Spelling:
         self._letters = Counter(letter for word in self.counts for letter in word)
 
     def learn(self, texts: Iterable[str]) -> None:
-        """Words of texts that came later are known from now on."""
+        """Words of texts that came later are known from now on. Others may read meanwhile, so letters are counted beside and exchanged."""
+        letters = Counter(self._letters)
         for word, count in words_in(texts).items():
             self.counts[word] = self.counts.get(word, 0) + count
-            self._letters.update(word)
+            letters.update(word)
+        self._letters = letters
 
     def __call__(self, text: str) -> str:
         """``text`` with its slips mended; case and all that is no word stay."""

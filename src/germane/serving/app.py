@@ -10,6 +10,7 @@ from litestar.di import Provide
 from ..store import EventStore
 from ..wire import BODY_LIMIT
 from .guard import Guard
+from .head import Head
 from .metrics import Measured, Metrics
 from .openapi import document
 from .problems import handlers
@@ -38,4 +39,4 @@ def create_app(recommender: Recommender, store: EventStore) -> Any:
         openapi_config=None,
         logging_config=None,
     )
-    return Measured(Guard(app), metrics)
+    return Measured(Guard(Head(app)), metrics)

@@ -25,7 +25,7 @@ class SlateAnswer(Struct):
     items: list[SlateItem]
     notes: list[Note]
     degraded: bool
-    """True where the answer is the best at hand instead of the model's own."""
+    """True where the answer is the best at hand instead of all that was asked for; ``notes`` say why."""
 
 
 class Slates(Struct):
@@ -64,6 +64,8 @@ class Moments(Struct):
 
     columns: list[Column]
     words: bool
+    kind: str | None
+    """The kind of event that a choice is here: the target of ``[data.rules]``, else the most common; null where events have no kinds."""
     example: dict[str, Any]
 
 

@@ -28,8 +28,9 @@ HEADERS = (
 
 
 def is_loopback(host: str) -> bool:
-    """
-    >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "example.org")]
+    """Whether a service may listen there, and be called so.
+
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.2", "::1", "0.0.0.0", "example.org")]
     [True, True, True, False, False]
     """
     try:
@@ -77,7 +78,8 @@ def _refusal(scope: Any) -> str:
 
 def _is_own(authority: str) -> bool:
     name, port = _parts(authority)
-    return name.lower() in ("localhost", "127.0.0.1", "[::1]") and (port == "" or port.isdecimal())
+    bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    return is_loopback(bare) and (":" in bare) == (bare != name) and (port == "" or port.isdecimal())
 
 
 def _parts(authority: str) -> tuple[str, str]:

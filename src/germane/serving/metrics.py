@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 __all__ = ["MEDIA_TYPE", "Measured", "Metrics"]
 
+HUNG_UP = 499
+"""Counted where a client is gone before it was answered: no status that anyone is sent, and no fault of the service."""
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -42,17 +44,24 @@ class Measured:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
-        status = 500
+        status, answered = 500, False
+
+        async def heard() -> Any:
+            nonlocal status
+            message = await receive()
+            if message["type"] == "http.disconnect" and not answered:
+                status = HUNG_UP
+            return message
 
         async def watched(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            nonlocal status, answered
+            if message["type"] == "http.response.start" and status != HUNG_UP:
+                status, answered = message["status"], True
             await send(message)
 
         self.metrics.running.inc()
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, heard, watched)
         finally:
             self.metrics.running.dec()
             route = scope.get("path_template") or "other"

@@ -11,7 +11,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
-from ..errors import ConfigError, ConflictError, GermaneError, NotFoundError, QueryError, StoreError
+from ..errors import ConfigError, ConflictError, FetchError, FullError, GermaneError, NotFoundError, QueryError, StoreError
 from ..wire import MalformedError
 
 __all__ = ["FormError", "Problem", "ProblemError", "handlers", "problem"]
@@ -70,7 +70,10 @@ def _status(error: GermaneError) -> int:
         return 404
     if isinstance(error, ConflictError):
         return 409
-    return 503 if isinstance(error, StoreError) else 422
+    if isinstance(error, FullError):
+        return 507
+    # An encoder that cannot be reached, or may send no more, is no fault of the request: requests hold no config.
+    return 503 if isinstance(error, StoreError | FetchError | ConfigError) else 422
 
 
 _SAID = {

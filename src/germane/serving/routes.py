@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 
 from .. import wire
-from ..errors import QueryError, nearest
+from ..errors import FullError, NotFoundError, QueryError, StoreError, nearest
 from . import forms
 from .forms import IN_MOMENTS, LISTING, Call
 from .metrics import MEDIA_TYPE, Metrics
@@ -28,6 +28,8 @@ Its = NamedDependency[Service]
 Measures = NamedDependency[Metrics]
 BODY = (400, 413, 415, 422)
 """What may be wrong with a request that has a body."""
+DEGRADED = frozenset({"words_unread"})
+"""Codes of notes by which an answer is less than what was asked for, through no fault of the request."""
 
 
 def _documented(call: Call) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def _documented(call: Call) -> dict[str, Any]:
 # Recommendations.
 
 _RECOMMEND = Call(
-    "The best items for one moment", "recommendations", {200: forms.SlateAnswer}, (*BODY, 503), body=wire.QueryBody
+    "The best items for one moment", "recommendations", {200: forms.SlateAnswer}, (*BODY, 503, 507), body=wire.QueryBody
 )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ async def recommend(request: HTTP, service: Its, metrics: Measures) -> Response[
     return _json(_answer(slate))
 
 
-_BATCH = Call("Up to 100 moments at once", "recommendations", {200: forms.Slates}, (*BODY, 503), body=wire.BatchBody)
+_BATCH = Call("Up to 100 moments at once", "recommendations", {200: forms.Slates}, (*BODY, 503, 507), body=wire.BatchBody)
 
 
 @post("/v1/recommendations/batch", status_code=200, opt=_documented(_BATCH))
@@ -94,7 +96,7 @@ async def context(request: HTTP, service: Its) -> Response[bytes]:
 # What happened.
 
 
-@post("/v1/events", opt=_documented(Call("What users did", "events", {201: forms.Taken}, (*BODY, 409, 503), body=wire.EventsBody)))
+@post("/v1/events", opt=_documented(Call("What users did", "events", {201: forms.Taken}, (*BODY, 409, 503, 507), body=wire.EventsBody)))
 async def events(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     body = await _body(request, wire.EventsBody)
     receipt = await _work(lambda: service.add_events(body.events))
@@ -105,7 +107,7 @@ async def events(request: HTTP, service: Its, metrics: Measures) -> Response[byt
 
 @post(
     "/v1/rewards",
-    opt=_documented(Call("What came back for shown items", "events", {201: forms.Taken}, (*BODY, 404, 409, 503), body=wire.RewardsBody)),
+    opt=_documented(Call("What came back for shown items", "events", {201: forms.Taken}, (*BODY, 404, 409, 503, 507), body=wire.RewardsBody)),
 )
 async def rewards(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     body = await _body(request, wire.RewardsBody)
@@ -117,7 +119,7 @@ async def rewards(request: HTTP, service: Its, metrics: Measures) -> Response[by
 
 # Items.
 
-_PUT_ITEM = Call("Add an item, or change its columns", "catalogue", {200: forms.Known, 201: forms.Known}, (*BODY, 503), body=wire.Flat)
+_PUT_ITEM = Call("Add an item, or change its columns", "catalogue", {200: forms.Known, 201: forms.Known}, (*BODY, 503, 507), body=wire.Flat)
 
 
 @put("/v1/items/{id:path}", opt=_documented(_PUT_ITEM))
@@ -128,7 +130,9 @@ async def put_item(request: HTTP, service: Its) -> Response[bytes]:
     return _json({"item": item}, 201 if new else 200)
 
 
-@delete("/v1/items/{id:path}", status_code=204, opt=_documented(Call("Take an item out of all answers", "catalogue", {204: None}, (404, 422, 503))))
+@delete(
+    "/v1/items/{id:path}", status_code=204, opt=_documented(Call("Take an item out of all answers", "catalogue", {204: None}, (404, 422, 503, 507)))
+)
 async def delete_item(request: HTTP, service: Its) -> None:
     item = _id(request, "/v1/items/")
     await _work(lambda: service.delete_item(item))
@@ -147,7 +151,7 @@ async def items(request: HTTP, service: Its) -> Response[bytes]:
 
 # People.
 
-_PUT_USER = Call("Set columns of a user", "users", {200: forms.KnownUser, 201: forms.KnownUser}, (*BODY, 503), body=wire.Flat)
+_PUT_USER = Call("Set columns of a user", "users", {200: forms.KnownUser, 201: forms.KnownUser}, (*BODY, 503, 507), body=wire.Flat)
 
 
 @put("/v1/users/{id:path}", opt=_documented(_PUT_USER))
@@ -170,7 +174,7 @@ async def user(request: HTTP, service: Its) -> Response[bytes]:
     return _json(await _work(lambda: service.user(name, only)))
 
 
-@delete("/v1/users/{id:path}", status_code=204, opt=_documented(Call("Erase a user", "users", {204: None}, (422, 503))))
+@delete("/v1/users/{id:path}", status_code=204, opt=_documented(Call("Erase a user", "users", {204: None}, (422, 503, 507))))
 async def erase_user(request: HTTP, service: Its) -> None:
     name = _id(request, "/v1/users/")
     await _work(lambda: service.erase(name))
@@ -205,7 +209,10 @@ async def live() -> Response[bytes]:
 
 @get("/health/ready", opt=_documented(Call("Model and store answer", "service", {200: forms.Ready}, (503,))))
 async def ready(service: Its) -> Response[bytes]:
-    await _work(service.store.check)
+    try:
+        await _work(service.store.check)
+    except FullError as error:
+        raise StoreError(str(error)) from None  # not ready is 503, whatever it is for
     return _json({"status": "ready"})
 
 
@@ -247,6 +254,8 @@ async def _body(request: HTTP, form: type[T]) -> T:
 def _id(request: HTTP, prefix: str) -> str:
     """The rest of the path, percent-decoded: ``ä/β`` is one id."""
     raw = request.scope["raw_path"].partition(b"?")[0]
+    if not raw.startswith(prefix.encode()):  # routes are found by the decoded path, where /v1/%75sers/ and //v1/users/ are the same
+        raise NotFoundError(f"there is nothing at {raw.decode('latin-1')}: an address begins with {prefix}, as it stands here.")
     try:
         return unquote_to_bytes(raw[len(prefix) :]).decode()
     except UnicodeDecodeError:
@@ -294,7 +303,7 @@ def _json(content: Any, status: int = 200) -> Response[bytes]:
 
 
 def _answer(slate: Any) -> dict[str, Any]:
-    return {**wire.slate_to_json(slate), "degraded": False}
+    return {**wire.slate_to_json(slate), "degraded": any(note.code in DEGRADED for note in slate.notes)}
 
 
 def _found(scored: list[tuple[str, float]]) -> dict[str, Any]:

@@ -33,8 +33,8 @@ class Service:
         self.store = store
         self._zone = store.zone = recommender.schema.timezone if recommender.schema is not None else None
         self._changing = threading.Lock()  # of the catalogue: the model and the store change together
+        self._meeting = threading.Lock()  # the same of people
         self._present: set[str] = set(recommender.catalogue.items["id"].to_list())
-        self._rows: dict[str, int] = {}
         self._people: set[str] = set()
         self._replay()
 
@@ -114,17 +114,14 @@ class Service:
             self._present.discard(item)
 
     def look_up(self, items: Sequence[str]) -> list[dict[str, Any]]:
-        """A title and the plain columns of each of these items that is known."""
-        frame = self.recommender.catalogue.items
-        if len(self._rows) != frame.height:
-            self._rows = {name: row for row, name in enumerate(frame["id"].to_list())}
-        texts = [name for name in (*self.recommender.columns.text, *frame.columns) if name != "id" and frame.schema.get(name) == pl.String]
+        """A title and the plain columns of each of these items that is known: the first of its text columns that says something, else its id."""
+        codes, frame = self.recommender.catalogue.codes, self.recommender.catalogue.items
         found = []
         for item in items:
-            row = self._rows.get(item)
-            if row is not None:
+            row = codes.get(item, frame.height)
+            if row < frame.height:  # the others come just now: their rows are not in this frame
                 cells = {name: _shown(value) for name, value in frame.row(row, named=True).items() if name != "id"}
-                title = next((cells[name] for name in texts if cells[name]), item)
+                title = next((str(cells[name]) for name in self.recommender.columns.text if cells.get(name)), item)
                 found.append({"item": item, "title": title, "columns": {name: value for name, value in cells.items() if value is not None}})
         return found
 
@@ -133,7 +130,7 @@ class Service:
     def put_user(self, user: str, columns: Flat) -> bool:
         """What the model reads of it counts from the next answer on; the rest is kept for the next training."""
         known = user in self._people or bool(self.recommender.histories.of(user))
-        with self._changing:
+        with self._meeting:
             self.recommender.put_users({user: columns})  # first: what it refuses is not stored
             new = self.store.put_user(user, columns) and not known
         self._people.add(user)

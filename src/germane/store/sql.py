@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, Table, create_engine, event, make_url, select
+from sqlalchemy import Connection, Row, Table, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import times
@@ -17,6 +17,7 @@ from ..types import Event, Query, Slate
 from ..wire import EventLine, Flat, RewardLine, event_from_line, event_to_json, feedback_from_line, log_line
 from . import tables
 from .base import EventStore, Line, Receipt, StoredEvent
+from .sqlite import engine, own
 from .tables import catalogue, event_log, people, rewards, slates
 from .writer import Writer
 
@@ -39,15 +40,16 @@ class SqlStore(EventStore):
             raise StoreError(f"store {address} does not exist: write to it first, or check its address.")
         if not file.parent.is_dir():
             raise StoreError(f"store {address}: there is no folder {file.parent}; make it first.")
-        self._lock = None if read_only else _own(file, address)
-        self._engine = _engine(address, read_only)
+        self._lock = None if read_only else own(file, address)
+        self._engine = engine(address, reads=read_only)
+        self._writing = engine(address, writes=True)
         self._names: dict[str, set[str]] = {"events": set(), "items": set(), "users": set()}
         self._writer: Writer | None = None
         try:
             if not read_only:
-                with self._engine.begin() as connection:
+                with self._writing.begin() as connection:
                     _prepare(connection, address)
-                self._writer = Writer(self._engine)
+                self._writer = Writer(self._writing)
             self.check()
         except BaseException as error:
             self.close()
@@ -78,7 +80,7 @@ class SqlStore(EventStore):
 
         def work(connection: Connection) -> Receipt[EventLine]:
             receipt, fresh = self._fresh(connection, event_log, "event_id", events, rows)
-            found = {name for row in fresh for name in msgspec.json.decode(row["context"])} if fresh else set()
+            found = dict.fromkeys(name for row in fresh for name in msgspec.json.decode(row["context"]))
             tables.add_names(connection, "events", found, self._names["events"])
             return receipt
 
@@ -189,8 +191,7 @@ class SqlStore(EventStore):
 
     def events_of(self, user: str) -> list[Event]:
         with self._reading() as connection:
-            mine = (event_log.c.tenant == self.tenant) & (event_log.c.user == user)
-            return [_event(row) for row in connection.execute(select(event_log).where(mine).order_by(event_log.c.row))]
+            return self._events_of(connection, user)
 
     def events_since(self, row: int = 0) -> Iterator[StoredEvent]:
         for stored in self._stream(event_log, row):
@@ -206,7 +207,7 @@ class SqlStore(EventStore):
             came = connection.execute(select(rewards).where(self._rewards_of(user)).order_by(rewards.c.row)).all()
             return {
                 "columns": msgspec.json.decode(columns) if columns else {},
-                "events": [event_to_json(entry) for entry in self.events_of(user)],
+                "events": [event_to_json(entry) for entry in self._events_of(connection, user)],
                 "recommendations": [self._rewarded(connection, line) for line in lines],
                 "rewards": [
                     {"recommendation_id": r.recommendation_id, "item": r.item, "reward": r.reward, "kind": r.kind, "time": times.show(r.time)}
@@ -244,11 +245,14 @@ class SqlStore(EventStore):
                 connection.execute(select(tables.about.c.value)).first()
             except SQLAlchemyError as error:
                 raise StoreError(f"store {self.address} does not answer: {getattr(error, 'orig', error)}.") from None
+        if self._writer is not None and self._writer.failing:
+            self._write(tables.try_out)  # whoever waits for readiness sends nothing: only this finds out that it is over
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
         self._engine.dispose()
+        self._writing.dispose()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -305,6 +309,10 @@ class SqlStore(EventStore):
             place["reward"] = came.get(place["item"])
         return shown
 
+    def _events_of(self, connection: Connection, user: str) -> list[Event]:
+        mine = (event_log.c.tenant == self.tenant) & (event_log.c.user == user)
+        return [_event(row) for row in connection.execute(select(event_log).where(mine).order_by(event_log.c.row))]
+
     def _rewards_of(self, user: str) -> Any:
         shown = select(slates.c.recommendation_id).where((slates.c.tenant == self.tenant) & (slates.c.user == user))
         return (rewards.c.tenant == self.tenant) & rewards.c.recommendation_id.in_(shown)
@@ -324,45 +332,14 @@ class SqlStore(EventStore):
         return hashlib.sha256(f"{self.tenant}\0{user}".encode()).hexdigest()
 
 
-def _engine(address: str, read_only: bool) -> Engine:
-    engine = create_engine(address, connect_args={"check_same_thread": False, "timeout": 10})
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # transactions begin where SQLAlchemy says so, below
-        for pragma in ("query_only=ON",) if read_only else ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
-
-
 def _prepare(connection: Connection, address: str) -> None:
     tables.schema.create_all(connection)
     found = connection.execute(select(tables.about.c.value).where(tables.about.c.key == "format")).scalar()
     if found is None:
         connection.execute(tables.about.insert(), [{"key": "format", "value": str(tables.FORMAT)}])
-        tables.make_views(connection)
     elif int(found) > tables.FORMAT:
         raise StoreError(f"store {address} has format {found}; this version reads up to {tables.FORMAT}: update germane.")
-
-
-def _own(file: Path, address: str) -> IO[bytes]:
-    """Hold the store for this process. The system lets go of it when the process ends, however it ends."""
-    lock = open(f"{file}-lock", "wb")  # noqa: SIM115  (held until the store is closed)  # noqa: SIM115 -- held open as long as the store is
-    try:
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:  # no such locks on Windows: SQLite's own keep writers apart there
-        pass
-    except OSError:
-        lock.close()
-        raise StoreError(f"store {address} is in use by another process, such as a running service: stop it, or give another address.") from None
-    return lock
+    tables.make_views(connection)
 
 
 def _event(row: Row[Any]) -> Event:

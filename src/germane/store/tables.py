@@ -7,11 +7,41 @@ column of the view. Each table has the tenant first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    select,
+)
 
-__all__ = ["FORMAT", "about", "add_names", "catalogue", "erased", "event_log", "make_views", "names", "people", "rewards", "schema", "slates"]
+__all__ = [
+    "FORMAT",
+    "about",
+    "add_names",
+    "catalogue",
+    "erased",
+    "event_log",
+    "make_views",
+    "names",
+    "people",
+    "rewards",
+    "schema",
+    "slates",
+    "try_out",
+]
 
 FORMAT = 1
 """Of the tables. A store of a higher one is refused."""
@@ -89,31 +119,44 @@ _WIDEST = 500
 
 def add_names(connection: Connection, view: str, found: Iterable[str], known: set[str]) -> None:
     """Make these names columns of the view; ``known`` is the caller's memory of what the view has."""
-    fresh = set(found) - known
+    fresh = dict.fromkeys(name for name in found if name not in known)
     if fresh:
         held = set(connection.execute(select(names.c.name).where(names.c.view == view)).scalars())
-        if fresh - held:
-            connection.execute(names.insert(), [{"view": view, "name": name} for name in sorted(fresh - held)])
+        if new := [name for name in fresh if name not in held]:
+            connection.execute(names.insert(), [{"view": view, "name": name} for name in new])
             make_views(connection, view)
-        known |= fresh
+        known.update(fresh)
 
 
 def make_views(connection: Connection, *which: str) -> None:
-    """(Re)make views over the names that have occurred."""
+    """Views over the names that have occurred, in the order in which they came, so that a column keeps its name whatever comes later.
+
+    SQL takes letters of either case for the same: of two such names the later one is called after its table's column too.
+    """
+    made = {row[0]: row[1] for row in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'view'")}
     for view in which or _VIEWS:
         table, fixed, source, where = _VIEWS[view]
-        occurred = connection.execute(select(names.c.name).where(names.c.view == view).order_by(names.c.name).limit(_WIDEST)).scalars()
+        occurred = connection.execute(select(names.c.name).where(names.c.view == view).order_by(literal_column("rowid")).limit(_WIDEST)).scalars()
         cells = [_quoted(name) for name in fixed]
         taken = {name.lower() for name in fixed}
         for name in occurred:
-            shown = name if name.lower() not in taken else f"{source}_{name}"
-            if '"' in name or "\0" in name or "\\" in name or shown.lower() in taken:
+            if '"' in name or "\0" in name or "\\" in name:
                 continue
+            ways = chain((name, f"{source}_{name}"), (f"{source}_{name}_{n}" for n in count(2)))
+            shown = next(way for way in ways if way.lower() not in taken)
             taken.add(shown.lower())
             path = f'$."{name}"'.replace("'", "''")
             cells.append(f"json_extract({source}, '{path}') AS {_quoted(shown)}")
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
-        connection.exec_driver_sql(f"CREATE VIEW {view} AS SELECT {', '.join(cells)} FROM {table}{where}")
+        said = f"CREATE VIEW {view} AS SELECT {', '.join(cells)} FROM {table}{where}"
+        if made.get(view) != said:
+            connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
+            connection.exec_driver_sql(said)
+
+
+def try_out(connection: Connection) -> None:
+    """Write and take away a little more than a page, which needs what every write needs: the lock, and space."""
+    connection.execute(about.insert(), [{"key": "tried out", "value": "-" * 65_536}])
+    connection.execute(about.delete().where(about.c.key == "tried out"))
 
 
 def _quoted(name: str) -> str:

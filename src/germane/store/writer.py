@@ -13,9 +13,10 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from ..errors import StoreError
+from .sqlite import refusal
 
 __all__ = ["MOST", "Writer"]
 
@@ -30,6 +31,9 @@ class Writer:
     """A thread with the only connection that writes."""
 
     def __init__(self, engine: Engine) -> None:
+        """``engine``: of this writer alone, so that readers never keep it waiting for a connection."""
+        self.failing = False
+        """Whether the store refused what was written last."""
         self._engine = engine
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
@@ -77,9 +81,11 @@ class Writer:
             with self._engine.begin() as connection:
                 outcomes = [_attempt(connection, work) for work, _ in batch]
         except BaseException as error:
+            self.failing = True
             for _, future in batch:
                 future.set_exception(_refusal(error))
             return
+        self.failing = any(isinstance(outcome, OperationalError) for outcome in outcomes)
         for (_, future), outcome in zip(batch, outcomes):
             if isinstance(outcome, BaseException):
                 future.set_exception(_refusal(outcome))
@@ -103,7 +109,4 @@ def _attempt(connection: Connection, work: Callable[[Connection], Any]) -> Any:
 
 
 def _refusal(error: BaseException) -> BaseException:
-    if isinstance(error, SQLAlchemyError):
-        cause = getattr(error, "orig", None) or error
-        return StoreError(f"the store could not be written, and nothing of this request was kept: {cause}.")
-    return error
+    return refusal(error) if isinstance(error, SQLAlchemyError) else error

@@ -190,11 +190,11 @@ class DeepMF(Learned, Keeping):
 
     def likeness(self) -> Tensor:
         """[items, width]; kept while nothing learns."""
-        if self.kept is not None and self.may_keep():
-            return self.kept
+        kept, began = self.kept, self.changes
+        if kept is not None and self.may_keep():
+            return kept
         vectors: Tensor = self.columns(self._column(torch.arange(self.n_items, device=self.offsets.device)))
-        if self.may_keep():
-            self.kept = vectors
+        self.keep(vectors, began)
         return vectors
 
     def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:

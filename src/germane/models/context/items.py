@@ -165,12 +165,11 @@ class ItemTower(Keeping):
 
     def catalogue(self) -> Tensor:
         """[items, width]; while nothing learns they are computed once and kept, so that a request costs no pass over the catalogue's contents."""
-        everything = torch.arange(self.known.shape[0], device=self.known.device)
-        if self.kept is not None and self.may_keep():
-            return self.kept
-        vectors: Tensor = self(everything)
-        if self.may_keep():
-            self.kept = vectors
+        kept, began = self.kept, self.changes
+        if kept is not None and self.may_keep():
+            return kept
+        vectors: Tensor = self(torch.arange(self.known.shape[0], device=self.known.device))
+        self.keep(vectors, began)
         return vectors
 
     def content_vectors(self, items: Tensor) -> Tensor:

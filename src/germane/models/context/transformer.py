@@ -137,11 +137,11 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
 
     def _encode(self, queries: QueryBatch) -> Encoded:
         """The last queries are kept while nothing learns: ``score`` and ``reasons`` of one request read its history once."""
-        if self.kept is not None and self.kept[0] is queries and self.may_keep():
-            return self.kept[1]
+        kept, began = self.kept, self.changes
+        if kept is not None and kept[0] is queries and self.may_keep():
+            return kept[1]
         asked = self._read(queries)
-        if self.may_keep():
-            self.kept = queries, asked
+        self.keep((queries, asked), began)
         return asked
 
     def _read(self, queries: QueryBatch) -> Encoded:

@@ -18,9 +18,10 @@ const titles = new Map(); // item -> {title, columns}
 const fields = new Map(); // context name -> {input, type}
 let session = []; // what an anonymous visitor took, oldest first
 let before = new Map(); // item -> place in the list before this one
-let kind = "watched"; // of the events that a click sends
+let kind; // of the events that a click sends; undefined where events have none
 let asking = null;
-let answered = null;
+let answered = null; // the list on the screen, and the query that it answers
+let choosing = false; // a choice is being sent
 
 /** An element with attributes and children; text is text, never HTML. */
 function make(tag, attributes = {}, ...children) {
@@ -35,7 +36,9 @@ function make(tag, attributes = {}, ...children) {
 async function call(path, options = {}) {
   const { body, ...rest } = options;
   const request = body === undefined ? rest : { ...rest, method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-  const response = await fetch(path, request);
+  const response = await fetch(path, request).catch((error) => {
+    throw error.name === "AbortError" ? error : new Error("The service does not answer. Is it running?");
+  });
   const answer = await response.json().catch(() => null);
   if (!response.ok) throw new Error(answer?.detail ?? `${response.status} ${response.statusText}`);
   return answer;
@@ -54,6 +57,7 @@ function later(task, wait = WAIT) {
 async function start() {
   const [moments, { versions }] = await Promise.all([call("/v1/context"), call("/v1/versions")]);
   $("version").textContent = versions[0].version;
+  kind = moments.kind ?? undefined;
   for (const column of moments.columns) {
     if (column.name !== "time") addField(column);
   }
@@ -118,9 +122,9 @@ function moment() {
     input.classList.toggle("said", input.value !== "");
     if (input.value !== "") context[name] = type === "json" ? JSON.parse(input.value) : type === "number" ? Number(input.value) : input.value;
   }
-  const user = $("user").value.trim();
+  const user = $("user").value; // as it is: " u1" is another id than "u1"
   const words = $("words").value.trim();
-  for (const id of ["user", "time", "words"]) $(id).classList.toggle("said", $(id).value.trim() !== "");
+  for (const [id, said] of [["user", user], ["time", $("time").value], ["words", words]]) $(id).classList.toggle("said", said !== "");
   return {
     ...(user ? { user } : { history: session }),
     ...($("time").value ? { time: $("time").value } : {}),
@@ -132,7 +136,7 @@ function moment() {
 }
 
 async function suggest() {
-  const prefix = $("user").value.trim();
+  const prefix = $("user").value;
   const { users } = await call(`/v1/users?limit=20&prefix=${encodeURIComponent(prefix)}`).catch(() => ({ users: [] }));
   $("users").replaceChildren(...users.map(({ user, events }) => make("option", { value: user, label: `${user}: ${events} events` })));
 }
@@ -156,8 +160,7 @@ async function changed() {
     answered = { slate, query };
   } catch (error) {
     if (error.name === "AbortError") return;
-    $("problem").textContent = error.message === "Failed to fetch" ? "The service does not answer. Is it running?" : error.message;
-    $("problem").hidden = false;
+    say(error.message);
   }
   if (mine === asking) $("list").setAttribute("aria-busy", "false");
 }
@@ -213,13 +216,13 @@ function row({ item, position, score, propensity, reasons }, scale) {
   const chance = propensity < 1 ? `, shown with chance ${tidy(propensity)}` : "";
   const line = make(
     "button",
-    { type: "button", class: "item", "data-item": item, title: `Choose it${chance}`, "aria-label": `${position}. ${title}. Score ${tidy(score)}: ${said || "no reasons"}${chance}. Choose it.` },
+    { type: "button", class: "item", "data-item": item, title: `Choose it${chance}`, "aria-label": `${position}. ${title}${title === item ? "" : ` (${item})`}. Score ${tidy(score)}: ${said || "no reasons"}${chance}. Choose it.` },
     make("span", { class: "place" }, String(position), moved(item, position)),
-    make("span", { class: "title" }, make("b", {}, title), make("small", {}, aside)),
+    make("span", { class: "title" }, ...named(item), make("small", {}, aside)),
     make("span", { class: "score" }, tidy(score)),
     make("span", { class: "why" }, bar(reasons, scale), make("span", { class: "because" }, because?.text ?? "")),
   );
-  line.addEventListener("click", () => choose(item));
+  line.addEventListener("click", ({ detail }) => detail > 1 || choose(item)); // the second click of two meets another list already
   return make("li", {}, line);
 }
 
@@ -260,31 +263,38 @@ function moved(item, position) {
 
 // What happens.
 
+/** An item of the list on the screen is taken: by whom and in which moment the list was asked for, whatever the form says by now. */
 async function choose(item) {
-  const user = $("user").value.trim();
-  const time = $("time").value || undefined;
-  const { context } = moment();
+  if (choosing) return;
+  choosing = true;
+  const { slate, query } = answered;
+  const { user, time, context } = query; // the session of a visitor is the query's own history
+  const { recommendation_id } = slate;
   try {
     if (user) {
-      const event = { user, item, kind, time, context, recommendation_id: answered?.slate.recommendation_id };
-      await call("/v1/events", { body: { events: [event] } });
+      const event_id = `${recommendation_id}/${item}`; // sent again after a failure, it is stored once
+      await call("/v1/events", { body: { events: [{ event_id, user, item, kind, time, context, recommendation_id }] } });
     } else {
-      session.push({ item, kind, ...(time ? { time } : {}) });
+      query.history.push({ item, kind, time });
     }
     await changed();
     $("status").textContent = `${titleOf(item)} is in the history now. ${$("status").textContent}`;
   } catch (error) {
-    $("problem").textContent = error.message;
-    $("problem").hidden = false;
+    say(error.message);
   }
+  choosing = false;
+}
+
+function say(problem) {
+  $("problem").textContent = problem;
+  $("problem").hidden = false;
 }
 
 function showHistory(history) {
-  kind = history.findLast((event) => event.kind)?.kind ?? "watched";
   const newest = history.slice(-SHOWN).reverse();
   $("history").replaceChildren(
     ...newest.map((event) =>
-      make("li", {}, make("span", { class: "what" }, titleOf(event.item)), make("span", { class: "when" }, [event.kind, day(event.time)].filter(Boolean).join(", "))),
+      make("li", {}, make("span", { class: "what" }, ...named(event.item)), make("span", { class: "when" }, [event.kind, day(event.time)].filter(Boolean).join(", "))),
     ),
   );
   $("history-count").textContent = history.length > SHOWN ? `newest ${SHOWN} of ${history.length}` : history.length ? String(history.length) : "";
@@ -293,6 +303,12 @@ function showHistory(history) {
 
 function titleOf(item) {
   return titles.get(item)?.title ?? item;
+}
+
+/** Title and id; where an item has no title its id is the title. */
+function named(item) {
+  const title = titleOf(item);
+  return title === item ? [make("b", {}, item)] : [make("b", {}, title), " ", make("code", { class: "id" }, item)];
 }
 
 function tidy(number) {
@@ -306,7 +322,4 @@ function day(time) {
   return when.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 }
 
-start().catch((error) => {
-  $("problem").textContent = `The page could not start: ${error.message}`;
-  $("problem").hidden = false;
-});
+start().catch((error) => say(`The page could not start: ${error.message}`));
