@@ -107,7 +107,12 @@ def test_a_run_that_is_replaced_while_it_is_read_is_read_again(
 def test_numbers_that_json_has_not_are_refused_by_their_place(trained: Recommender, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"features\[0\]\.scale = inf is no finite number, so it cannot be saved: .* leave its column out"):
         as_json({"features": [{"mean": 1.0, "scale": float("inf")}]})
-    told = germane.load(germane.save(trained, tmp_path / "first"))
+    first = germane.save(trained, tmp_path / "first")
+    about = (first / "about.json").read_text()
+    (first / "about.json").write_text(about.replace('"peak_mb": ', '"peak_mb": NaN, "was": '))  # as older versions wrote it
+    rewrite(first, {"card.md": b"anew"})
+    told = germane.load(first)
+    assert told.facts["peak_mb"] is None
     told.facts["peak_mb"] = float("nan")  # what is not known of the training is null
     assert json.loads((germane.save(told, tmp_path / "run") / "about.json").read_text())["peak_mb"] is None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["moved", "stands_in"]
+__all__ = ["lost", "moved", "stands_in"]
 
 TABLES = ("events", "items", "users", "validation", "test", "path")
 """Keys of ``[data]`` that name files or folders."""
@@ -49,12 +49,18 @@ def stands_in(sections: Mapping[str, Any], folder: Path, about: Mapping[str, Any
     place = about.get("place")
     if place is None:
         return Path((about.get("data") or {}).get("folder") or ".")
+    return Path(place) if lost(sections, folder) else folder
+
+
+def lost(sections: Mapping[str, Any], base: Path) -> list[str]:
+    """Files and folders of ``[data]`` that are not there, as seen from ``base``."""
     data = sections.get("data")
-    tables = [data[name] for name in TABLES if isinstance(data.get(name), str)] if isinstance(data, Mapping) else []
-    if isinstance(data, Mapping) and isinstance(address := data.get("sql"), str) and (found := SQLITE.fullmatch(address)):
-        tables.append(found[2])
-    here = all(glob.glob(str(folder / os.path.expanduser(path)), recursive=True) for path in tables)
-    return folder if here else Path(place)
+    if not isinstance(data, Mapping):
+        return []
+    named = [data[name] for name in TABLES if isinstance(data.get(name), str)]
+    if isinstance(address := data.get("sql"), str) and (found := SQLITE.fullmatch(address)):
+        named.append(found[2])
+    return [path for path in named if not glob.glob(str(base / os.path.expanduser(path)), recursive=True)]
 
 
 def _put(section: Any, name: str, seen: Callable[[str], str]) -> None:

@@ -69,7 +69,7 @@ def rewrite(run: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
     about["files"] = {**about["files"], **{name: hashlib.sha256(content).hexdigest() for name, content in files.items()}}
     with whole_folder(folder) as work:
         _link(folder, work, {ABOUT, *files})
-        for name, content in {**files, ABOUT: as_json(about)}.items():
+        for name, content in {**files, ABOUT: as_json(plain(about))}.items():
             (work / name).write_bytes(content)
         shutil.copymode(folder, work)
 

@@ -8,9 +8,12 @@ import polars as pl
 import pytest
 
 import germane
+from germane.config import Config
 from germane.errors import ConfigError, RunError, TrainingError
 from germane.jobs import auto as job
-from germane.jobs.auto import auto
+from germane.jobs.auto import _final, auto
+from germane.jobs.search import Found
+from germane.jobs.search.study import Attempt
 from germane.testing.model_contract import small_shop
 
 SMALL = ("text.use=HashedText", "text.width=16", "model.width=8", "model.text_width=8", "training.epochs=2", "evaluation.baselines=['Popular']")
@@ -73,3 +76,10 @@ def test_bad_input_is_one_sentence(shop: Path) -> None:
     with pytest.raises(RunError, match="add --replace"):
         auto("events.csv", run="run")
     assert (shop / "other.partial").exists()
+
+
+@pytest.mark.parametrize(("training", "epochs"), [({"epochs": 9}, 4), ({"epochs": 9, "swa": 0.5}, 9)])
+def test_the_winner_is_trained_for_its_epochs_where_nothing_else_hangs_on_them(training: dict[str, object], epochs: int) -> None:
+    sections = {"data": {"events": "e.csv"}, "training": training}
+    best = Attempt(0, "done", True, {}, 0.5, 4, 1.0)
+    assert _final(sections, Found(Path(), "ndcg@10", False, [best], best, {}, Config.of(sections, Path())), ["Made."]).training.epochs == epochs

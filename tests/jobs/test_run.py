@@ -169,6 +169,7 @@ def test_a_run_saved_from_python_says_what_is_known(tables: Path) -> None:
     assert said["split"] == {"use": "ByTime", "test": 0.2} and said["training"] == {"epochs": 2, "warmup": 0} and "data" not in said
     assert said["evaluation"]["k"] == [3] and said["model"]["use"] == "FactorisationMachine"
     assert germane.evaluate(germane.load(run), dataset).rows == germane.evaluate(trained, dataset).rows
+    assert "training" not in germane.train(config, dataset, training=TrainingOptions()).sections  # the defaults, whatever the config says
     with pytest.raises(RunError, match=r"does not say where its data are, .*: name a config that does by --config"):
         evaluate_run(run)
     assert figures(evaluate_run(run, config=config).rows) == figures(germane.evaluate(trained, dataset).rows)
@@ -196,6 +197,9 @@ def test_a_runs_config_is_a_config(tables: Path, tmp_path_factory: pytest.TempPa
     project = tmp_path_factory.mktemp("whole") / "shop"
     shutil.move(tables, project)
     assert evaluate_run(project / "runs" / "a").rows == judged.rows
+    with pytest.raises(RunError, match=r"events\.csv is not there, where .*b has its data: name a config .* by --config"):
+        evaluate_run(moved)
+    assert evaluate_run(moved, config=project / "configs" / "shop.toml").rows == judged.rows
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,24 @@ def texts_of(recommender: Recommender) -> list[str]:
     return recommender.catalogue.items["title"].to_list()
 
 
+def test_each_run_is_judged_as_its_own_training_judged_it(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the figure that it chose by, and with typed words as its own language model reads them."""
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
+    world = MomentWorld(users=60, items=20, events=900, words=1.0, seed=1)
+    events, items, _ = world.frames()
+    events.write_csv(tmp_path / "events.csv")
+    items.write_csv(tmp_path / "items.csv")
+    tuned = f'[text]\nmodel = "{tiny_bert}"\ntuning = "full"\nfrozen_epochs = 0\n'
+    config = CONFIG.replace('[text]\nuse = "HashedText"\nwidth = 32\n', tuned).replace(
+        'text = ["title"]', f'text = ["title"]\nwords = "{world.columns["words"]}"'
+    )
+    (tmp_path / "shop.toml").write_text(config.replace("epochs = 2", 'epochs = 2\nmetric = "recall@3"'))
+    rates = ("training.learning_rate={text = 1e-3, rest = 2e-3}", "training.learning_rate={text = 3e-1, rest = 2e-2}")
+    both = [train_run(tmp_path / "shop.toml", tmp_path / name, sets=[said])[0] for name, said in zip("ab", rates, strict=True)]
+    best = {run.name: max(epoch["validation"] for epoch in read_json(run, "about.json")["curve"]) for run in both}
+    assert read_json(soup(both, tmp_path / "soup")[0], "about.json")["soup"]["validation"] == pytest.approx(best)
+
+
 def test_the_greedy_soup_is_never_worse_on_validation_than_its_best_run(runs: list[Path], tmp_path: Path) -> None:
     folder, judged = soup(runs[:3], tmp_path / "soup", greedy=True)
     about = read_json(folder, "about.json")["soup"]

@@ -14,7 +14,7 @@ from ..config import Config, read_toml
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError, nearest
 from ..evaluation import EvaluationOptions, labels_at, paired
-from ..paths import moved
+from ..paths import lost, moved
 from ..recommender import Recommender
 from ..seal import about_of, metrics_file, rewrite
 from ..signing import check_signing_key
@@ -249,5 +249,7 @@ def _asked(folder: Path, recommender: Recommender, config: str | Path | None, se
         raise RunError(
             f"{folder} does not say where its data are, since it was trained on tables given in Python: name a config that does by --config."
         )
+    elif gone := lost(sections, folder):
+        raise RunError(f"{gone[0]} is not there, where {folder} has its data: name a config that says where they are now by --config.")
     assert recommender.schema is not None
     return Config.of({**sections, "data": as_trained(sections["data"], recommender.schema)}, folder)

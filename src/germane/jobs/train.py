@@ -104,7 +104,7 @@ def train(
     if isinstance(given, Config):
         recommender, options, evaluation = given.recommender(dataset), training or given.training, given.evaluation
         splitter = split or given.split
-        said = {name: part for name, part in moved(given.sections, given.base, None).items() if name != "data"}
+        said = {name: part for name, part in moved(given.sections, given.base, None).items() if name not in ("data", "training")}
     elif isinstance(given, Recommender):
         recommender, options, evaluation = given, training or TrainingOptions(), None
         splitter, said = split or LeaveLastOut(), {"evaluation": {"exclude_seen": given.exclude_seen}}

@@ -193,6 +193,12 @@ def test_figures_of_another_question_are_not_set_beside_these(pair: Pair, tmp_pa
         compare(copies, tmp_path / "r.html")
 
 
+def test_the_same_file_is_no_option_that_differs(pair: Pair, another: Callable[..., Path], tmp_path: Path) -> None:
+    deeper = another("further/down")
+    told = compare([pair[0], deeper], tmp_path / "r.html")
+    assert not [option for option in told["options"] if option["name"].startswith("data.")]
+
+
 def test_of_three_runs_the_pairs_that_fit_are_tested(pair: Pair, another: Callable[..., Path], tmp_path: Path) -> None:
     told = compare((*pair, another("other", data={"rules": {}})), tmp_path / "r.html")
     assert {(test["before"], test["after"]) for test in told["tests"]} == {("before", "after")}

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from ...errors import ConfigError, RunError
+from ...paths import moved, stands_in
 from ...seal import about_of, check, read_json
 from ..beside import PER_SEGMENT
 from ..figures import row_of
@@ -99,6 +100,7 @@ def _read(folder: Path, name: str) -> ReadRun:
     about, metrics = about_of(folder), read_json(folder, "metrics.json")
     try:
         sections = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+        sections = moved(sections, stands_in(sections, folder, about), None)  # the same file has one name, whatever folder a run lies in
         users = pl.read_parquet(folder / "per_user.parquet", glob=False).with_columns(segment=pl.lit("all"))
         parts = folder / PER_SEGMENT
         if parts.exists():  # older runs have none
