@@ -251,15 +251,15 @@ def test_what_a_model_does_not_read_is_said_with_those_that_do() -> None:
 
 def test_columns_that_nothing_reads_are_named() -> None:
     rows = events(released=[f"20{n % 20 + 1:02d}-05-01" for n in range(160)], mood=half(("calm", "glad")))
-    items = {"item": [f"i{n}" for n in range(12)], "out": [f"19{n + 10}-01-02" for n in range(12)], "emb": [[0.5, n] for n in range(12)]}
-    said = {"context": ["released", "mood"], "side": ["out"], "vector": "emb"}
+    items = {"item": [f"i{n}" for n in range(12)], "time": [f"19{n + 10}-01-02" for n in range(12)], "emb": [[0.5, n] for n in range(12)]}
+    said = {"context": ["released", "mood"], "side": ["time"], "vector": "emb"}
     read = 'put a number of it, such as the year, in its place, or say [data.types] {} = "category", so that each value stands for itself'
     assert notes(rows, said, items) == [
         f"context released holds times, which no feature reads there: {read.format('released')}",
-        f"side out holds times, which no feature reads there: {read.format('out')}",
+        f"side time holds times, which no feature reads there: {read.format('time')}",
         "vector emb is read by nothing yet: leave it out of [data.columns]",
     ]
-    assert not any("out holds" in one for one in notes(rows, said, items, model={"use": "TensorFactorisation"}))  # it reads no side at all
+    assert not any("side time holds" in one for one in notes(rows, said, items, model={"use": "TensorFactorisation"}))  # it reads no side at all
 
 
 @pytest.mark.parametrize(("text", "columns", "noted"), [(None, {}, True), (None, {"text": ["title"]}, False), ("HashedText", {}, False)])

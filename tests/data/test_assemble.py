@@ -157,7 +157,15 @@ def test_items_that_their_own_table_lacks_are_counted(ids: list[str], said: str)
 
 
 @pytest.mark.parametrize(
-    "cells", [["true", "False", " TRUE", ""], ["yes", "no", "y", "NA"], ["1", "0.0", "1.0", None], [True, False, True, None], [1.0, 0, 1, None]]
+    "cells",
+    [
+        ["true", "False", " TRUE", ""],
+        ["yes", "no", "y", "NA"],
+        ["1", "0.0", "1.0", None],
+        [True, False, True, None],
+        [1.0, 0, 1, None],
+        [1.0, 0.0, 1.0, float("nan")],
+    ],
 )
 def test_labels_in_words_and_numbers(cells: list[Any]) -> None:
     frame = pl.DataFrame({**EVENTS, "taken": pl.Series(cells, strict=False)})

@@ -172,8 +172,10 @@ def as_numbers(table: Table, name: str) -> pl.Series:
 def as_labels(table: Table, name: str) -> pl.Series:
     """Int8; missing cells are null; what is neither yes nor no is an error that names file, line and value."""
     column = table.frame[name]
-    labels, text = truths(column), as_text(column).str.strip_chars().str.to_lowercase()
-    wrong = labels.is_null() & text.is_not_null() & ~text.is_in(MISSING)
+    labels = truths(column)
+    wrong = labels.is_null() & (column.fill_nan(None) if column.dtype.is_float() else column).is_not_null()
+    if wrong.any() and not column.dtype.is_numeric():
+        wrong &= ~as_text(column).str.strip_chars().str.to_lowercase().is_in(MISSING).fill_null(True)
     if wrong.any():
         row = int(wrong.arg_max() or 0)
         raise DataError(f"{table.place(row)}: column {name!r} holds {column[row]!r}: a label is 0 or 1, false or true, no or yes.")
@@ -186,8 +188,11 @@ def truths(column: pl.Series) -> pl.Series:
     >>> truths(pl.Series(["true", "No", "1.0", "maybe"])).to_list()
     [1, 0, 1, None]
     """
-    text = as_text(column).str.strip_chars().str.to_lowercase()
-    numbers = text.replace(list(TRUTHS), list(TRUTHS.values())).str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+        numbers = column.cast(pl.Float64)
+    else:
+        text = as_text(column).str.strip_chars().str.to_lowercase()
+        numbers = text.replace(list(TRUTHS), list(TRUTHS.values())).str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
     return numbers.set(~numbers.is_in([0.0, 1.0]), None).cast(pl.Int8).alias(column.name)
 
 

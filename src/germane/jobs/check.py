@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,16 +90,15 @@ def _divided(read: Config, dataset: Dataset) -> Split:
     faults = Faults()
     faults.attempt(lambda: read.recommender(dataset))
     split = faults.attempt(lambda: read.split.divide(dataset))
-    if split is None:
-        faults.tell()
-        raise AssertionError("what was kept is raised")
-    faults.attempt(lambda: check_lessons(read.training.objective(read.model), dataset, split))
-    calibrate, model = read.training.calibrate, read.model
-    if calibrate is not None:
-        faults.attempt(lambda: check_calibration(calibrate, dataset, split))
-    if isinstance(model, TwoStage):
-        faults.attempt(lambda: model.check_cases(len(split.validation)))
+    if split is not None:
+        calibrate, model = read.training.calibrate, read.model
+        faults.attempt(partial(check_lessons, read.training.objective(model), dataset, split))
+        if calibrate is not None:
+            faults.attempt(partial(check_calibration, calibrate, dataset, split))
+        if isinstance(model, TwoStage):
+            faults.attempt(partial(model.check_cases, len(split.validation)))
     faults.tell()
+    assert split is not None  # else it was told
     return split
 
 

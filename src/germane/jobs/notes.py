@@ -97,7 +97,7 @@ def _unread(dataset: Dataset, config: Config) -> Iterator[Note]:
     for meaning, names, able in (("context", columns.context, "context"), ("side", columns.side, "side"), ("user_side", columns.user_side, "side")):
         for name in names if able in reads else ():
             kind = dataset.types[name]
-            if not any(part.columns({name: kind}) for part in exported(features, Feature).values()):
+            if not any(part.columns({"any": kind}) for part in exported(features, Feature).values()):
                 what, instead = ("times", "a number of it, such as the year,") if kind == "time" else ("text", "a category")
                 so = f'put {instead} in its place, or say [data.types] {name} = "category", so that each value stands for itself'
                 yield Note("unread_column", f"{meaning} {name} holds {what}, which no feature reads there: {so}")
