@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from germane.errors import RunError
-from germane.training.checkpoints import Trained, resume, save, settle
+from germane.training.checkpoints import Trained, part_of, resume, save, settle
 
 
 class Line(nn.Module):
@@ -74,6 +74,26 @@ def test_processes_that_were_killed_as_they_kept_an_epoch_find_the_same_one(tmp_
         line = Line()
         found.append((resume(tmp_path / f"{number}", line, [], None)[0], line.weight[0].item()))
     assert found == [(4 + place, 4.0 + place)] * 2
+
+
+def test_another_number_of_processes_is_told_what_was_kept(tmp_path: Path) -> None:
+    def kept(folder: Path) -> None:
+        save(folder, 1, Line(), [], None, Trained(1, 0.5, []), None)
+
+    parts = [part_of(tmp_path / "two", number, 2) for number in (0, 1)]
+    kept(parts[0])
+    (parts[1]).mkdir()
+    (parts[0] / "progress.json").rename(parts[0] / "progress.json.new")  # killed before any had turned: nothing is kept yet
+    assert part_of(tmp_path / "two", 1, 2) == parts[1] and part_of(tmp_path / "two", 0, 1) == tmp_path / "two"
+    for part in parts:
+        kept(part)
+    assert part_of(tmp_path / "two", 0, 2) == parts[0]
+    for count in (1, 3):
+        with pytest.raises(RunError, match=f"was kept by 2 processes, a part each, and {count} were started: start as many as then"):
+            part_of(tmp_path / "two", 0, count)
+    kept(part_of(tmp_path / "alone", 0, 1))
+    with pytest.raises(RunError, match="was kept by 1 process, a part each, and 2 were started"):
+        part_of(tmp_path / "alone", 0, 2)
 
 
 def test_nothing_kept_is_a_beginning(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def soup(
     _check(parts)
     first = parts[0]
     config, recommender = first.config, first.recommender
+    recommender.text.on(config.training.device)
     dataset = config.dataset()
     if dataset.fingerprint != first.about["data"]["fingerprint"]:
         raise RunError(f"the data of {first.folder} have changed since it was trained: a soup is judged on what its runs were trained on.")

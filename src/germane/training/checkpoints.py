@@ -18,7 +18,7 @@ from ..errors import RunError
 from ..writing import GOES_ON, synced, writing
 from .running_mean import RunningMean
 
-__all__ = ["Stateful", "Trained", "resume", "save", "settle"]
+__all__ = ["Stateful", "Trained", "part_of", "resume", "save", "settle"]
 
 TOLD = "progress.json"
 """Which epoch was kept last, and where its weights lie."""
@@ -84,6 +84,18 @@ def save(
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != name:
             old.unlink()
+
+
+def part_of(folder: Path, number: int, count: int) -> Path:
+    """Where one of ``count`` processes that keep a part each keeps its own; an error where another number of them did."""
+    parts = [part for part in folder.glob("process-*") if (part / TOLD).exists() or (part / NEW).exists()]
+    kept = len(parts) if any((part / TOLD).exists() for part in parts) else 1 if (folder / TOLD).exists() else count
+    if kept != count:
+        raise RunError(
+            f"what is kept in {folder} was kept by {kept} process{'es' if kept > 1 else ''}, a part each, and {count} were started: start as many "
+            "as then, or begin anew with --replace."
+        )
+    return folder / f"process-{number}" if count > 1 else folder
 
 
 def settle(folder: Path, each: Callable[[float], list[float]]) -> None:

@@ -16,7 +16,7 @@ from ..encoders.device import choose_device
 from ..errors import TrainingError
 from ..models import Learned
 from .adversarial import Adversary
-from .checkpoints import Trained, resume, save, settle
+from .checkpoints import Trained, part_of, resume, save, settle
 from .distributed import Processes, is_sharded
 from .epoch_mean import EpochMean
 from .optimisers import optimisers_of
@@ -100,7 +100,7 @@ def _run(
             shard_frozen(learning.model.body, learning.learned, processes)
             if processes.count > 1:  # layers in parts are gone through as often on all, and each would keep other texts
                 learning.lower.below = 0
-        checkpoint = checkpoint / f"process-{processes.number}" if checkpoint is not None and processes.count > 1 else checkpoint
+        checkpoint = part_of(checkpoint, processes.number, processes.count) if checkpoint is not None else None
     dataset = feed.table.dataset
     optimisers = optimisers_of(model, options, dataset.n_items, dataset.n_users)
     mean = RunningMean(model, options.average) if options.average else None

@@ -74,6 +74,8 @@ class Contrast(Task):
         self.judged = [(kind, part) for kind, pairs in judged.items() for part in self._parts(rng.permutation(pairs))]
         top_layers(model.body, options.layers)
         self.lower = LowerStates(model, len(layers_of(model.body)) - options.layers if options.layers else 0, room)
+        read = {row for kind, pairs in paired.pairs.items() if kind != "views" for row in pairs.ravel().tolist()}
+        self.lower.fill([self.texts[row] for row in read], options.batch)  # ahead, so that a resumed pretraining has the very same
         free = [(~self._clash(pairs)).sum(1) for _, pairs in self.judged]
         self.chance = float(np.log(np.concatenate(free)).mean())
 
