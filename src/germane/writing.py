@@ -14,7 +14,20 @@ from pathlib import Path
 
 from .errors import GermaneError, RunError
 
-__all__ = ["GOES_ON", "check_place", "folder_of", "mask", "partial_of", "put", "refusal", "shared", "synced", "whole_folder", "writing"]
+__all__ = [
+    "GOES_ON",
+    "check_place",
+    "check_writable",
+    "folder_of",
+    "mask",
+    "partial_of",
+    "put",
+    "refusal",
+    "shared",
+    "synced",
+    "whole_folder",
+    "writing",
+]
 
 GOES_ON = "what was kept before, and any older run, is whole: make room, and the same command with --resume goes on"
 """Where a training cannot write."""
@@ -65,7 +78,7 @@ def check_place(target: Path, replace: bool) -> None:
         raise RunError(f"{target} is a file: choose another place for the folder.")
     if target.exists() and any(target.iterdir()) and not any((target / name).exists() for name in MARKS):
         raise RunError(f"{target} holds something else than a run, which --replace does not delete: choose another folder.")
-    _check_writable(target)
+    check_writable(target)
 
 
 def partial_of(target: Path) -> Path:
@@ -90,7 +103,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
     It is read by whom the system's mask (umask) lets; one that is only to be read is not replaced.
     """
-    _check_writable(target)
+    check_writable(target)
     stays = f"what stood at {target} is whole: " if target.exists() else ""
     place = target.resolve() if target.is_symlink() else target
     with writing(target, f"{stays}make room or mend that, or choose another folder"):
@@ -154,7 +167,7 @@ def synced(path: Path) -> None:
         os.close(handle)
 
 
-def _check_writable(target: Path) -> None:
+def check_writable(target: Path) -> None:
     """Refuse to replace a folder that is only to be read, by anyone: it could be moved away, but not deleted."""
     if not target.is_dir():
         return

@@ -250,6 +250,15 @@ def test_what_was_learnt_stays_where_something_is_to_be_mended(tables: Path, mon
     assert not (tables / "run.partial").exists()
 
 
+def test_a_run_that_is_only_to_be_read_is_refused_before_it_is_judged(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, _ = train_run(written(tables), tables / "run")
+    monkeypatch.setattr("germane.jobs.run._judge", None)
+    run.chmod(0o555)
+    with pytest.raises(RunError, match="is only to be read"):
+        evaluate_run(run)
+    run.chmod(0o755)
+
+
 def test_how_far_it_is_judged_is_told(tables: Path) -> None:
     run, _ = train_run(written(tables, evaluation={"baselines": ["Popular"], "variants": ["context shuffled"]}), tables / "run")
     heard: list[float] = []

@@ -20,7 +20,7 @@ from ..seal import about_of, metrics_file, rewrite
 from ..signing import check_signing_key
 from ..training import Processes, Progress, Told
 from ..types import Note
-from ..writing import GOES_ON, check_place, partial_of, writing
+from ..writing import GOES_ON, check_place, check_writable, partial_of, writing
 from .beside import OF_ROWS, as_parquet, beside, per_user
 from .facts import Took
 from .fitting import first_alone
@@ -213,6 +213,7 @@ def evaluate_run(
     folder = Path(run)
     if split not in ("test", "validation"):
         raise ConfigError(f"--split {split!r}: choose test or validation.")
+    check_writable(folder)
     recommender = load(folder, trust=trust, figures=False)
     if reliability is not None:
         check_reliability(reliability, recommender)
