@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from germane.serving import create_app
+from germane.serving.routes import READERS
 from germane.wire import slate_from_json
 
 
@@ -43,6 +46,34 @@ def test_explain_and_words_and_candidates(client):
         "unknown_user",
         "unknown_context_value",
     }
+
+
+def test_those_who_wait_for_words_leave_threads_to_others(address, recommender):
+    """More of them than a server has threads for others."""
+    reached, opened, answer = threading.Semaphore(0), threading.Event(), recommender.recommend
+
+    def slow(query, n=10, **options):
+        if query.words:
+            reached.release()
+            assert opened.wait(60)
+        return answer(query, n, **options)
+
+    def ask(query):
+        service = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+        service.request("POST", "/v1/recommendations", json.dumps(query), {"content-type": "application/json"})
+        status = service.getresponse().status
+        service.close()
+        return status
+
+    recommender.recommend = slow
+    with ThreadPoolExecutor(61) as threads:
+        waiting = [threads.submit(ask, {"words": "rain"}) for _ in range(60)]
+        for _ in range(READERS):
+            assert reached.acquire(timeout=60)
+        assert threads.submit(ask, {"user": "u1"}).result(60) == 200
+        assert not reached.acquire(blocking=False), "no more than so many wait at once"
+        opened.set()
+        assert [told.result(60) for told in waiting] == [200] * 60
 
 
 def test_a_batch_is_answered_in_order(client, store):

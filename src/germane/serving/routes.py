@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from litestar import Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
@@ -26,6 +27,9 @@ T = TypeVar("T")
 HTTP = Request[Any, Any, Any]
 Its = NamedDependency[Service]
 Measures = NamedDependency[Metrics]
+READERS = 16
+"""Threads that may wait for texts at once."""
+_PATIENT: RunVar[CapacityLimiter] = RunVar("germane_readers")
 BODY = (400, 413, 415, 422)
 """What may be wrong with a request that has a body."""
 DEGRADED = frozenset({"words_unread"})
@@ -46,7 +50,7 @@ _RECOMMEND = Call(
 @post("/v1/recommendations", status_code=200, opt=_documented(_RECOMMEND))
 async def recommend(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     query, extras = wire.query_from_body(await _body(request, wire.QueryBody))
-    slate = await _work(lambda: service.recommend(query, **extras))
+    slate = await _work(lambda: service.recommend(query, **extras), reads=bool(query.words))
     _count(metrics, [slate])
     return _json(_answer(slate))
 
@@ -58,7 +62,7 @@ _BATCH = Call("Up to 100 moments at once", "recommendations", {200: forms.Slates
 async def recommend_many(request: HTTP, service: Its, metrics: Measures) -> Response[bytes]:
     body = await _body(request, wire.BatchBody)
     asked = [wire.query_from_body(query, f"queries[{i}].") for i, query in enumerate(body.queries)]
-    slates = await _work(lambda: service.recommend_many(asked))
+    slates = await _work(lambda: service.recommend_many(asked), reads=any(query.words for query, _ in asked))
     _count(metrics, slates)
     return _json({"slates": [_answer(slate) for slate in slates]})
 
@@ -126,7 +130,7 @@ _PUT_ITEM = Call("Add an item, or change its columns", "catalogue", {200: forms.
 async def put_item(request: HTTP, service: Its) -> Response[bytes]:
     columns = await _body(request, wire.Flat)
     item = _id(request, "/v1/items/")
-    new = await _work(lambda: service.put_item(item, columns))
+    new = await _work(lambda: service.put_item(item, columns), reads=True)
     return _json({"item": item}, 201 if new else 200)
 
 
@@ -135,7 +139,7 @@ async def put_item(request: HTTP, service: Its) -> Response[bytes]:
 )
 async def delete_item(request: HTTP, service: Its) -> None:
     item = _id(request, "/v1/items/")
-    await _work(lambda: service.delete_item(item))
+    await _work(lambda: service.delete_item(item), reads=True)  # it waits for whoever puts one
 
 
 _IDS = {"id": {"type": "array", "items": {"type": "string"}, "maxItems": 100, "description": "Repeated; unknown ones are left out of the answer."}}
@@ -231,9 +235,20 @@ ROUTES: list[HTTPRouteHandler] = [
 # Reading requests, writing answers.
 
 
-async def _work(task: Callable[[], T]) -> T:
-    """On a thread: the model computes and the store waits for its disk."""
-    return await to_thread.run_sync(task)
+async def _work(task: Callable[[], T], *, reads: bool = False) -> T:
+    """On a thread: the model computes and the store waits for its disk.
+
+    ``reads``: it waits for texts to be encoded, which an endpoint may take its time for. Such work has threads of its own and takes none of others.
+    """
+    return await to_thread.run_sync(task, limiter=_patient() if reads else None)
+
+
+def _patient() -> CapacityLimiter:
+    try:
+        return _PATIENT.get()
+    except LookupError:
+        _PATIENT.set(CapacityLimiter(READERS))
+        return _PATIENT.get()
 
 
 async def _body(request: HTTP, form: type[T]) -> T:
