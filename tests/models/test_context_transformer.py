@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
-from germane.data import LeaveLastOut
+from germane.data import Dataset, LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import ConfigError, TrainingError
 from germane.evaluation import EvaluationOptions
@@ -212,7 +213,9 @@ def test_item_vectors_that_are_kept_follow_the_weights(shop: Recommender) -> Non
 
 @pytest.mark.parametrize(("exclude", "said", "stand"), [(True, None, False), (False, None, True), (("buy",), None, True), (True, True, True)])
 def test_what_lists_leave_out_is_no_negative(exclude: bool, said: bool | None, stand: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = small_shop()
+    rows = [(f"u{n % 6}", f"i{n % 9}", n, "buy" if n % 3 else "view") for n in range(60)]
+    events = pl.DataFrame(rows, schema=["user", "item", "time", "kind"], orient="row")
+    dataset = Dataset.from_frames(events, columns={"time": "time", "kind": "kind"})
     heard = []
     monkeypatch.setattr(ContextTransformer, "loss", lambda self, batch, objective: heard.append(objective) or {"ranking": self.scale * 0})
     recommender = Recommender(ContextTransformer(**SMALL), exclude_seen=exclude)
