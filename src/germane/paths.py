@@ -10,12 +10,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["lost", "moved", "stands_in"]
+__all__ = ["lost", "matching", "moved", "stands_in"]
 
 TABLES = ("events", "items", "users", "validation", "test", "path")
 """Keys of ``[data]`` that name files or folders."""
 SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^/?:][^?]*)(.*)")
 """A database that is a file, named relatively."""
+
+
+def matching(path: str, base: Path) -> list[Path]:
+    """The files that a path or a glob means, in order of their names. A file or a folder that exists under the very name wins over a pattern, so
+    ``ev[1].csv`` is itself and not ``ev1.csv``."""
+    full = base / Path(path).expanduser()
+    if full.is_file():
+        return [full]
+    folder, rest = Path(), list(full.parts)
+    while len(rest) > 1 and (folder / rest[0]).is_dir():
+        folder /= rest.pop(0)
+    named = (folder / name for name in glob.glob(str(Path(*rest)), root_dir=folder, recursive=True))
+    return sorted(file for file in named if file.is_file())
 
 
 def moved(sections: Mapping[str, Any], base: Path, to: Path | None) -> dict[str, Any]:
@@ -60,7 +73,7 @@ def lost(sections: Mapping[str, Any], base: Path) -> list[str]:
     named = [data[name] for name in TABLES if isinstance(data.get(name), str)]
     if isinstance(address := data.get("sql"), str) and (found := SQLITE.fullmatch(address)):
         named.append(found[2])
-    return [path for path in named if not glob.glob(str(base / os.path.expanduser(path)), recursive=True)]
+    return [path for path in named if not (base / os.path.expanduser(path)).exists() and not matching(path, base)]
 
 
 def _put(section: Any, name: str, seen: Callable[[str], str]) -> None:

@@ -95,6 +95,20 @@ def test_one_column_of_the_events(name: str, cells: list[str | None], meaning: s
     assert told[name] == meaning and told["weather"] == "context"
 
 
+def test_epochs_are_times_whatever_they_are_called() -> None:
+    seconds = [1_700_000_000 + 900 * n for n in range(400)]
+    for name, cells, meaning in (
+        ("Zeit", seconds, "time"),
+        ("wann", [1000 * one for one in seconds], "time"),
+        ("order_id", seconds, ""),
+        ("Zeit", [100_000_001 + n for n in range(400)], ""),  # of 1973
+        ("Zeit", [1_700_000_000 + n % 3 for n in range(400)], "context"),
+    ):
+        for column in (pl.Series(cells), pl.Series([str(one) for one in cells])):
+            told = {one.column: one for one in guess(shop().with_columns(column.alias(name))).found}
+            assert told[name].meaning == meaning and ("look twice" in told[name].why) == (meaning == "time")
+
+
 def test_truths_of_any_type_are_labels_and_a_second_outcome_is_no_context() -> None:
     frame = shop().with_columns(
         clicked=pl.Series([n % 3 == 0 for n in range(400)]), bought=pl.Series(["true" if n % 9 == 0 else "" for n in range(400)])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -30,6 +32,15 @@ def test_each_line_has_a_fresh_draw_and_the_seed_repeats_them(trained: Recommend
     assert told(list(answer_file(trained, queries, 5))) == told(list(answer_file(trained, queries, 5, seed=trained.seed)))
     greedy = list(answer_file(trained, queries, 5, seed=9, explore=False))
     assert all(chance == 1.0 for slate in told(greedy) for _, chance in slate) and told(greedy)[0] == told(greedy)[-1]
+
+
+def test_queries_come_through_a_pipe_too(trained: Recommender, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=('{"user": "u1"}\n{}\n',))
+    writer.start()
+    assert [len(slate.items) for slate in answer_file(trained, pipe, 3)] == [3, 3]
+    writer.join()
 
 
 def test_a_line_may_say_how_it_is_answered(trained: Recommender, tmp_path: Path) -> None:

@@ -264,3 +264,13 @@ def test_how_far_it_is_judged_is_told(tables: Path) -> None:
     heard: list[float] = []
     evaluate_run(run, told=lambda done, of: heard.append(done / of))
     assert heard == sorted(heard) and heard[-1] == 1.0 and [round(part, 2) for part in heard] == [0.33, 0.67, 1.0]
+
+
+def test_a_folder_with_brackets_in_its_name_is_a_folder(tables: Path) -> None:
+    shop = tables / "mein Ordner [neu]"
+    shop.mkdir()
+    for name in ("events.csv", "items.csv"):
+        shutil.move(tables / name, shop / name)
+    run, trained = train_run(written(shop), shop / "lauf [1]")
+    assert figures(evaluate_run(run).rows) == pytest.approx(figures(trained.rows))
+    assert len(Config.read(run / "config.toml").dataset()) == 240

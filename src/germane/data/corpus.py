@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from ..errors import DataError, nearest
-from .readers import SUFFIXES, matching, read_files
+from ..paths import matching
+from .readers import SUFFIXES, read_files
 
 __all__ = ["read_corpus"]
 

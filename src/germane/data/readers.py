@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import glob
 import io
 import json
 from bisect import bisect_right
@@ -15,10 +14,11 @@ from typing import Any
 import polars as pl
 
 from ..errors import DataError
+from ..paths import matching
 from .format import Format
 from .tables import Table, refuse_doubled
 
-__all__ = ["matching", "read_files"]
+__all__ = ["read_files"]
 
 SEPARATORS = ",;\t|"
 SUFFIXES = {".csv": "text", ".tsv": "text", ".txt": "text", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "lines", ".ndjson": "lines"}
@@ -61,19 +61,6 @@ def read_files(
         return tables[which].place(row - begins[which])
 
     return Table(frame, path, where, first.decimal, first.header)
-
-
-def matching(path: str, base: Path) -> list[Path]:
-    """The files that a path or a glob means, in order of their names. A file or a folder that exists under the very name wins over a pattern, so
-    ``ev[1].csv`` is itself and not ``ev1.csv``."""
-    full = base / Path(path).expanduser()
-    if full.is_file():
-        return [full]
-    folder, rest = Path(), list(full.parts)
-    while len(rest) > 1 and (folder / rest[0]).is_dir():
-        folder /= rest.pop(0)
-    named = (folder / name for name in glob.glob(str(Path(*rest)), root_dir=folder, recursive=True))
-    return sorted(file for file in named if file.is_file())
 
 
 def _read(file: Path, form: Format, only: Collection[str] | None, any_suffix: bool, skip: int) -> Table:

@@ -12,7 +12,22 @@ from ..data.clock import written_forms
 from ..data.meeting import apart, mend
 from ..data.values import as_text, detect
 from ..errors import DataError
-from .looks import are_codes, are_links, are_moments, are_truths, are_whole, are_within, belongs, distinct, is_time, kind_of, kinds_of, liked, overlap
+from .looks import (
+    are_codes,
+    are_epochs,
+    are_links,
+    are_moments,
+    are_truths,
+    are_whole,
+    are_within,
+    belongs,
+    distinct,
+    is_time,
+    kind_of,
+    kinds_of,
+    liked,
+    overlap,
+)
 
 __all__ = ["Guess", "Guessed", "guess"]
 
@@ -225,7 +240,7 @@ def _by_name(made: Guess, meaning: str, events: pl.DataFrame) -> None:
 
 
 def _time(made: Guess, events: pl.DataFrame) -> None:
-    """By name, then by values; then dates as people write them, with the form to read them by."""
+    """By name, then by values; then dates as people write them, with the form to read them by; then epochs."""
     free = [column for column in events.columns if column not in made.taken("events")]
     for column in _named(events, "time"):
         if column in free and is_time(events[column]):
@@ -244,6 +259,10 @@ def _time(made: Guess, events: pl.DataFrame) -> None:
         if forms:
             either = " or ".join(f'"time:{form}"' for form in forms)
             made.leave("events", column, f"times, but does the day or the month stand first? Say time = … for it, and in [data.types] {either}")
+    for column in free:
+        if are_epochs(events[column]) and not any(name in _plain(column) for name in ("id", "number", "code")):
+            made.take("events", column, "time", "whole numbers that are moments of 2000 to 2035 as epochs: look twice")
+            return
 
 
 def _place(made: Guess, events: pl.DataFrame) -> None:

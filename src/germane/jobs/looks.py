@@ -11,6 +11,7 @@ from ..data.values import as_text, detect, truths
 
 __all__ = [
     "are_codes",
+    "are_epochs",
     "are_links",
     "are_moments",
     "are_truths",
@@ -89,6 +90,16 @@ def is_time(values: pl.Series) -> bool:
     if not isinstance(low, float) or not isinstance(high, float):
         return False
     return (low >= 1e8 and high < 5e9) or (low >= 1e11 and high < 5e12)  # from 1973 on, in seconds or milliseconds
+
+
+def are_epochs(values: pl.Series) -> bool:
+    """Whole numbers that lie between 2000 and 2035 as seconds or as milliseconds, all of them, and seldom come twice."""
+    if values.dtype.is_nested() or values.dtype.is_temporal() or values.dtype == pl.Boolean or not len(values):
+        return False
+    numbers = numbers_of(values)
+    if numbers.has_nulls() or not are_whole(values) or numbers.n_unique() <= len(numbers) / 2:
+        return False
+    return any(numbers.is_between(946_684_800 * unit, 2_051_222_400 * unit).all() for unit in (1, 1000))
 
 
 def numbers_of(values: pl.Series) -> pl.Series:

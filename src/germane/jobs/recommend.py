@@ -87,7 +87,7 @@ def context_of(given: Iterable[str]) -> dict[str, Any]:
 
 
 def _read(path: Path, recommender: Recommender) -> list[tuple[Query, dict[str, Any]]]:
-    if not path.is_file():
+    if not path.exists() or path.is_dir():  # a pipe is none of either
         raise ConfigError(f'{path} is not there: --queries takes a file of JSON lines, such as {{"user": "u1"}}.')
     asked: list[tuple[Query, dict[str, Any]]] = []
     with path.open("rb") as file:
