@@ -279,8 +279,9 @@ class Recommender:
             if own is None and not self.content.text.any():
                 name = type(self.model).__name__
                 raise AbilityError(f"{name} has no item vectors, and there are no texts to compare: take such as ContextTransformer, or give [text].")
-            vectors = torch.nn.functional.normalize(own if own is not None else self.content.text, dim=-1)
-            scores = (vectors @ vectors[code]).double().numpy()
+            vectors = own if own is not None else self.content.text
+            lengths = torch.linalg.vector_norm(vectors, dim=-1).clamp(min=1e-12)  # the catalogue is not copied
+            scores = (vectors @ vectors[code] / (lengths * lengths[code])).double().numpy()
             scores[code] = -np.inf
             return self.catalogue.top(scores, _length(n), filter)
 
