@@ -40,7 +40,24 @@ def read(shop: Recommender, query: Query, items: list[int], told: list[float] | 
     there = torch.ones(1, len(items), dtype=torch.bool)
     pairs = model.features(queries, torch.tensor([items]), there, torch.tensor([[told or [float(-n) for n in range(len(items))]]]))
     numbers = pairs.numbers[0].double().numpy()
-    names = ["first", "place", "week", "months", "ever", "often", "lately", "hour", "weekday", "weather", "all", "read", "typed", "done", "gap"]
+    names = [
+        "first",
+        "place",
+        "week",
+        "months",
+        "ever",
+        "often",
+        "lately",
+        "since",
+        "hour",
+        "weekday",
+        "weather",
+        "all",
+        "read",
+        "typed",
+        "done",
+        "gap",
+    ]
     assert numbers.shape[1] == len(names) + queries.moment.dense.shape[1]
     return {name: numbers[:, place] for place, name in enumerate(names)}
 

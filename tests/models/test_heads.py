@@ -21,7 +21,7 @@ from germane.jobs.train import fit, judge
 from germane.losses import Objective
 from germane.models import BiasedMF, ContextTransformer, ItemNeighbours
 from germane.models.context import transformer
-from germane.models.context.second_look import memory
+from germane.models.memory import memory
 from germane.training import TrainingOptions
 
 SMALL: dict[str, Any] = {"width": 16, "blocks": 1, "length": 10, "dropout": 0.0, "context_dropout": 0.0}
@@ -162,9 +162,10 @@ def test_heads_learn_beside_ranking() -> None:
 
 def test_memory_knows_this_very_item() -> None:
     history, ages = torch.tensor([[3, 5, 3], [-1, -1, 7]]), torch.tensor([[172_800.0, 10.0, 86_400.0], [0.0, 0.0, 0.0]])
-    told = memory(history, ages, torch.tensor([[3, 9], [7, 3]]))
-    assert told[0, 0].tolist() == pytest.approx([np.log(3), 0.5]) and told[0, 1].tolist() == [0, 0]
-    assert told[1, 0].tolist() == pytest.approx([np.log(2), 1.0]) and told[1, 1].tolist() == [0, 0]
+    told = memory(history[:, None], ages[:, None], torch.tensor([[3, 9], [7, 3]]))
+    assert told[0, 0].tolist() == pytest.approx([np.log(3), 0.5, 1]) and told[0, 1].tolist() == [0, 0, 0]
+    assert told[1, 0].tolist() == pytest.approx([np.log(2), 1, 1]) and told[1, 1].tolist() == [0, 0, 0]
+    assert memory(history[0], ages[0], torch.tensor([5, 3])).tolist()[0] == pytest.approx([np.log(2), 1, 0.5], abs=2e-4)  # shared by all items
 
 
 @pytest.mark.parametrize("unknown", [False, True])
@@ -241,4 +242,5 @@ def test_training_remembers_what_a_query_would_and_never_the_event_itself(seed: 
         before = [int(other) for other in dataset.timelines.rows(int(dataset.user_codes[row])) if other < row][-10:]
         same = [other for other in before if dataset.item_codes[other] == dataset.item_codes[row]]
         lately = 1 / (1 + (dataset.times[row] - dataset.times[same[-1]]) / 86_400) if same else 0.0
-        assert in_training[float(dataset.times[row])] == pytest.approx([np.log1p(len(same)), lately], rel=1e-5)
+        since = 1 / (len(before) - before.index(same[-1])) if same else 0.0
+        assert in_training[float(dataset.times[row])] == pytest.approx([np.log1p(len(same)), lately, since], rel=1e-5)

@@ -28,6 +28,7 @@ EVERY: list[RowWise] = [
     TensorFactorisation(width=4),
     TensorFactorisation(width=4, form="train"),
     DCNv2(width=4, layers=(8,)),
+    DCNv2(width=4, layers=(8,), memory=3),
 ]
 """One of each."""
 OF_MOMENTS = [model for model in EVERY if "context" in model.abilities.reads]
@@ -187,5 +188,47 @@ def test_long_vectors_cost() -> None:
     plain = model.loss(batch, objective)["rating"]
     model.options = model.options.model_copy(update={"l2": 2.0})
     row = [model.fields.asked(batch.queries), model.fields.offered(batch.items)]
-    length = sum(part.square().sum() for half in row for part in vars(half).values()) / 64
+    length = sum(part.square().sum() for half in row for part in half.vectors()) / 64
     torch.testing.assert_close(model.loss(batch, objective)["rating"], plain + length)
+
+
+def habits() -> Dataset:
+    """Each of 40 users takes the same three of 30 items again and again, which no id tells ahead: users are new in the test part."""
+    rng = np.random.default_rng(0)
+    own = np.stack([rng.choice(30, 3, replace=False) for _ in range(40)])
+    users = np.repeat(np.arange(40), 20)
+    items = own[users, rng.integers(0, 3, len(users))]
+    frame = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in items]}
+    times = np.arange(len(users)) % 20 * 86_400.0 + 1.7e9
+    return Dataset.from_frames({**frame, "time": times}, columns={"time": "time"})
+
+
+def test_a_memory_knows_what_a_new_user_takes_again() -> None:
+    """Whose habits no id can tell: three of 30 items, by what the query says was taken."""
+    dataset = habits()
+    training = TrainingOptions(heads={"click": 1.0}, negatives=4, epochs=20, batch=256, learning_rate=0.01)
+    recommender, _ = fitted(DCNv2(width=8, layers=(16,), memory=10), dataset, training)
+    query = Query(history=("i4", "i9", "i4", "i2", "i9"))
+    [slate] = recommender.recommend_many([query], 3, explain=True)
+    assert {place.item for place in slate.items} == {"i4", "i9", "i2"}
+    assert all({reason.kind: reason.weight for reason in place.reasons}["history"] > 0 for place in slate.items)
+    without, _ = fitted(DCNv2(width=8, layers=(16,)), dataset, training)
+    assert {place.item for place in without.recommend_many([query], 3, explain=True)[0].items} != {"i4", "i9", "i2"}
+
+
+def test_a_memory_reads_no_further_back_than_it_is_long_and_never_ahead() -> None:
+    dataset = habits()
+    short, rows = DCNv2(width=4, layers=(8,), memory=3), np.arange(100, 140)
+    recommender = Recommender(short, exclude_seen=False)
+    recommender.model.objective = TrainingOptions(heads={"click": 1.0}).objective(short)
+    recommender.prepare(dataset)
+    table = recommender.table(dataset)
+    with torch.no_grad():
+        short.eval()
+        told = [short.score(table.queries(rows, length)) for length in (3, 15)]
+        assert torch.equal(*told)
+        assert not torch.equal(told[0], short.score(table.queries(rows, 3).without_history()))
+    batch = table.rows_of(rows, short.length)
+    for row, history in zip(rows.tolist(), batch.queries.history.tolist(), strict=True):
+        mine = np.flatnonzero(dataset.user_codes == dataset.user_codes[row])
+        assert [item for item in history if item >= 0] == dataset.item_codes[mine[mine < row]][-3:].tolist()

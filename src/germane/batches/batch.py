@@ -55,6 +55,17 @@ class QueryBatch:
     def without_words(self) -> QueryBatch:
         return replace(self, words=Words.none(len(self), self.words.vectors.shape[1]).to(self.times.device))
 
+    def without_history(self) -> QueryBatch:
+        """As somebody who did nothing yet."""
+        nothing = torch.ones_like(self.history, dtype=torch.bool)
+        return replace(
+            self,
+            history=torch.full_like(self.history, PAD),
+            ages=torch.zeros_like(self.ages),
+            history_values=torch.full_like(self.history_values, torch.nan),
+            history_moments=blank(self.history_moments, nothing),
+        )
+
     def with_moments_of(self, order: Tensor) -> QueryBatch:
         """The same queries, each in the context of another one: what a model loses by it is what context is worth to it."""
         return replace(self, moment=self.moment[order])

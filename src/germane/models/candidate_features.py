@@ -16,8 +16,8 @@ from ..data.dataset import Dataset
 from ..encoders import ItemContent, Whitening
 from ..features import FeatureSet
 from .context.popular import RecentPopularity
-from .context.second_look import memory
 from .context_lift import ContextLift
+from .memory import memory
 
 __all__ = ["CandidateFeatures", "Candidates"]
 
@@ -126,7 +126,7 @@ class CandidateFeatures:
             told.permute(1, 2, 0),
             self._place(first, items, there)[..., None],
             self._popular(queries, items),
-            memory(queries.history, queries.ages, items),
+            memory(queries.history[:, None], queries.ages[:, None], items),
             lift,
             lift.sum(-1, keepdim=True),
             *self._alike(queries, items),

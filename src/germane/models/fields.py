@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..batches import QueryBatch
 from ..encoders import ItemContent
 from ..features import FeatureSet, Moments
+from .memory import memory
 
 __all__ = ["Asked", "Fields", "Offered", "Row"]
 
@@ -25,10 +26,17 @@ class Asked:
     """[..., columns, width of the moment]"""
     profile: Tensor
     """[..., columns, width]"""
+    history: Tensor
+    """[..., T] codes, the newest last; -1 = none."""
+    ages: Tensor
+    """[..., T] seconds"""
 
     def beside(self) -> Asked:
         """A dimension more, along which items are laid."""
-        return Asked(self.user[:, None], self.moment[:, None], self.profile[:, None])
+        return Asked(*(part[:, None] for part in vars(self).values()))
+
+    def vectors(self) -> tuple[Tensor, ...]:
+        return self.user[..., None, :], self.moment, self.profile
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,14 @@ class Offered:
     """[..., width]"""
     side: Tensor
     """[..., columns, width]"""
+    code: Tensor
+    """[...]"""
 
     def __getitem__(self, index: slice) -> Offered:
-        return Offered(self.item[index], self.side[index])
+        return Offered(self.item[index], self.side[index], self.code[index])
+
+    def vectors(self) -> tuple[Tensor, ...]:
+        return self.item[..., None, :], self.side
 
 
 @dataclass(frozen=True)
@@ -53,9 +66,13 @@ class Row:
 
     def fields(self) -> Tensor:
         """[..., all fields, width]"""
-        parts = [self.asked.user[..., None, :], self.asked.moment, self.asked.profile, self.offered.item[..., None, :], self.offered.side]
+        parts = [*self.asked.vectors(), *self.offered.vectors()]
         lead = torch.broadcast_shapes(*(part.shape[:-2] for part in parts))
         return torch.cat([part.expand(*lead, *part.shape[-2:]) for part in parts if part.shape[-2]], dim=-2)
+
+    def remembered(self, length: int) -> Tensor:
+        """[..., 3] ``memory`` of the item among so many of the newest events."""
+        return memory(self.asked.history[..., -length:], self.asked.ages[..., -length:], self.offered.code)
 
 
 class Fields(nn.Module):
@@ -102,12 +119,12 @@ class Fields(nn.Module):
         """Vectors [B, …]"""
         known = (queries.users >= 0) & (queries.users < self.users.num_embeddings - 1)
         user: Tensor = self.users(torch.where(known, queries.users + 1, 0))
-        return Asked(user, _of(self.moment, queries.moment, user), _of(self.profile, queries.profile, user))
+        return Asked(user, _of(self.moment, queries.moment, user), _of(self.profile, queries.profile, user), queries.history, queries.ages)
 
     def offered(self, items: Tensor) -> Offered:
         """Codes [...] -> vectors [..., …]"""
         own: Tensor = self.items(items)
-        return Offered(own, _of(self.side, Moments(self.side_codes[items], self.side_dense[items]), own))
+        return Offered(own, _of(self.side, Moments(self.side_codes[items], self.side_dense[items]), own), items)
 
     def grow(self, content: ItemContent) -> None:
         """Take added items: a zero vector of their own, and their side features."""

@@ -41,8 +41,9 @@ class RowWiseOptions(Options):
 class RowWise(Learned):
     """One number for each row, from vectors of its fields. Subclasses say how they meet, in ``interact``.
 
-    Learns one head: ``click`` (labels, or events against drawn negatives), ``rating`` or ``conversion``; ranks by it. Reads no history, so what
-    happens after training changes nothing, and users or items that training does not know are judged by what else is known of them.
+    Learns one head: ``click`` (labels, or events against drawn negatives), ``rating`` or ``conversion``; ranks by it. Reads no history, but for
+    ``DCNv2`` with a memory, so what happens after training changes nothing, and users or items that training does not know are judged by what else
+    is known of them.
     How fast a click converts is a weight of each field, added up, whatever the model: the exponential of it is the rate (Chapelle, 2014).
     Cost of scoring a catalogue: queries × items × that of a row; prefer ``ContextTransformer`` or ``FactorisationMachine`` to retrieve.
     """
@@ -120,7 +121,7 @@ class RowWise(Learned):
         else:
             out = self.scale.loss(objective.rating_loss, raw, batch.values, batch.weights)
         if self.options.l2:
-            out = out + self.options.l2 / 2 * sum(part.square().sum() for half in (asked, offered) for part in vars(half).values()) / len(batch)
+            out = out + self.options.l2 / 2 * sum(part.square().sum() for half in (asked, offered) for part in half.vectors()) / len(batch)
         if self.options.table_l2:
             out = out + self.options.table_l2 / 2 * sum(table.square().sum() for table in self.fields.parameters())
         return {head: out}
@@ -138,7 +139,7 @@ class RowWise(Learned):
         """[B, n] of queries [B, 1, …] and items [n, …] or [B, n, …], some at a time."""
         if offered.item.ndim == 3:
             return self.interact(Row(asked, offered))
-        step = max(1, CELLS // (len(asked.user) * self.fields.count * self.fields.width))
+        step = max(1, CELLS // (len(asked.user) * (self.fields.count * self.fields.width + self.length)))
         parts = [self.interact(Row(asked, offered[begin : begin + step])) for begin in range(0, len(offered.item), step)]
         return torch.cat(parts, dim=1) if parts else asked.user.new_zeros(len(asked.user), 0)
 
@@ -152,12 +153,16 @@ class RowWise(Learned):
         return self.score(queries, items)
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
-        """``moment`` is what changes when it is taken away, ``taste`` all the rest."""
-        whole = self.score(queries, items)
-        if self.fields.moment is None:
-            return {"taste": whole}
-        silent = self.score(queries.without_moment(), items)
-        return {"taste": silent, "moment": whole - silent}
+        """``moment`` is what changes when it is taken away, ``history`` what then changes when that is; ``taste`` all the rest."""
+        told, parts = self.score(queries, items), {}
+        if self.fields.moment is not None:
+            queries = queries.without_moment()
+            silent = self.score(queries, items)
+            parts["moment"], told = told - silent, silent
+        if "history" in self.abilities.reads:
+            blank = self.score(queries.without_history(), items)
+            parts["history"], told = told - blank, blank
+        return {"taste": told, **parts}
 
     def add_items(self, content: ItemContent) -> None:
         for fields in (self.fields, self.weights, self.rates):
@@ -184,6 +189,6 @@ def one_head(model: Model) -> None:
 
 def _added(half: Asked | Offered) -> Tensor:
     """[...] the sum of weights [..., 1] and [..., columns, 1]."""
-    total = sum(part.sum((-2, -1)) if name in ("moment", "profile", "side") else part.sum(-1) for name, part in vars(half).items())
+    total = sum(part.sum((-2, -1)) for part in half.vectors())
     assert isinstance(total, Tensor)
     return total

@@ -7,12 +7,13 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
+from ..memory import REMEMBERED
 from ..perceptron import Perceptron
 
-__all__ = ["SecondLook", "memory"]
+__all__ = ["SecondLook"]
 
-FACTS = 5
-"""Numbers beside the vectors: three parts of the ranking score, and two of ``memory``."""
+FACTS = 3 + REMEMBERED
+"""Numbers beside the vectors: three parts of the ranking score, and those of ``memory``."""
 
 
 class SecondLook(nn.Module):
@@ -31,7 +32,7 @@ class SecondLook(nn.Module):
         self.item_bias = nn.ParameterDict({head: nn.Parameter(torch.zeros(n_items)) for head in sorted(heads)})
 
     def forward(self, query: Tensor, item: Tensor, moment: Tensor, facts: Tensor, items: Tensor) -> dict[str, Tensor]:
-        """Vectors [..., width], ``facts`` [..., 5], codes ``items`` [...]; leading dimensions broadcast. Gives [...] for each head."""
+        """Vectors [..., width], ``facts`` [..., 6], codes ``items`` [...]; leading dimensions broadcast. Gives [...] for each head."""
         query, item, moment = torch.broadcast_tensors(query, item, moment)
         start = self.norm(torch.cat([query, item, moment, query * item, facts.expand(*query.shape[:-1], -1)], dim=-1))
         x = start
@@ -43,15 +44,3 @@ class SecondLook(nn.Module):
     def grow(self, n_items: int) -> None:
         for head, bias in self.item_bias.items():
             self.item_bias[head] = nn.Parameter(torch.cat([bias.detach(), bias.new_zeros(n_items - len(bias))]))
-
-
-def memory(history: Tensor, ages: Tensor, items: Tensor) -> Tensor:
-    """[P, n, 2] how often a history [P, T] (codes, -1 = none) holds an item [P, n], and how lately: log(1 + count), and 1 / (1 + days since).
-
-    >>> memory(torch.tensor([[4, 7, 4]]), torch.tensor([[200.0, 100.0, 0.0]]), torch.tensor([[4, 9]])).round(decimals=2).tolist()
-    [[[1.100000..., 1.0], [0.0, 0.0]]]
-    """
-    same = history[:, :, None] == items[:, None, :]  # [P, T, n]
-    often = same.sum(1).float().log1p()
-    days = torch.where(same, ages[:, :, None] / 86_400, torch.inf).amin(1)
-    return torch.stack([often, 1 / (1 + days)], dim=-1)

@@ -17,6 +17,7 @@ from ..base import Abilities, TwoSided
 from ..delay_scale import DelayScale
 from ..kept import Keeping
 from ..layers import check_heads, product
+from ..memory import REMEMBERED, memory
 from ..rating_scale import RatingScale
 from .encoded import Encoded
 from .gap import Gap
@@ -28,7 +29,7 @@ from .new_items import NewItems
 from .options import ContextTransformerOptions
 from .people import PersonTower
 from .prior import Prior
-from .second_look import SecondLook, memory
+from .second_look import SecondLook
 from .tuned import ThroughItems
 from .typed import WordTower, typed_in
 from .values import ValueEncoder
@@ -230,7 +231,8 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         near = product(asked.query * self.scale.exp(), vectors)
         alike = product(self._similarity(asked), self.items.fixed_of(items)) + asked.near(self.items.names, items)
         facts = torch.stack([near, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
-        remembered = memory(asked.items, asked.ages, items) if self.options.memory else facts.new_zeros(*items.shape, 2)
+        past = asked.items[:, None], asked.ages[:, None]  # [P, 1, T]
+        remembered = memory(*past, items) if self.options.memory else facts.new_zeros(*items.shape, REMEMBERED)
         told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)
         start = {"rating": self.rating.start, **({} if self.delays is None else {"conversion": self.delays.start})}
         return {head: raw + start[head] if head in start else raw for head, raw in told.items()}
