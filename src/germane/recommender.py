@@ -98,7 +98,7 @@ class Recommender:
         content = self._content(dataset.items, texts, known, bar)
         self.spelling = spelling_of(dataset, texts, self.text)
         words, learns = "words" in self.model.abilities.reads and self.text.width, self.model.abilities.tunes and self.text.learns
-        vocabulary, learning = Vocabulary.of(texts, self.encode) if words else None, self.text.learning(texts) if learns else None
+        vocabulary, learning = Vocabulary.of(texts, self.encode_words) if words else None, self.text.learning(texts) if learns else None
         content = replace(content, vocabulary=vocabulary, learning=learning)
         self._settle(dataset, content)
         self.newest = times.Wall(dataset.times.max() if dataset.has_times and len(dataset) else 0.0)

@@ -20,7 +20,7 @@ FEWEST, MOST = 3, 2048
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The frequent words of the items' texts, with the vector that the encoder gives to each by itself."""
+    """The frequent words of the items' texts, with the vector that the encoder gives to each by itself, as to what is typed."""
 
     words: tuple[str, ...]
     vectors: Tensor

@@ -117,7 +117,7 @@ class ItemTower(Keeping):
             self.read = None
             self.fixed[:, : self.text_width] = self.whitened(encode(self.learning.texts).to(self.fixed))
             if self.match is not None and self.vocabulary:
-                self.match.read(encode(self.vocabulary))
+                self.match.read(self.learning.encode_words(self.vocabulary))
 
     def settle(self, text: Tensor) -> None:
         """Nothing learns any more: ``text`` [items, encoder's width] are the vectors from now on."""
