@@ -20,7 +20,7 @@ from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.brought import items_of, pairs_of
 from .data.tables import as_table
-from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Words, prompts, single_words
+from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Vocabulary, Words, prompts, single_words
 from .errors import AbilityError, QueryError
 from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
 from .histories import Histories
@@ -97,8 +97,9 @@ class Recommender:
         texts = self._prompts(dataset.items, dataset)
         content = self._content(dataset.items, texts, known, bar)
         self.spelling = spelling_of(dataset, texts, self.text)
-        if self.model.abilities.tunes and self.text.learns:
-            content = replace(content, learning=self.text.learning(texts))
+        words, learns = "words" in self.model.abilities.reads and self.text.width, self.model.abilities.tunes and self.text.learns
+        vocabulary, learning = Vocabulary.of(texts, self.encode_words) if words else None, self.text.learning(texts) if learns else None
+        content = replace(content, vocabulary=vocabulary, learning=learning)
         self._settle(dataset, content)
         self.newest = times.Wall(dataset.times.max() if dataset.has_times and len(dataset) else 0.0)
 

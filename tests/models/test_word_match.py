@@ -10,11 +10,12 @@ import torch
 
 from germane.bundle import load, save
 from germane.data import Dataset, LeaveLastOut
-from germane.encoders import HashedText
+from germane.encoders import HashedText, ItemContent, Vocabulary, Words, single_words
 from germane.evaluation import EvaluationOptions
 from germane.jobs.fitting import Fitting
 from germane.jobs.train import fit
 from germane.models import ContextTransformer
+from germane.models.context.word_match import WordMatch
 from germane.recommender import Recommender
 from germane.training import TrainingOptions
 from germane.types import Query
@@ -34,8 +35,8 @@ def concert() -> Dataset:
 
 def trained(**options: object) -> Recommender:
     dataset = concert()
-    # Four numbers for the texts: the encoder cannot tell names apart
-    recommender = Recommender(ContextTransformer(**{**SMALL, **options}), text=HashedText(width=4, ngrams=0), exclude_seen=False)
+    # The model reads four numbers of each text, by which names cannot be told apart
+    recommender = Recommender(ContextTransformer(**{**SMALL, **options}), text=HashedText(width=64, ngrams=0), exclude_seen=False)
     fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=2, batch=16))
     return recommender
 
@@ -106,3 +107,87 @@ def test_what_is_asked_once_more_counts_as_one_question_more(sequence: str, conc
     weights = [one.counts()["ranking"] for one in parts]
     assert batch.counts()["ranking"] == pytest.approx(sum(weights)) and apart[0] != pytest.approx(apart[1], rel=0.01)
     assert whole == pytest.approx(np.average(apart, weights=weights), rel=1e-5)
+
+
+def matching(texts: list[str], known: list[bool] | None = None, words: dict[str, tuple[float, float]] | None = None) -> WordMatch:
+    """``words``: the catalogue's frequent ones, with their vectors."""
+    single, n = single_words(texts), len(texts)
+    is_known = torch.tensor([True] * n if known is None else known)
+    vocabulary = Vocabulary(tuple(words), torch.tensor(list(words.values()))) if words else None
+    match = WordMatch(single, 2, taught=False)
+    match.fit(ItemContent(torch.zeros(n, 2), torch.zeros(n, 0, dtype=torch.int32), torch.zeros(n, 0), is_known, 1, single, vocabulary))
+    return match
+
+
+def typed(*texts: str, vectors: list[tuple[float, float]] | None = None) -> Words:
+    return Words.of(texts, torch.zeros(len(texts), 2) if vectors is None else torch.tensor(vectors))
+
+
+def weighed(match: WordMatch, cosine: float, share: float, nearest: float = 0.0) -> WordMatch:
+    with torch.no_grad():
+        match.factor.copy_(torch.tensor([cosine, share, nearest]) / match.start)
+    return match
+
+
+TEXTS = ["a western", "a western of 1969 with a long story of two robbers", "a musical", "", "the sound of a musical western"]
+
+
+@torch.no_grad()
+def test_cosine_and_share_are_those_of_the_words_by_hand() -> None:
+    match, asked = matching(TEXTS), {"western", "robbers", "tonight"}
+    texts = [set(text.split()) for text in TEXTS]
+    worth = {word: np.log(6 / (1 + sum(word in text for text in texts))) ** 2 for word in asked.union(*texts)}
+    both = np.array([sum(worth[word] for word in text & asked) for text in texts])
+    lengths = np.array([sum(worth[word] for word in text) or 1.0 for text in texts])
+    share = both / sum(worth[word] for word in asked)
+    cosine = both / np.sqrt(lengths * sum(worth[word] for word in asked))
+    query = typed("western robbers tonight")
+    assert weighed(match, 1, 0)(query)[0].tolist() == pytest.approx(cosine.tolist(), abs=1e-5)
+    assert weighed(match, 0, 1)(query)[0].tolist() == pytest.approx(share.tolist(), abs=1e-5)
+
+
+@torch.no_grad()
+def test_one_word_finds_all_that_hold_it_whatever_else_they_say() -> None:
+    match, query = matching(TEXTS), typed("WESTERN")
+    assert weighed(match, 0, 1)(query)[0].tolist() == [1, 1, 0, 0, 1]
+    alike = weighed(match, 1, 0)(query)[0]
+    assert alike[0] > 2 * alike[1] > 0
+
+
+@torch.no_grad()
+def test_what_is_typed_is_read_as_the_words_that_mean_most_nearly_the_same() -> None:
+    """Each counts as its cosine, none below 0: "cowboys" is in no text."""
+    words = {"western": (1.0, 0.0), "robbers": (0.6, 0.8), "musical": (-1.0, 0.0)}
+    match = weighed(matching(TEXTS, words=words), 0, 0, 2.0)
+    assert match(typed("cowboys", "", "songs", vectors=[(2, 0), (0, 0), (-3, 0)])).tolist() == [
+        pytest.approx([2, 3.2, 0, 0, 2], abs=1e-5),
+        [0] * 5,
+        pytest.approx([0, 0, 2, 0, 2], abs=1e-5),
+    ]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("seed", range(3))
+def test_the_whole_catalogue_shared_items_and_own_items_are_told_alike(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    words = np.array([f"w{n}" for n in range(40)])
+    texts, asked = ([" ".join(rng.choice(words, rng.integers(0, 9))) for _ in range(n)] for n in (60, 15))
+    match = matching(texts, words={f"w{n}": tuple(rng.normal(size=2)) for n in range(0, 40, 2)})
+    query, every = typed(*asked, vectors=[tuple(row) for row in rng.normal(size=(15, 2))]), torch.arange(60)
+    told = match(query)
+    assert told.shape == (15, 60) and bool((told > 0).any())
+    torch.testing.assert_close(match(query, every), told)
+    torch.testing.assert_close(match(query, every.expand(15, 60)), told)
+    assert "" in asked
+    torch.testing.assert_close(match.add_to(torch.ones(15, 60), query, every), told + 1)
+    own = torch.from_numpy(rng.integers(0, 60, 15))
+    torch.testing.assert_close(match.add_to(torch.ones(15), query, own), told[torch.arange(15), own] + 1)
+
+
+@torch.no_grad()
+def test_nothing_typed_says_nothing_and_rarity_is_counted_over_known_items() -> None:
+    match = matching(TEXTS, [True, False, False, True, False])
+    assert match(typed("", "")).tolist() == [0] and match(typed()).tolist() == [0]
+    assert match(typed("", "western"))[0].tolist() == [0] * 5
+    of = dict(zip(("western", "robbers"), match.rarity[single_words(["western", "robbers"])[:, 0].int()].tolist(), strict=True))
+    assert of == pytest.approx({"western": np.log(3 / 2) ** 2, "robbers": np.log(3) ** 2})

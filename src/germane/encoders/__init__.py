@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import Encoder
-from .content import ItemContent
+from .content import ItemContent, Vocabulary
 from .endpoint import EndpointText
 from .hashed import HashedText
 from .learning import LearningTexts, frozen_of
@@ -31,6 +31,7 @@ __all__ = [
     "StaticText",
     "VectorCache",
     "Whitening",
+    "Vocabulary",
     "Words",
     "frozen_of",
     "prompts",

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .learning import LearningTexts
+from .words import frequent_words
 
-__all__ = ["ItemContent"]
+__all__ = ["ItemContent", "Vocabulary"]
+
+
+FEWEST, MOST = 3, 2048
+"""Texts that hold a word of the vocabulary, and words of it: each is encoded once."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The frequent words of the items' texts, with the vector that the encoder gives to each by itself, as to what is typed."""
+
+    words: tuple[str, ...]
+    vectors: Tensor
+    """[words, text width]"""
+
+    @classmethod
+    def of(cls, texts: Sequence[str], encode: Callable[[Sequence[str]], Tensor]) -> Vocabulary:
+        words = frequent_words(texts, MOST, FEWEST)
+        return cls(tuple(words), encode(words))
 
 
 @dataclass(frozen=True)
@@ -28,6 +48,8 @@ class ItemContent:
     """Rows of the side features' embedding table, row 0 (missing) included."""
     single: Tensor | None = None
     """[items, S] ``single_words`` of the texts. Of a run that is read they are zero: what its model makes of them is among its weights."""
+    vocabulary: Vocabulary | None = None
+    """Frequent words of the texts, for a training that reads typed words."""
     learning: LearningTexts | None = None
     """The texts themselves, where their language model learns in the training that comes; ``text`` is as it was before."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["BUCKETS", "Words", "plain", "single_words", "word_codes"]
+__all__ = ["BUCKETS", "Words", "frequent_words", "plain", "single_words", "word_codes"]
 
 MOST = 16
 """Words and pairs of words of one query that keep a code."""
 MOST_SINGLE = 32
 """Different words of a text that keep a bucket."""
-BUCKETS = 1 << 12
+BUCKETS = (1 << 15) - 1
 """Of single words; two in the same one count as the same word."""
 _PART, _WORD = re.compile(r"[^,;|/]+"), re.compile(r"\w+")
 
@@ -88,7 +89,7 @@ def word_codes(texts: Sequence[str]) -> Tensor:
 
 
 def single_words(texts: Sequence[str]) -> Tensor:
-    """[texts, 32] int16: a bucket, 1 to 4,096, of each different word; case does not count. 0 = none. Only the first 32 are kept.
+    """[texts, 32] int16: a bucket, 1 to 32,767, of each different word; case does not count. 0 = none. Only the first 32 are kept.
 
     >>> one, other = single_words(["Toy Story", "a story, a TOY"]).tolist()
     >>> set(one) < set(other)
@@ -99,6 +100,17 @@ def single_words(texts: Sequence[str]) -> Tensor:
         found = list(dict.fromkeys(_WORD.findall(plain(text))))[:MOST_SINGLE]
         out[row, : len(found)] = [zlib.crc32(word.encode()) % BUCKETS + 1 for word in found]
     return torch.from_numpy(out)
+
+
+def frequent_words(texts: Sequence[str], most: int, fewest: int) -> list[str]:
+    """Words without digits that ``fewest`` of the texts hold or more, the most frequent first.
+
+    >>> frequent_words(["A Western of 1969", "western, a comedy", "Westerns", "a WESTERN"], most=10, fewest=3)
+    ['a', 'western']
+    """
+    counts = Counter(word for text in texts for word in set(_WORD.findall(plain(text))) if not any(map(str.isdigit, word)))
+    held = ((count, word) for word, count in counts.items() if count >= fewest)
+    return [word for _, word in sorted(held, key=lambda one: (-one[0], one[1]))[:most]]
 
 
 def plain(text: str) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ...encoders import BUCKETS, ItemContent, Whitening
+from ...encoders import ItemContent, Whitening
 from ...losses import in_common
 from ..kept import Keeping
 from ..layers import START
 from .traits import Traits
+from .word_match import WordMatch
 
 __all__ = ["ItemTower"]
 
@@ -27,9 +28,9 @@ class ItemTower(Keeping):
     read: Tensor | None = None
     """[items, text width] the whitened texts as this training step reads them, where a language model learns: their gradients gather at it."""
     fixed: Tensor
-    names: Tensor
-    """[items, width of the words] the very words of the texts, see ``Traits``."""
     known: Tensor
+    match: WordMatch | None
+    """The very words of the texts."""
     white_mean: Tensor
     white_matrix: Tensor
     side_codes: Tensor
@@ -45,6 +46,7 @@ class ItemTower(Keeping):
         side: bool,
         traits: bool,
         names: bool,
+        taught: bool,
         text_width: int,
         identity_dropout: float,
     ) -> None:
@@ -54,10 +56,10 @@ class ItemTower(Keeping):
         use_text = text and content.width > 0
         self.text_width = min(text_width, content.width) if use_text else 0
         self.learning = content.learning if use_text else None
+        self.vocabulary = content.vocabulary.words if content.vocabulary is not None else ()
         self.traits = Traits(content.n_side_codes) if traits and content.side_codes.shape[1] else None
         self.register_buffer("fixed", torch.zeros(content.n_items, self.text_width + (self.traits.width if self.traits is not None else 0)))
-        self.lexicon = Traits(1 + BUCKETS) if names and use_text and content.single is not None else None
-        self.register_buffer("names", torch.zeros(content.n_items, self.lexicon.width if self.lexicon is not None else 0))
+        self.match = WordMatch(content.single, content.width, taught) if names and use_text and content.single is not None else None
         self.register_buffer("white_mean", torch.zeros(content.width if use_text else 0))
         self.register_buffer("white_matrix", torch.zeros(content.width if use_text else 0, self.text_width))
         self.register_buffer("side_codes", content.side_codes.clone())
@@ -100,9 +102,8 @@ class ItemTower(Keeping):
         if self.traits is not None:
             self.traits.fit(content.side_codes, content.known)
         self.fixed.copy_(self._fixed(content.text, content.side_codes))
-        if self.lexicon is not None and content.single is not None:
-            self.lexicon.fit(content.single, content.known)
-            self.names.copy_(self.lexicon(content.single))
+        if self.match is not None:
+            self.match.fit(content)
 
     def _fixed(self, text: Tensor, side_codes: Tensor) -> Tensor:
         """[items, text width + width of the traits]"""
@@ -115,6 +116,8 @@ class ItemTower(Keeping):
             self.forget()
             self.read = None
             self.fixed[:, : self.text_width] = self.whitened(encode(self.learning.texts).to(self.fixed))
+            if self.match is not None and self.vocabulary:
+                self.match.read(self.learning.encode_words(self.vocabulary))
 
     def settle(self, text: Tensor) -> None:
         """Nothing learns any more: ``text`` [items, encoder's width] are the vectors from now on."""
@@ -155,8 +158,8 @@ class ItemTower(Keeping):
         self.known = content.known.to(self.known.device)
         device = self.fixed.device
         self.fixed = torch.cat([self.fixed, self._fixed(content.text[old:].to(device), content.side_codes[old:].to(device))])
-        if self.lexicon is not None and content.single is not None:
-            self.names = torch.cat([self.names, self.lexicon(content.single[old:].to(device))])
+        if self.match is not None:
+            self.match.grow(content)
         self.side_codes, self.side_dense = content.side_codes.to(device), content.side_dense.to(device)
         if self.identity is not None:
             table = torch.zeros(content.n_items, self.identity.embedding_dim, device=self.identity.weight.device)

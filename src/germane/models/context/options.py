@@ -49,7 +49,7 @@ class ContextTransformerOptions(Options):
     words: bool = True
     """What the user typed: what it means, by the encoder."""
     word_match: bool = True
-    """The very words that were typed, against those of the items' texts, each as far as it is rare among them: finds items by name."""
+    """The very words that were typed, and those that mean nearly the same, against the words of the items' texts: finds items by name and by kind."""
     word_identity: bool = True
     """A trainable vector for each word, and each pair of words in a row, that users typed in training; where events hold typed words."""
     words_share: float = Field(default=0.2, ge=0, le=1)

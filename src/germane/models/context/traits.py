@@ -1,4 +1,4 @@
-"""Side features, or words, as fixed vectors: items are alike as far as the ones they share are rare."""
+"""Side features as fixed vectors: items are alike as far as the ones they share are rare."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDEST = 128
 
 
 class Traits(nn.Module):
-    """A fixed vector of each code of side features or words, as long as the code is rare (idf); an item's is the sum of its codes', of unit length.
+    """A fixed vector of each code of side features, as long as the code is rare (idf); an item's is the sum of its codes', of unit length.
 
     Up to 128 codes each has an axis of its own, so that products are exact; above, codes get random signs (Johnson and Lindenstrauss 1984;
     Achlioptas 2003, doi 10.1016/S0022-0000(03)00025-4), which keeps products within about .09. Nothing here is trained, so that it holds for

@@ -62,7 +62,8 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         check_heads("ContextTransformer", o.width, o.heads)
         self.n_items = content.n_items
         parts = {"identity": o.identity, "text": o.text, "side": o.side, "traits": o.side and o.content, "names": o.words and o.word_match}
-        self.items = ItemTower(content, o.width, **parts, text_width=o.text_width, identity_dropout=o.identity_dropout)
+        typed = typed_in(dataset)
+        self.items = ItemTower(content, o.width, **parts, taught=typed is not None, text_width=o.text_width, identity_dropout=o.identity_dropout)
         self.history = HistoryTransformer(o.width, o.blocks, o.heads, o.length, o.dropout, o.relative_time, o.gated)
         self.start = nn.Parameter(torch.zeros(o.width))
         self.event_moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.history_context else None
@@ -73,9 +74,8 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         z = self.items.text_width
         self.person = PersonTower(dataset.n_users, o.width) if o.user_identity else None
         self.value = ValueEncoder(o.width) if o.values and dataset.columns.value is not None else None
-        self.words = WordTower(z, o.width, typed_in(dataset) if o.word_identity else None, o.identity_dropout) if o.words and z else None
+        self.words = WordTower(z, o.width, typed if o.word_identity else None, o.identity_dropout) if o.words and z else None
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None
-        self.match = nn.Parameter(torch.tensor(4.0)) if self.items.lexicon is not None else None
         self.cross = GatedCross(o.width, o.dropout)
         self.content = ContentLikeness(z) if o.content and self.items.fixed.shape[1] else None
         self.prior = Prior(content.n_items, o.half_lives if o.popularity and dataset.has_times else ())
@@ -124,11 +124,10 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             c = c + self.gap.since(items[:, -1], ages[:, -1])
         if self.words is None:
             q = self.cross(h, c)
-            return Encoded(h, q, q, c, mean, h.new_zeros(len(h), 0), h.new_zeros(len(h), 0), times, items, ages)
-        named = h.new_zeros(len(h), 0) if self.items.lexicon is None else self.items.lexicon(words.single) * self.match
+            return Encoded(h, q, q, c, mean, h.new_zeros(len(h), 0), words, times, items, ages)
         typed = self.items.whitened(words.vectors)
         full = c + self.words(typed, words.codes)
-        return Encoded(h, self.cross(h, c), self.cross(h, full), full, mean, typed, named, times, items, ages)
+        return Encoded(h, self.cross(h, c), self.cross(h, full), full, mean, typed, words, times, items, ages)
 
     def _similar(self, history: Tensor) -> Tensor:
         """[B, T, z + traits] what was read up to each place."""
@@ -172,16 +171,21 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         """[items] or as ``items``: what likeness to what was read and typed counts, against what was learned."""
         return torch.where(self.items.known if items is None else self.items.known[items], 1.0, self.options.new_item_likeness)
 
+    def _named(self, asked: Encoded, items: Tensor | None) -> Tensor:
+        """[P, items] or as ``items``: how far the very words that were typed are theirs."""
+        return self.scale.new_zeros(1) if self.items.match is None else self.items.match(asked.words, items)
+
     def query_vectors(self, queries: QueryBatch) -> Tensor:
+        """Without the very words that were typed, which are compared one by one."""
         asked = self._encode(queries)
         query = asked.query * self.scale.exp()
-        return torch.cat([query, self._similarity(asked), asked.named, query.new_ones(len(query), 1)], dim=-1)
+        return torch.cat([query, self._similarity(asked), query.new_ones(len(query), 1)], dim=-1)
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
         prior = self.prior.newest(self.items.known)[items]
-        alike = torch.cat([self.items.fixed[items], self.items.names[items]], dim=-1) * self._trusted(items)[:, None]
-        return torch.cat([self.items(items), alike, (prior if self.new is None else prior + self.new.of(self.items.known, items))[:, None]], dim=-1)
+        prior = prior if self.new is None else prior + self.new.of(self.items.known, items)
+        return torch.cat([self.items(items), self.items.fixed[items] * self._trusted(items)[:, None], prior[:, None]], dim=-1)
 
     @property
     def known_items(self) -> Tensor:
@@ -194,7 +198,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         vectors, fixed = (self.items.catalogue(), self.items.fixed) if items is None else (self.items(items), self.items.fixed[items])
         total = product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
         total = total if self.new is None else total + self.new.of(self.items.known, items)
-        return total + (product(self._similarity(asked), fixed) + asked.near(self.items.names, items)) * self._trusted(items)
+        return total + (product(self._similarity(asked), fixed) + self._named(asked, items)) * self._trusted(items)
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         if self.look is not None and "ranking" not in self.objective.heads:
@@ -208,7 +212,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             out["content"] = product(self.content.weighed(asked.mean), self.items.fixed[items]) * self._trusted(items)
         if self.words_weight is not None and bool(queries.words.typed.any()):
             alike = product(asked.typed, self.items.z[items]) * self.words_weight * self._trusted(items)
-            out["words"] = product(asked.query - asked.silent, vectors) * scale + alike + asked.near(self.items.names, items) * self._trusted(items)
+            out["words"] = product(asked.query - asked.silent, vectors) * scale + alike + self._named(asked, items) * self._trusted(items)
         if self.new is not None:
             out["new"] = self.new.of(self.items.known, items)
         return {**out, "popularity": self.prior.of(queries.times, self.items.known, items)}
@@ -229,7 +233,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         assert self.look is not None
         vectors = self.items(items)
         near = product(asked.query * self.scale.exp(), vectors)
-        alike = product(self._similarity(asked), self.items.fixed_of(items)) + asked.near(self.items.names, items)
+        alike = product(self._similarity(asked), self.items.fixed_of(items)) + self._named(asked, items)
         facts = torch.stack([near, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
         past = asked.items[:, None], asked.ages[:, None]  # [P, 1, T]
         remembered = memory(*past, items) if self.options.memory else facts.new_zeros(*items.shape, REMEMBERED)
@@ -281,20 +285,18 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         at = places.row, places.place
         query, alike, known = asked.query * self.scale.exp(), self._similarity(asked), self.items.known
         snapshots, row = self.prior.snapshots(asked.times)
-        typed = asked.named.any(1).nonzero().ravel()  # few of them
 
         def scores_of(items: Tensor) -> Tensor:
             prior = self.prior.some(snapshots[:, None], items, known)  # [snapshots, n]
             base = functional.embedding(row, prior)  # its gradient is cheaper than an index's
             learnt = torch.addmm(base, query, self.items(items).T)
             told = torch.addmm(learnt, alike, self.items.fixed_of(items).T)  # apart, since what is fixed needs no gradient
-            named = asked.named[typed] @ self.items.names[items].T
-            return told.index_add_(0, typed, named.to(told.dtype)) if len(typed) else told
+            return told if self.items.match is None else self.items.match.add_to(told, asked.words, items)
 
         def own(target: Tensor) -> Tensor:
-            near: Tensor = (query * self.items(target)).sum(1) + (alike * self.items.fixed_of(target)).sum(1)
-            near = near + (asked.named * self.items.names[target]).sum(1)
-            return near + self.prior.some(snapshots[row], target, known)
+            learnt = (query * self.items(target)).sum(1) + self.prior.some(snapshots[row], target, known)
+            near: Tensor = learnt + (alike * self.items.fixed_of(target)).sum(1)
+            return near if self.items.match is None else self.items.match.add_to(near, asked.words, target)
 
         again = self.history.blocks.checkpointed
         return next_item(objective, known, batch.queries.history, at, batch.targets[at], batch.weights[at], scores_of, own, again)
@@ -342,4 +344,6 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             self.person.fit_to(state["person.table.weight"].shape[0])
         if self.words is not None:
             self.words.fit_to(state.get("words.identity.weight"))
+        if self.items.match is not None:
+            self.items.match.fit_to(state, "items.match.")
         super().load_state(state)
