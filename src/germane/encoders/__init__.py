@@ -13,12 +13,13 @@ from .prompts import prompts
 from .spelling import Spelling, words_in
 from .static import StaticText
 from .text import PretrainedText
-from .vectors import VectorCache
+from .vectors import CachedTexts, VectorCache
 from .whiten import Whitening
 from .words import BUCKETS, Words, single_words, word_codes
 
 __all__ = [
     "BUCKETS",
+    "CachedTexts",
     "Encoder",
     "EndpointText",
     "HashedText",

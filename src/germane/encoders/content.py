@@ -28,8 +28,12 @@ class Vocabulary:
 
     @classmethod
     def of(cls, texts: Sequence[str], encode: Callable[[Sequence[str]], Tensor]) -> Vocabulary:
-        words = frequent_words(texts, MOST, FEWEST)
+        words = cls.chosen(texts)
         return cls(tuple(words), encode(words))
+
+    @staticmethod
+    def chosen(texts: Sequence[str]) -> list[str]:
+        return frequent_words(texts, MOST, FEWEST)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..config import Config
 from ..data import Dataset, Split
 from ..data.conversions import closed
-from ..encoders import Encoder, HashedText, LearningTexts, NoText, PretrainedText, VectorCache, frozen_of, prompts
+from ..encoders import CachedTexts, Encoder, HashedText, LearningTexts, NoText, PretrainedText, VectorCache, Vocabulary, frozen_of, prompts
 from ..errors import FetchError, TrainingError
 from ..evaluation import VARIANTS, cases_of, judge_cases, judge_pairs, teach_ranker
 from ..evaluation.pairs import SAID, pair_metrics
@@ -95,7 +95,7 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     """Time some steps of what ``config`` would train on ``split``. Takes some ten seconds, and memory as training does."""
     recommender = config.recommender(dataset)
     text = recommender.text
-    texts, encode = _encoding(text, dataset)
+    texts, encode = _encoding(text, dataset, "words" in recommender.model.abilities.reads)
     sample = replace(split, validation=_cases(dataset, split, config.training.metric))
     asleep, refreshes = 0, 1
     if isinstance(text, PretrainedText) and text.learns:
@@ -153,24 +153,31 @@ def _learned(recommender: Recommender) -> list[Learned]:
     return [part for part in recommender.model.parts if isinstance(part, Learned)]
 
 
-def _encoding(text: Encoder, dataset: Dataset) -> tuple[int, float | None]:
-    """How many item texts are to be encoded, and the seconds for it. What is encoded for the timing stays in the cache."""
+def _encoding(text: Encoder, dataset: Dataset, words: bool) -> tuple[int, float | None]:
+    """How many item texts are to be encoded, and the seconds for it and, with ``words``, for their vocabulary. What is encoded for the timing stays in
+    the cache."""
     names = [name for name in dataset.columns.text if name in dataset.items.columns]
     if isinstance(text, NoText) or not names:
         return 0, 0.0
+    told = prompts(dataset.items, dataset.prompt, names, dataset.separators)
     try:
         encode = VectorCache().cached(text)
-        missing = encode.missing(prompts(dataset.items, dataset.prompt, names, dataset.separators))
-        if not missing:
-            return 0, 0.0
-        began = time.perf_counter()
-        encode(missing[:1])  # loads the model
-        loaded = time.perf_counter()
-        some = [missing[int(place)] for place in _some(np.arange(len(missing)))]
-        encode(some)
-        return len(missing), loaded - began + (time.perf_counter() - loaded) / len(some) * len(missing)
+        missing = encode.missing(told)
+        typed = VectorCache().cached(text.for_words)
+        return len(missing), _seconds(encode, missing) + (_seconds(typed, typed.missing(Vocabulary.chosen(told))) if words else 0.0)
     except FetchError:
         return dataset.n_items, None
+
+
+def _seconds(encode: CachedTexts, missing: Sequence[str]) -> float:
+    if not missing:
+        return 0.0
+    began = time.perf_counter()
+    encode(missing[:1])  # loads the model
+    loaded = time.perf_counter()
+    some = [missing[int(place)] for place in _some(np.arange(len(missing)))]
+    encode(some)
+    return loaded - began + (time.perf_counter() - loaded) / len(some) * len(missing)
 
 
 def _stand_in(text: Encoder, frozen: bool) -> Encoder:
