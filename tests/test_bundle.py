@@ -174,6 +174,18 @@ def test_figures_are_written_anew_with_their_hashes(run: Path) -> None:
     assert json.loads((run / "about.json").read_text())["files"].keys() == {*about["files"], "card.md"}
 
 
+@pytest.mark.parametrize("lacking", ["items.match.factor", "items.match.words"])
+def test_weights_of_another_version_are_refused_with_what_to_do(
+    trained: Recommender, tmp_path: Path, lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = trained.model.state()
+    assert lacking in state
+    monkeypatch.setattr(trained.model, "state", lambda: {name: tensor for name, tensor in state.items() if name != lacking}, raising=False)
+    run = germane.save(trained, tmp_path / "old")
+    with pytest.raises(RunError, match=r"holds other weights than ContextTransformer has in this version .* by `germane train .*config.toml`"):
+        germane.load(run)
+
+
 def test_a_newer_format_is_refused(run: Path) -> None:
     about = json.loads((run / "about.json").read_text())
     (run / "about.json").write_text(json.dumps(about | {"format": 99}))

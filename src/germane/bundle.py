@@ -242,7 +242,14 @@ def _read(folder: Path) -> Recommender:
     words = said.get("words")
     recommender.spelling = Spelling(words, recommender.text.is_word) if words is not None else None
     recommender.restore(catalogue, features, side, content, said["newest"])
-    recommender.model.load_state(load_file(folder / "model.safetensors"))
+    try:
+        recommender.model.load_state(load_file(folder / "model.safetensors"))
+    except (RuntimeError, KeyError):
+        kind, again = type(recommender.model).__name__, folder / "config.toml"
+        raise RunError(
+            f"{folder} holds other weights than {kind} has in this version of Germane, so another one saved it: "
+            f"train it again by `germane train {again}`."
+        ) from None
     if isinstance(recommender.model, torch.nn.Module):
         recommender.model.eval()  # a run answers; it is not in training
     recommender.version = said["version"]

@@ -154,8 +154,8 @@ def _learned(recommender: Recommender) -> list[Learned]:
 
 
 def _encoding(text: Encoder, dataset: Dataset, words: bool) -> tuple[int, float | None]:
-    """How many item texts are to be encoded, and the seconds for it and, with ``words``, for their vocabulary. What is encoded for the timing stays in
-    the cache."""
+    """How many item texts are to be encoded, and the seconds for it, with ``words`` also for their vocabulary. What is encoded for the timing stays
+    in the cache."""
     names = [name for name in dataset.columns.text if name in dataset.items.columns]
     if isinstance(text, NoText) or not names:
         return 0, 0.0
