@@ -140,11 +140,13 @@ class WordMatch(nn.Module):
 
     def _by_holders(self, typed: Tensor, worth: Tensor) -> Tensor:
         if self.holders is None:
-            flat = self.codes.flatten()
-            begins = torch.bincount(flat.int(), minlength=1 + BUCKETS).cumsum(0)
-            self.holders = (flat.argsort() // self.codes.shape[1]).int(), functional.pad(begins, (1, 0))
+            flat = self.codes.flatten().int()
+            there = flat.nonzero().ravel()
+            counts = torch.bincount(flat[there], minlength=1 + BUCKETS)
+            holders = there[flat[there].argsort()] // self.codes.shape[1]
+            self.holders = holders.int(), functional.pad(counts.cumsum(0), (1, 0))
         items, begins = self.holders
-        begin, count = begins[typed], (begins[typed + 1] - begins[typed]) * (typed > 0)
+        begin, count = begins[typed], begins[typed + 1] - begins[typed]
         begin, counts = begin.flatten(), count.flatten()
         each = torch.arange(int(counts.sum()), device=typed.device) - (counts.cumsum(0) - counts - begin).repeat_interleave(counts)
         out = worth.new_zeros(len(typed), len(self.codes))
