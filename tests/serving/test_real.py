@@ -75,6 +75,15 @@ def test_an_encoder_that_fails_is_no_fault_of_the_request(client, store, monkeyp
     assert list(store.items()) == [] and client.get("/v1/similar/new").status_code == 404
 
 
+def test_a_batch_with_a_query_that_is_refused_sends_nothing(client, monkeypatch):
+    sent = []
+    encode = HashedText.encode
+    monkeypatch.setattr(HashedText, "encode", lambda self, texts: (sent.extend(texts), encode(self, texts))[1])
+    refused = client.post("/v1/recommendations/batch", json={"queries": [{"words": "boots"}, {"context": {"wether": "rain"}}]})
+    assert refused.status_code == 422 and refused.json()["detail"].startswith("queries[1]: context name 'wether' is not known")
+    assert sent == []
+
+
 def test_strange_queries_are_answered_or_refused(client):
     for query, status in (
         ({"user": ""}, 200),

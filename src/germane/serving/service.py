@@ -44,7 +44,7 @@ class Service:
         """Logged before it is returned, so that no reward can come for a slate that is not on disk."""
         now = times.now(self._zone)
         query = query.local(self._zone, now)
-        slate = self.recommender.recommend(query, n, explain=explain, explore=explore, now=now)
+        (slate,) = self.recommender.recommend_many([query], n, explain=explain, explore=explore, now=now, degrade=True)
         self.store.add_slates([(slate, query)])
         return slate
 
@@ -58,11 +58,11 @@ class Service:
         slates: dict[int, Slate] = {}
         for (n, explain, explore), places in groups.items():
             try:
-                found = self.recommender.recommend_many([queries[i] for i in places], n, explain=explain, explore=explore, now=now)
+                found = self.recommender.recommend_many([queries[i] for i in places], n, explain=explain, explore=explore, now=now, degrade=True)
             except QueryError:
                 for i in places:  # again one by one, to say which
                     try:
-                        self.recommender.recommend(queries[i], n, explain=explain, explore=explore, now=now)
+                        self.recommender.check(queries[i])
                     except QueryError as error:
                         raise QueryError(f"queries[{i}]: {error}", f"queries[{i}]" + (f".{error.field}" if error.field else "")) from None
                 raise
