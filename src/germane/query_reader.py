@@ -187,6 +187,11 @@ class QueryReader:
     def _holds_numbers(self, name: str) -> bool:
         return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)
 
+    def warm(self) -> None:
+        """Read a word that nobody typed, so that the first who types does not wait for the language model. Nothing is sent anywhere."""
+        if self.reads_words and not self.text.is_remote:
+            self.words([Query(words="germane")], [[]], degrade=True)
+
     def words(self, queries: Sequence[Query], notes: list[list[Note]], *, degrade: bool = False) -> Words:
         """What was typed, of queries that were checked. ``degrade``: where the encoder fails, such as an endpoint that is down or a budget that
         is spent, nothing was, and that is noted; otherwise that is an error."""

@@ -90,7 +90,7 @@ class Recommender:
         self.side = FeatureSet.fit([Categories(), Numbers(), *places], dataset.items.select(list(facts)), facts)
         user_sides = [name for name in dataset.columns.user_side if name in dataset.users.columns]
         frame = dataset.users.select(user_sides) if user_sides else pl.DataFrame()
-        self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, _only(dataset.types, user_sides))
+        self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, {name: dataset.types.get(name, "category") for name in user_sides})
         self.text = self.text.anew()
         self._cache()
         known = torch.from_numpy(np.bincount(dataset.item_codes, minlength=dataset.n_items) > 0)
@@ -159,6 +159,10 @@ class Recommender:
         return typed_words(dataset, encode or self.encode_words, self.text.width, self.spelling) if self.text.width else None
 
     # -- answering -----------------------------------------------------------------------------------------------
+
+    def warm(self) -> None:
+        """Load what reads typed words, where it is not loaded yet; where it cannot be had, a warning says so."""
+        self._reader.warm()
 
     def recommend(
         self,
@@ -386,10 +390,6 @@ class Recommender:
         self._dataset()
         if isinstance(self.model, torch.nn.Module):
             self.model.eval()
-
-
-def _only(types: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    return {name: types.get(name, "category") for name in names}
 
 
 def _length(n: int) -> int:

@@ -63,6 +63,9 @@ class FakeRecommender:
         if event.item in self.counts:
             self.counts[event.item] += 1
 
+    def warm(self):
+        pass
+
     def check(self, query):
         known = ("weather", "temperature")
         for name in query.context:

@@ -8,7 +8,7 @@ from litestar.testing import TestClient
 from germane.encoders import HashedText
 from germane.errors import ConfigError, FetchError
 from germane.jobs.train import train
-from germane.models import ContextTransformer
+from germane.models import ContextTransformer, Popular
 from germane.policies import EpsilonGreedy
 from germane.recommender import Recommender
 from germane.serving import create_app
@@ -73,6 +73,47 @@ def test_an_encoder_that_fails_is_no_fault_of_the_request(client, store, monkeyp
     refused = client.put("/v1/items/new", json={"title": "a text that was never read before"})
     assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json") and str(fault) in refused.json()["detail"]
     assert list(store.items()) == [] and client.get("/v1/similar/new").status_code == 404
+
+
+class Lazy(HashedText):
+    """Stands for a language model that is loaded at its first text, here or, ``is_remote``, elsewhere."""
+
+    is_remote, loaded, fault = False, False, None
+
+    def encode(self, texts):
+        if self.fault is not None:
+            raise self.fault
+        self.loaded = True
+        return super().encode(texts)
+
+
+@pytest.fixture(scope="module")
+def lazy():
+    model = ContextTransformer(width=16, blocks=1, length=10, text_width=8)
+    return train(Recommender(model, text=Lazy(width=32)), small_shop(), training=TrainingOptions(epochs=1))
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_reads_words_is_loaded_before_anyone_types(lazy, store, monkeypatch, remote):
+    monkeypatch.setattr(lazy.text, "loaded", False)
+    monkeypatch.setattr(Lazy, "is_remote", remote)
+    create_app(lazy, store)
+    assert lazy.text.loaded is not remote
+
+
+def test_nothing_is_loaded_for_a_model_that_reads_no_words(store, monkeypatch):
+    shop = train(Recommender(Popular(), text=Lazy(width=32)), small_shop())
+    monkeypatch.setattr(shop.text, "loaded", False)
+    create_app(shop, store)
+    assert shop.text.loaded is False
+
+
+def test_a_service_starts_without_what_reads_words(lazy, store, monkeypatch, caplog):
+    monkeypatch.setattr(Lazy, "fault", FetchError("The weights of tiny are not in the cache."))
+    with TestClient(create_app(lazy, store), base_url="http://127.0.0.1:8000") as client:
+        assert [record.getMessage() for record in caplog.records] == ["Words could not be read: The weights of tiny are not in the cache."]
+        assert client.get("/health/ready").status_code == 200
+        assert client.post("/v1/recommendations", json={"words": "boots"}).json()["degraded"] is True
 
 
 def test_a_batch_with_a_query_that_is_refused_sends_nothing(client, monkeypatch):

@@ -37,6 +37,7 @@ class Service:
         self._present: set[str] = set(recommender.catalogue.items["id"].to_list())
         self._people: set[str] = set()
         self._replay()
+        recommender.warm()
 
     # Answers.
 
