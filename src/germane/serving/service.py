@@ -248,6 +248,8 @@ class Service:
 def _wanted(value: Any, dtype: Any, separator: str = "|") -> str:
     """What a column of this type holds, where the value is not that."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
+    if dtype.is_integer() and number and abs(value) >= 2**63:
+        return "numbers below 2^63"
     if dtype.is_numeric():
         return "" if number else "numbers"
     if dtype == pl.Boolean:
