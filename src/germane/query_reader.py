@@ -95,7 +95,7 @@ class QueryReader:
         """(item code, event) of what the query tells, or else of what is stored."""
         stored = histories.of(query.user) if query.user is not None else []
         if query.user is not None and query.user not in self.people.codes and not stored:
-            notes.append(Note("unknown_user", f"user {query.user!r} is not known: the answer rests on the query alone."))
+            notes.append(Note("unknown_user", f"user {query.user!r:.80} is not known: the answer rests on the query alone."))
         told = query.history if query.history is not None else stored
         notes += unknown("item", (event.item for event in told if event.item not in self.catalogue.codes), " in the history")
         return [(self.catalogue.codes[event.item], event) for event in told if event.item in self.catalogue.codes]

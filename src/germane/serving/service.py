@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -248,10 +249,9 @@ class Service:
 def _wanted(value: Any, dtype: Any, separator: str = "|") -> str:
     """What a column of this type holds, where the value is not that."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if dtype.is_integer() and number and abs(value) >= 2**63:
-        return "numbers below 2^63"
     if dtype.is_numeric():
-        return "" if number else "numbers"
+        most, said = (2**63 - 1024, "2^63") if dtype.is_integer() else (sys.float_info.max, "1e308")  # as floats: they come as such
+        return "numbers" if not number else "" if abs(value) <= most else f"numbers below {said}"
     if dtype == pl.Boolean:
         return "" if isinstance(value, bool) else "true or false"
     if isinstance(dtype, pl.List):
