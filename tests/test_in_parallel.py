@@ -14,15 +14,18 @@ import polars as pl
 import pytest
 import torch
 
+from germane import query_reader
 from germane.encoders import HashedText
 from germane.errors import FetchError, QueryError
+from germane.jobs.recommend import answer_file, answer_one
 from germane.jobs.train import train
 from germane.models import ContextTransformer
 from germane.models.context.items import ItemTower
+from germane.query_reader import QueryReader
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
-from germane.types import Query
+from germane.types import Event, Query
 
 LATE = pl.DataFrame({"item": ["late"], "title": ["umbrella boots number99"]})
 SOON = 60
@@ -152,22 +155,51 @@ def test_nobody_waits_for_the_texts_of_others(remote: Recommender, slow: Callabl
         assert waiting.result(SOON)
 
 
-def test_words_that_cannot_be_read_are_left_out(remote: Recommender) -> None:
+def test_words_that_cannot_be_read_are_an_error(remote: Recommender, tmp_path: Path) -> None:
+    remote.text.wait = down  # type: ignore[attr-defined]
+    (tmp_path / "q.jsonl").write_text('{"user": "u0"}\n{"words": "boots"}\n')
+    asked = Query(user="u0", words="boots")
+    for ask in (
+        lambda: remote.recommend(asked),
+        lambda: remote.recommend_many([Query(), asked]),
+        lambda: answer_one(remote, asked),
+        lambda: list(answer_file(remote, tmp_path / "q.jsonl")),
+    ):
+        with pytest.raises(FetchError, match="cannot be reached"):
+            ask()
+
+
+def test_words_that_cannot_be_read_are_left_out_where_that_is_asked_for(remote: Recommender) -> None:
     plain = remote.recommend(Query(user="u0"), 5)
     remote.text.wait = down  # type: ignore[attr-defined]
-    asked = remote.recommend_many([Query(user="u0", words="bots"), Query(user="u0")], 5)
+    asked = remote.recommend_many([Query(user="u0", words="bots"), Query(user="u0")], 5, degrade=True)
     assert [[note.code for note in slate.notes] for slate in asked] == [["words_unread"], []]
     for slate in asked:
         assert [shown.score for shown in slate.items] == pytest.approx([shown.score for shown in plain.items], abs=1e-4)
 
 
-def test_nothing_is_sent_for_a_query_that_is_refused(remote: Recommender) -> None:
+REFUSED = [Query(words="boots", context={"wether": "rain"}), Query(words="boots", filter={"eq": ["colour", "red"]})]
+
+
+@pytest.mark.parametrize("refused", REFUSED, ids=["context", "filter"])
+@pytest.mark.parametrize("before", [0, 70], ids=["alone", "behind many"])
+def test_nothing_is_sent_for_a_query_that_is_refused(remote: Recommender, refused: Query, before: int) -> None:
     sent: list[str] = []
     remote.text.wait = sent.extend  # type: ignore[attr-defined]
-    for query in (Query(words="boots", context={"wether": "rain"}), Query(words="boots", filter={"eq": ["colour", "red"]})):
-        with pytest.raises(QueryError):
-            remote.recommend(query)
+    with pytest.raises(QueryError):
+        remote.recommend_many([Query(words="hat")] * before + [refused])
     assert sent == []
+
+
+def test_a_query_is_checked_once_before_its_words_are_sent(remote: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    check_context, check_number = QueryReader.check_context, query_reader._check_number
+    remote.text.wait = lambda texts: order.append("sent")  # type: ignore[attr-defined]
+    monkeypatch.setattr(QueryReader, "check_context", lambda *given: (order.append("names"), check_context(*given))[1])
+    monkeypatch.setattr(query_reader, "_check_number", lambda name, value, at: (order.append(at), check_number(name, value, at))[1])
+    event = Event("i1", context={"degrees": 3})
+    remote.recommend(Query(words="boots", context={"degrees": 5}, history=(event,), filter={"in": ["id", ["i1"]]}))
+    assert order == ["names", "context", "history[0].context", "sent"]
 
 
 def test_an_item_that_cannot_be_read_changes_nothing(remote: Recommender) -> None:

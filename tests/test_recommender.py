@@ -43,6 +43,8 @@ def test_many_unknown_ids_are_one_note(shop: Recommender) -> None:
     assert slate.notes[1].detail == f"2,001 candidates are not in the catalogue, {few}"
     (one,) = shop.recommend(Query(history=("i1", "x" * 1000)), n=1).notes
     assert one.detail == f"item '{'x' * 60}…' in the history is not in the catalogue; left out."
+    (one,) = shop.recommend(Query(user="x" * 1000), n=1).notes
+    assert one.detail.startswith("user 'xxx") and len(one.detail) < 200
     for n in range(200):
         shop.record("u0", Event(f"gone {n}"))
     assert [note.code for note in shop.recommend(Query(user="u0"), n=1).notes] == ["unknown_item"]

@@ -60,15 +60,15 @@ class QueryReader:
     def read(
         self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]], words: Words | None = None
     ) -> QueryBatch:
-        """``now``: the time of queries that name none; ``length``: how many of the newest events are read; ``notes``: added to, by query;
-        ``words``: of the queries, where they were read before.
+        """Of queries that were checked. ``now``: the time of those that name none; ``length``: how many of the newest events are read;
+        ``notes``: added to, by query; ``words``: of the queries, where they were read before.
 
         A bare number is an epoch, ``now`` too. Where the data has no times, places stand for them, as in ``EventTable``.
         """
         users, moments, contexts, taken, event_contexts = [], [], [], [], []
         for query, told in zip(queries, notes, strict=True):
             users.append(self.people.codes.get(query.user, -1) if query.user is not None else -1)
-            self._check_history(query, told)
+            self._note_history(query, told)
             history = self._history(query, histories, told)
             _note_kinds(query, histories, told)
             moments.append(times.parse(now if query.time is None else query.time, self.zone) if self.has_times else float(len(history)))
@@ -95,25 +95,28 @@ class QueryReader:
         """(item code, event) of what the query tells, or else of what is stored."""
         stored = histories.of(query.user) if query.user is not None else []
         if query.user is not None and query.user not in self.people.codes and not stored:
-            notes.append(Note("unknown_user", f"user {query.user!r} is not known: the answer rests on the query alone."))
+            notes.append(Note("unknown_user", f"user {query.user!r:.80} is not known: the answer rests on the query alone."))
         told = query.history if query.history is not None else stored
         notes += unknown("item", (event.item for event in told if event.item not in self.catalogue.codes), " in the history")
         return [(self.catalogue.codes[event.item], event) for event in told if event.item in self.catalogue.codes]
 
     def context(self, given: Mapping[str, Any], notes: list[Note]) -> dict[str, Any]:
-        """The same as training reads cells, its names known and its numbers numbers; what is left out, as training never saw it, is noted."""
-        names = self.features.names
+        """The same as training reads cells; what is left out, as training never saw it, is noted. ``check_context`` comes first."""
         read = dict(given) | self.cells(given)
         for name, value in given.items():
-            if name not in names and name not in self.columns.moment:
-                raise QueryError(
-                    f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}"
-                )
-            if name in names and self._holds_numbers(name):
-                _check_number(name, value, "context")
             if value is not None and (why := self._left_out(name, value, read)):
                 code = "unknown_context_value" if self._reads(name) else "unread_context"
                 notes.append(Note(code, f"context {name} {why}; left out."))
+        return read
+
+    def counted(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """What events can be counted by: the same of categories alone."""
+        self.check_context(context)
+        for name in (read := self.context(context, [])):
+            if self._holds_numbers(name):
+                raise QueryError(
+                    f"context {name} is a number: events can be counted by categories only; ask for recommendations instead.", f"context.{name}"
+                )
         return read
 
     def cells(self, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,19 +152,31 @@ class QueryReader:
         return replace(event, time=time, context=dict(event.context) | self.cells(event.context))
 
     def check(self, query: Query) -> None:
-        """Refuse what no answer can be given to."""
-        self.context(query.context, [])
-        self._check_history(query, [])
+        """Refuse what no answer can be given to. ``read`` and ``words`` do not look again."""
+        self.check_context(query.context)
+        for place, event in enumerate(query.history or ()):
+            for name, value in self.cells(event.context).items():
+                if self._holds_numbers(name):
+                    _check_number(name, value, f"history[{place}].context")
         if query.filter is not None:
             parse_filter(query.filter, self.catalogue.items)
 
-    def _check_history(self, query: Query, notes: list[Note]) -> None:
+    def check_context(self, given: Mapping[str, Any]) -> None:
+        """Names are to be known and numbers to be numbers."""
+        names = self.features.names
+        for name, value in given.items():
+            if name not in names and name not in self.columns.moment:
+                raise QueryError(
+                    f"context name {name!r} is not known; this model knows {', '.join(names) or 'none'}.{nearest(name, names)}", f"context.{name}"
+                )
+            if name in names and self._holds_numbers(name):
+                _check_number(name, value, "context")
+
+    def _note_history(self, query: Query, notes: list[Note]) -> None:
         """Of what the query tells; names that the model does not know are passed over there, and each value left out is noted once."""
         left_out: dict[str, None] = {}
-        for place, event in enumerate(query.history or ()):
+        for event in query.history or ():
             for name, value in (read := self.cells(event.context)).items():
-                if self._holds_numbers(name):
-                    _check_number(name, value, f"history[{place}].context")
                 if self._reads(name) and (why := self._left_out(name, value, read)):
                     left_out[f"context {name} {why}; left out of the history."] = None
         notes += [Note("unknown_context_value", detail) for detail in left_out]
@@ -172,21 +187,27 @@ class QueryReader:
     def _holds_numbers(self, name: str) -> bool:
         return self.kinds.get(name) == "number" or (name in self.columns.place and len(self.columns.place) == 2)
 
-    def words(self, queries: Sequence[Query], notes: list[list[Note]]) -> Words:
-        """What was typed. Where the encoder fails, such as an endpoint that is down or a budget that is spent, nothing was, and that is noted."""
+    def warm(self) -> None:
+        """Read a word that nobody typed, so that the first who types does not wait for the language model. Nothing is sent anywhere."""
+        if self.reads_words and not self.text.is_remote:
+            self.words([Query(words="germane")], [[]], degrade=True)
+
+    def words(self, queries: Sequence[Query], notes: list[list[Note]], *, degrade: bool = False) -> Words:
+        """What was typed, of queries that were checked. ``degrade``: where the encoder fails, such as an endpoint that is down or a budget that
+        is spent, nothing was, and that is noted; otherwise that is an error."""
         texts = [query.words or "" for query in queries]
         for text, told in zip(texts, notes, strict=True):
             if text and not self.reads_words:
                 told.append(Note("unread_words", "words are not read by this model; left out."))
         if not self.text.width or not any(texts):
             return Words.none(len(queries), self.text.width)
-        for query in queries:
-            self.check(query)  # nothing is sent anywhere for a query that is refused
         read = texts if self.spelling is None else [self.spelling(text) for text in texts]
         try:
             with self.encoding:
                 words = words_of(read, self.text.encode)
         except (ConfigError, FetchError) as error:
+            if not degrade:
+                raise
             _log.warning("Words could not be read: %s", error)
             for typed, told in zip(texts, notes, strict=True):
                 if typed:

@@ -90,7 +90,7 @@ class Recommender:
         self.side = FeatureSet.fit([Categories(), Numbers(), *places], dataset.items.select(list(facts)), facts)
         user_sides = [name for name in dataset.columns.user_side if name in dataset.users.columns]
         frame = dataset.users.select(user_sides) if user_sides else pl.DataFrame()
-        self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, _only(dataset.types, user_sides))
+        self.features.profile = FeatureSet.fit([Categories(), Numbers()], frame, {name: dataset.types.get(name, "category") for name in user_sides})
         self.text = self.text.anew()
         self._cache()
         known = torch.from_numpy(np.bincount(dataset.item_codes, minlength=dataset.n_items) > 0)
@@ -161,6 +161,10 @@ class Recommender:
 
     # -- answering -----------------------------------------------------------------------------------------------
 
+    def warm(self) -> None:
+        """Load what reads typed words, where it is not loaded yet; where it cannot be had, a warning says so."""
+        self._reader.warm()
+
     def recommend(
         self,
         query: Query,
@@ -183,22 +187,25 @@ class Recommender:
         explore: bool = True,
         explain: bool = False,
         now: float | None = None,
+        degrade: bool = False,
     ) -> list[Slate]:
+        """A list a query. ``degrade``: words that cannot be encoded just now are left out and noted, as a service wants it; else that is an error."""
         _length(n)
-        self._dataset()
-        slates: list[Slate] = []
-        for begin in range(0, len(queries), 64):
-            slates += self._answer(queries[begin : begin + 64], n, rng or self._rng, explore, explain, now)
-        return slates
+        for query in queries:  # all of them, before any text is sent anywhere
+            self.check(query)
+        parts = [queries[begin : begin + 64] for begin in range(0, len(queries), 64)]
+        return [slate for part in parts for slate in self._answer(part, n, rng or self._rng, explore, explain, now, degrade)]
 
     def check(self, query: Query) -> None:
         """Refuse a query that cannot be answered, before anything is: its context and its filter."""
         self._dataset()
         self._reader.check(query)
 
-    def _answer(self, queries: Sequence[Query], n: int, rng: np.random.Generator, explore: bool, explain: bool, now: float | None) -> list[Slate]:
+    def _answer(
+        self, queries: Sequence[Query], n: int, rng: np.random.Generator, explore: bool, explain: bool, now: float | None, degrade: bool
+    ) -> list[Slate]:
         notes: list[list[Note]] = [[] for _ in queries]
-        words = self._reader.words(queries, notes)  # may take long: others are answered meanwhile
+        words = self._reader.words(queries, notes, degrade=degrade)  # may take long: others are answered meanwhile
         with self._lock:
             batch = self._reader.read(queries, self.histories, self.newest if now is None else now, self.model.length, notes, words)
             self._eval()
@@ -229,7 +236,8 @@ class Recommender:
 
     def batch(self, queries: Sequence[Query], now: float | None = None) -> QueryBatch:
         """Live queries as tensors; what is unknown is left out."""
-        self._dataset()
+        for query in queries:
+            self.check(query)
         return self._reader.read(queries, self.histories, self.newest if now is None else now, self.model.length, [[] for _ in queries])
 
     def _allowed(self, query: Query, notes: list[Note]) -> NDArray[np.int64]:
@@ -304,12 +312,7 @@ class Recommender:
     def _counted(self, context: Mapping[str, Any] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         if not context:
             return None
-        place = self.columns.place if len(self.columns.place) == 2 else ()
-        for name in (asked := self._reader.context(context, [])):
-            if name in place or self.types.get(name) == "number":
-                raise QueryError(
-                    f"context {name} is a number: events can be counted by categories only; ask for recommendations instead.", f"context.{name}"
-                )
+        asked = self._reader.counted(context)
         if self._moments is None:
             self._moments = MomentCounts(self.histories, self.columns.moment)
         return self._moments.count(asked, self.catalogue.codes, self.newest - MONTH)
@@ -388,10 +391,6 @@ class Recommender:
         self._dataset()
         if isinstance(self.model, torch.nn.Module):
             self.model.eval()
-
-
-def _only(types: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    return {name: types.get(name, "category") for name in names}
 
 
 def _length(n: int) -> int:

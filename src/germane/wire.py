@@ -304,7 +304,8 @@ def _any(line: bytes | str) -> Any:
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise MalformedError(f"this is not JSON: {error}.".replace("JSON is malformed: ", "")) from None
+        why = str(error).partition(" - at `$")[0].removeprefix("JSON is malformed: ") if line.strip() else "it is empty; {} is the least"
+        raise MalformedError(f"this is not JSON: {why}.") from None
     except RecursionError:
         raise MalformedError("this JSON nests too deep.") from None
 

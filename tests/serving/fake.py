@@ -63,12 +63,19 @@ class FakeRecommender:
         if event.item in self.counts:
             self.counts[event.item] += 1
 
-    def recommend(self, query, n=10, *, rng=None, explore=True, explain=True, now=None):
-        notes = []
+    def warm(self):
+        pass
+
+    def check(self, query):
         known = ("weather", "temperature")
-        for name, value in query.context.items():
+        for name in query.context:
             if name not in known:
                 raise QueryError(f"context name {name!r} is not known.{nearest(name, known)}", f"context.{name}")
+
+    def recommend(self, query, n=10, *, rng=None, explore=True, explain=True, now=None):
+        self.check(query)
+        notes = []
+        for name, value in query.context.items():
             if name == "weather" and value not in WEATHER:
                 notes.append(Note("unknown_context_value", f"{name} = {value!r}"))
         history = self.histories.of(query.user) if query.history is None else query.history
@@ -88,7 +95,7 @@ class FakeRecommender:
         )
         return Slate(secrets.token_hex(8), query.user, self.version, "Best", "exact", shown, tuple(notes))
 
-    def recommend_many(self, queries, n=10, **options):
+    def recommend_many(self, queries, n=10, *, degrade=False, **options):
         return [self.recommend(query, n, **options) for query in queries]
 
     def _parts(self, row, query):

@@ -47,6 +47,23 @@ def test_bodies_that_cannot_be(client, content, headers, status):
     check(client.post("/v1/recommendations", content=content, headers=headers), status)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "content", "said"),
+    [
+        ("POST", "/v1/recommendations", b"", "this is not JSON: it is empty; {} is the least."),
+        ("POST", "/v1/recommendations", b'{"context": {"temperature": 1e400}}', "this is not JSON: Number out of range."),
+        ("GET", "/v1/popular?filter=" + "[" * 5000, None, "filter is not JSON (it nests too deep): write it as "),
+        ("GET", "/v1/popular?context=NaN", None, "context is not JSON (invalid character (byte 0)): write it as "),
+        ("PUT", "/v1/items/new", b'{"year": 1e300}', "year = 1e+300, but this column holds numbers below 2^63."),
+        ("PUT", "/v1/items/new", b'{"year": %d}' % 2**70, "year = 1180591620717411303424, but this column holds numbers below 2^63."),
+    ],
+)
+def test_what_is_said_names_no_insides(client, method, path, content, said):
+    response = client.request(method, path, content=content, headers=JSON)
+    assert check(response, response.status_code)["detail"].startswith(said)
+    assert response.status_code in (400, 422)
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/recommendations?x=1"), ("PUT", "/v1/items/%FF"), ("PUT", "/v1/users/%FF?x=1")])
 def test_a_fault_of_form_comes_before_one_of_the_address(client, method, path):
     for content, headers, status in ((BIG, {}, 413), (b"{}", {}, 415), (b'{"title"', JSON, 400), (b"{}", JSON, 422)):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 from litestar.testing import TestClient
 
+from germane.data import Dataset, NoSplit
 from germane.encoders import HashedText
 from germane.errors import ConfigError, FetchError
 from germane.jobs.train import train
-from germane.models import ContextTransformer
+from germane.models import ContextTransformer, Popular
 from germane.policies import EpsilonGreedy
 from germane.recommender import Recommender
 from germane.serving import create_app
@@ -75,6 +77,56 @@ def test_an_encoder_that_fails_is_no_fault_of_the_request(client, store, monkeyp
     assert list(store.items()) == [] and client.get("/v1/similar/new").status_code == 404
 
 
+class Lazy(HashedText):
+    """Stands for a language model that is loaded at its first text, here or, ``is_remote``, elsewhere."""
+
+    is_remote, loaded, fault = False, False, None
+
+    def encode(self, texts):
+        if self.fault is not None:
+            raise self.fault
+        self.loaded = True
+        return super().encode(texts)
+
+
+@pytest.fixture(scope="module")
+def lazy():
+    model = ContextTransformer(width=16, blocks=1, length=10, text_width=8)
+    return train(Recommender(model, text=Lazy(width=32)), small_shop(), training=TrainingOptions(epochs=1))
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_reads_words_is_loaded_before_anyone_types(lazy, store, monkeypatch, remote):
+    monkeypatch.setattr(lazy.text, "loaded", False)
+    monkeypatch.setattr(Lazy, "is_remote", remote)
+    create_app(lazy, store)
+    assert lazy.text.loaded is not remote
+
+
+def test_nothing_is_loaded_for_a_model_that_reads_no_words(store, monkeypatch):
+    shop = train(Recommender(Popular(), text=Lazy(width=32)), small_shop())
+    monkeypatch.setattr(shop.text, "loaded", False)
+    create_app(shop, store)
+    assert shop.text.loaded is False
+
+
+def test_a_service_starts_without_what_reads_words(lazy, store, monkeypatch, caplog):
+    monkeypatch.setattr(Lazy, "fault", FetchError("The weights of tiny are not in the cache."))
+    with TestClient(create_app(lazy, store), base_url="http://127.0.0.1:8000") as client:
+        assert [record.getMessage() for record in caplog.records] == ["Words could not be read: The weights of tiny are not in the cache."]
+        assert client.get("/health/ready").status_code == 200
+        assert client.post("/v1/recommendations", json={"words": "boots"}).json()["degraded"] is True
+
+
+def test_a_batch_with_a_query_that_is_refused_sends_nothing(client, monkeypatch):
+    sent = []
+    encode = HashedText.encode
+    monkeypatch.setattr(HashedText, "encode", lambda self, texts: (sent.extend(texts), encode(self, texts))[1])
+    refused = client.post("/v1/recommendations/batch", json={"queries": [{"words": "boots"}, {"context": {"wether": "rain"}}]})
+    assert refused.status_code == 422 and refused.json()["detail"].startswith("queries[1]: context name 'wether' is not known")
+    assert sent == []
+
+
 def test_strange_queries_are_answered_or_refused(client):
     for query, status in (
         ({"user": ""}, 200),
@@ -95,6 +147,24 @@ def test_strange_queries_are_answered_or_refused(client):
     ):
         response = client.post("/v1/recommendations", json=query)
         assert response.status_code == status, (query, response.text)
+
+
+def test_no_number_that_was_put_keeps_the_service_from_starting_again(store):
+    def shop():
+        events = pl.DataFrame({"user": list("aabb"), "item": list("xyyx"), "time": range(4)})
+        items = pl.DataFrame({"item": list("xy"), "title": ["one", "two"], "year": [1988, 1935]})
+        dataset = Dataset.from_frames(events, items, columns={"time": "time", "text": ["title"], "side": ["year"]})
+        return train(Recommender(Popular(), text=HashedText(width=16)), dataset, split=NoSplit())
+
+    with TestClient(create_app(shop(), store), base_url="http://127.0.0.1:8000") as client:
+        numbers = {f"{2**63 - 1}": 422, "1990.5": 201, f"{2**63}": 201, "1" + "0" * 400: 422, "1e300": 201}
+        # with 1990.5 the column holds others than whole numbers, until the run is loaded again
+        for place, (number, status) in enumerate(numbers.items()):
+            put = client.put(f"/v1/items/n{place}", content=f'{{"year": {number}}}', headers={"content-type": "application/json"})
+            assert put.status_code == status, put.text
+    with TestClient(create_app(shop(), store), base_url="http://127.0.0.1:8000") as client:
+        rows = client.get("/v1/items", params={"id": ["n1", "n2", "n4"]}).json()["items"]
+        assert [row["columns"].get("year") for row in rows] == [1990.5, None, None]
 
 
 def test_what_is_put_of_a_user_counts_at_once_and_after_a_restart(store):

@@ -24,7 +24,8 @@ from .columns import Columns, ColumnType, Rules
 from .dataset import Dataset
 from .meeting import apart, mend
 from .tables import Table, as_table
-from .values import as_labels, as_numbers, as_text, as_times, as_truths, as_type, detect, said_types
+from .truths import as_labels, as_truths
+from .values import as_numbers, as_text, as_times, as_type, detect, said_types
 
 __all__ = ["assemble"]
 

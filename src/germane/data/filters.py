@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .. import times
 from ..errors import DataError, QueryError, nearest
+from .truths import spellings
 
 __all__ = ["Filter", "parse"]
 
@@ -79,7 +80,8 @@ def _expression(given: Any, items: pl.DataFrame, depth: int) -> pl.Expr:
     if verb == "in" and not isinstance(inside[1], list | tuple):
         raise QueryError(f"filter 'in' needs a list of values, got {inside[1]!r}.", "filter")
     given_values = list(inside[1]) if verb == "in" else [inside[1]]
-    values = [one for value in given_values if value is not None for one in _spellings(_value(value, dtype, name))]
+    held = [_value(value, dtype, name) for value in given_values if value is not None]
+    values = [one for value in held for one in (spellings(value) if isinstance(value, str) else (value,))]
     if isinstance(dtype, pl.List):
         matches = column.list.eval(pl.element().cast(pl.String).is_in(values)).list.any()
     elif dtype.is_numeric() or dtype.is_temporal():
@@ -111,11 +113,6 @@ def _value(value: Any, dtype: pl.DataType, name: str) -> Any:
     if isinstance(value, bool):
         return str(value).lower()  # as polars writes it
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _spellings(value: Any) -> tuple[Any, ...]:
-    """True and false in every case of letters, as files write them."""
-    return (value.lower(), value.title(), value.upper()) if isinstance(value, str) and value.lower() in ("true", "false") else (value,)
 
 
 def _seconds(value: Any, name: str) -> float:

@@ -13,14 +13,12 @@ from . import clock
 from .columns import ColumnType
 from .tables import Table
 
-__all__ = ["as_categories", "as_labels", "as_numbers", "as_text", "as_times", "as_truths", "as_type", "detect", "said_types", "truths"]
+__all__ = ["MISSING", "as_categories", "as_numbers", "as_text", "as_times", "as_type", "detect", "said_types"]
 
 FEW = 50
 """Whole-number context columns with at most so many different values are categories."""
 MISSING = ("", "na", "nan", "n/a", "null", "none")
 """What stands for a missing number, in any case of letters."""
-TRUTHS = {"true": "1", "t": "1", "yes": "1", "y": "1", "false": "0", "f": "0", "no": "0", "n": "0"}
-"""How people and databases write 1 and 0, in any case of letters."""
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _COMMA = r"^[+-]?\d+(?:,\d+)?$"
 _THOUSANDS = r"^[+-]?\d{1,3},\d{3}$"
@@ -132,17 +130,6 @@ def as_categories(column: pl.Series, separator: str) -> pl.Series:
     return lists.to_frame("v").select(pl.when(pl.col("v").list.len() > 0).then("v")).to_series().alias(column.name)
 
 
-def as_truths(text: pl.Series) -> pl.Series:
-    """A column of text that holds nothing but true and false, in any case of letters, as all other tables spell these; any other as it is.
-
-    >>> as_truths(pl.Series(["True", "FALSE", None])).to_list(), as_truths(pl.Series(["True", "unsure"])).to_list()
-    (['true', 'false', None], ['True', 'unsure'])
-    """
-    lower = text.str.to_lowercase()
-    told = lower.drop_nulls()
-    return lower if len(told) and told.is_in(["true", "false"]).all() else text
-
-
 def as_numbers(table: Table, name: str) -> pl.Series:
     """Float64; missing cells are null; text where a number belongs is an error that names file, line and value."""
     column = table.frame[name]
@@ -167,33 +154,6 @@ def as_numbers(table: Table, name: str) -> pl.Series:
             f"Mend the cell, or say what the column holds in [data.types]."
         )
     return numbers.cast(pl.Float64).alias(name)
-
-
-def as_labels(table: Table, name: str) -> pl.Series:
-    """Int8; missing cells are null; what is neither yes nor no is an error that names file, line and value."""
-    column = table.frame[name]
-    labels = truths(column)
-    wrong = labels.is_null() & (column.fill_nan(None) if column.dtype.is_float() else column).is_not_null()
-    if wrong.any() and not column.dtype.is_numeric():
-        wrong &= ~as_text(column).str.strip_chars().str.to_lowercase().is_in(MISSING).fill_null(True)
-    if wrong.any():
-        row = int(wrong.arg_max() or 0)
-        raise DataError(f"{table.place(row)}: column {name!r} holds {column[row]!r}: a label is 0 or 1, false or true, no or yes.")
-    return labels
-
-
-def truths(column: pl.Series) -> pl.Series:
-    """Int8 of cells that say 1 or 0, in numbers or in words; null where a cell says neither.
-
-    >>> truths(pl.Series(["true", "No", "1.0", "maybe"])).to_list()
-    [1, 0, 1, None]
-    """
-    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        numbers = column.cast(pl.Float64)
-    else:
-        text = as_text(column).str.strip_chars().str.to_lowercase()
-        numbers = text.replace(list(TRUTHS), list(TRUTHS.values())).str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-    return numbers.set(~numbers.is_in([0.0, 1.0]), None).cast(pl.Int8).alias(column.name)
 
 
 def as_times(table: Table, name: str, zone: str | None, form: str | None = None) -> pl.Series:

@@ -36,6 +36,11 @@ class Encoder(Component, ABC):
         return False
 
     @property
+    def is_remote(self) -> bool:
+        """Whether texts are sent to another machine, where each may have to be paid for."""
+        return False
+
+    @property
     def learns(self) -> bool:
         """Whether training may change it."""
         return False

@@ -88,6 +88,10 @@ class EndpointText(Encoder):
         return f"EndpointText url={self.options.url} model={self.options.model}"
 
     @property
+    def is_remote(self) -> bool:
+        return True
+
+    @property
     def in_parallel(self) -> bool:
         return True
 

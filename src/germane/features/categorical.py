@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ..component import Options
 from ..data.tables import spelled
+from ..data.truths import SPELT_ALIKE, spellings
 from .base import Encoded, Feature
 
 __all__ = ["Categories", "CategoriesOptions"]
@@ -100,8 +101,8 @@ class Categories(Feature):
     def _index(self, name: str) -> dict[str, int]:
         if name not in self._indices:
             index = {value: code for code, value in enumerate(self.values[name], 1)}
-            if {value.lower() for value in index} <= {"true", "false"}:  # files write True, JSON true
-                index = {spelling: code for value, code in index.items() for spelling in (value.lower(), value.title(), value.upper())} | index
+            if all(value.lower() in SPELT_ALIKE for value in index):
+                index = {spelling: code for value, code in index.items() for spelling in spellings(value)} | index
             self._indices[name] = index
         return self._indices[name]
 

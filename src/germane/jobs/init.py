@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from ..data.readers import read_files
-from ..data.values import truths
+from ..data.truths import truths
 from ..errors import ConfigError, DataError
 from .guess import Guess, guess
 from .output import write_text

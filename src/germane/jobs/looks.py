@@ -7,7 +7,8 @@ import re
 import polars as pl
 
 from ..data.clock import looks_like_times
-from ..data.values import as_text, detect, truths
+from ..data.truths import truths
+from ..data.values import as_text, detect
 
 __all__ = [
     "are_codes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ..recommender import Recommender
 from ..types import Query, Slate
 from ..wire import query_from_line
 
-__all__ = ["answer_all", "answer_file", "answer_one", "check_length", "context_of"]
+__all__ = ["QueryLines", "answer_all", "answer_file", "answer_one", "check_length", "context_of", "read_queries"]
 
 BATCH = 256
 """Queries that are answered together."""
@@ -24,15 +25,37 @@ Told = Callable[[int, int], None]
 """Hears how many of how many are answered."""
 
 
+@dataclass(frozen=True)
+class QueryLines:
+    """What a file of queries says, for several readers: a pipe says it once."""
+
+    source: Path
+    lines: tuple[tuple[int, bytes], ...]
+    """Those that say something, with their numbers."""
+
+
+def read_queries(path: Path) -> QueryLines:
+    if not path.exists() or path.is_dir():  # a pipe is none of either
+        raise ConfigError(f'{path} is not there: --queries takes a file of JSON lines, such as {{"user": "u1"}}.')
+    whole = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # as some editors begin a file
+    return QueryLines(path, tuple((number, line) for number, line in enumerate(whole.split(b"\n"), 1) if line.strip()))
+
+
 def answer_file(
-    recommender: Recommender, queries: str | Path, n: int = 10, *, seed: int | None = None, explore: bool = True, told: Told | None = None
+    recommender: Recommender,
+    queries: str | Path | QueryLines,
+    n: int = 10,
+    *,
+    seed: int | None = None,
+    explore: bool = True,
+    told: Told | None = None,
 ) -> Iterator[Slate]:
     """A slate for each line of JSON, in order, each with a fresh draw. A line's own ``n``, ``explain`` and ``explore`` go before those said here.
 
     The whole file is checked first: a line that is no query, or none that this run can answer, is named by its number, and nothing is answered.
     """
     check_length(n)
-    asked = _read(Path(queries), recommender)
+    asked = _checked(queries if isinstance(queries, QueryLines) else read_queries(Path(queries)), recommender)
     rng = _rng(recommender, seed)
     wishes = {"n": n, "explain": True, "explore": explore}
     done = 0
@@ -86,19 +109,14 @@ def context_of(given: Iterable[str]) -> dict[str, Any]:
     return {name: values if len(values) > 1 else values[0] for name, values in said.items()}
 
 
-def _read(path: Path, recommender: Recommender) -> list[tuple[Query, dict[str, Any]]]:
-    if not path.exists() or path.is_dir():  # a pipe is none of either
-        raise ConfigError(f'{path} is not there: --queries takes a file of JSON lines, such as {{"user": "u1"}}.')
+def _checked(queries: QueryLines, recommender: Recommender) -> list[tuple[Query, dict[str, Any]]]:
     asked: list[tuple[Query, dict[str, Any]]] = []
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line  # as some editors begin a file
-            if line.strip():
-                try:
-                    asked.append(query_from_line(line))
-                    recommender.check(asked[-1][0])
-                except QueryError as error:
-                    raise QueryError(f"{path}, line {number}: {error}", error.field) from None
+    for number, line in queries.lines:
+        try:
+            asked.append(query_from_line(line))
+            recommender.check(asked[-1][0])
+        except QueryError as error:
+            raise QueryError(f"{queries.source}, line {number}: {error}", error.field) from None
     return asked
 
 

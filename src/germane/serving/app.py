@@ -27,8 +27,8 @@ __all__ = ["create_app"]
 def create_app(recommender: Recommender, store: EventStore) -> Any:
     """An ASGI application over a trained recommender and an open store, which stays the caller's to close.
 
-    What the store holds is replayed first, so the application is ready when this returns. Prefer ``serve`` unless you bring a
-    server of your own.
+    What the store holds is replayed and the language model loaded first, so the application is ready when this returns. Prefer ``serve``
+    unless you bring a server of your own.
     """
     service, metrics = Service(recommender, store), Metrics()
     app = Litestar(

@@ -302,7 +302,8 @@ def _listing(request: HTTP, allowed: Mapping[str, Any]) -> tuple[int, Mapping[st
             try:
                 said[name] = msgspec.json.decode(given[name][-1])
             except (msgspec.DecodeError, RecursionError) as error:
-                raise QueryError(f"{name} is not JSON ({error}): write it as {example}, percent-encoded.", name) from None
+                why = "it nests too deep" if isinstance(error, RecursionError) else str(error).removeprefix("JSON is malformed: ")
+                raise QueryError(f"{name} is not JSON ({why}): write it as {example}, percent-encoded.", name) from None
     query, _ = wire.query_from_json(said)
     return n, query.filter, query.context
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -37,6 +38,7 @@ class Service:
         self._present: set[str] = set(recommender.catalogue.items["id"].to_list())
         self._people: set[str] = set()
         self._replay()
+        recommender.warm()
 
     # Answers.
 
@@ -44,7 +46,7 @@ class Service:
         """Logged before it is returned, so that no reward can come for a slate that is not on disk."""
         now = times.now(self._zone)
         query = query.local(self._zone, now)
-        slate = self.recommender.recommend(query, n, explain=explain, explore=explore, now=now)
+        (slate,) = self.recommender.recommend_many([query], n, explain=explain, explore=explore, now=now, degrade=True)
         self.store.add_slates([(slate, query)])
         return slate
 
@@ -58,11 +60,11 @@ class Service:
         slates: dict[int, Slate] = {}
         for (n, explain, explore), places in groups.items():
             try:
-                found = self.recommender.recommend_many([queries[i] for i in places], n, explain=explain, explore=explore, now=now)
+                found = self.recommender.recommend_many([queries[i] for i in places], n, explain=explain, explore=explore, now=now, degrade=True)
             except QueryError:
                 for i in places:  # again one by one, to say which
                     try:
-                        self.recommender.recommend(queries[i], n, explain=explain, explore=explore, now=now)
+                        self.recommender.check(queries[i])
                     except QueryError as error:
                         raise QueryError(f"queries[{i}]: {error}", f"queries[{i}]" + (f".{error.field}" if error.field else "")) from None
                 raise
@@ -248,7 +250,8 @@ def _wanted(value: Any, dtype: Any, separator: str = "|") -> str:
     """What a column of this type holds, where the value is not that."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if dtype.is_numeric():
-        return "" if number else "numbers"
+        most, said = (2**63 - 1024, "2^63") if dtype.is_integer() else (sys.float_info.max, "1e308")  # as floats: they come as such
+        return "numbers" if not number else "" if abs(value) <= most else f"numbers below {said}"
     if dtype == pl.Boolean:
         return "" if isinstance(value, bool) else "true or false"
     if isinstance(dtype, pl.List):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import polars as pl
 import pytest
 
 from germane import cli
-from germane.errors import ConfigError, RunError
+from germane.errors import ConfigError, QueryError, RunError
 from germane.jobs.compare import compare
 from germane.jobs.run import evaluate_run
 from germane.metrics import paired_test
@@ -131,6 +133,25 @@ def test_lists_of_queries(pair: Pair, tmp_path: Path) -> None:
     told = compare(pair, tmp_path / "r.html", queries=tmp_path / "q.jsonl")
     assert [shown["who"] for shown in told["lists"]] == ["query 1", "query 2"]
     assert told["lists"][1]["why"] == '{"history": ["i3"]}' and len(told["lists"][0]["runs"][1]["items"]) == 10
+
+
+def test_queries_come_through_a_pipe_too(pair: Pair, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=('\ufeff{"user": "u1"}\n\n{}\n',))
+    writer.start()
+    told = compare(pair, tmp_path / "r.html", queries=pipe)
+    writer.join()
+    assert [(shown["why"], [len(run["items"]) for run in shown["runs"]]) for shown in told["lists"]] == [
+        ('{"user": "u1"}', [10, 10]),
+        ("{}", [10, 10]),
+    ]
+
+
+def test_more_queries_than_a_page_shows_are_refused(pair: Pair, tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text("{}\n" * 21)
+    with pytest.raises(QueryError, match=r"q\.jsonl holds 21 queries: a report shows 20 at most"):
+        compare(pair, tmp_path / "r.html", queries=tmp_path / "q.jsonl")
 
 
 def test_the_page_needs_nothing_from_outside_and_shows_what_is_no_markup(pair: Pair, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, QueryError
 from ...seal import plain
 from ..energy import WATTS
 from ..output import write_text
+from ..recommend import read_queries
 from .lists import chosen_users, lists_of
 from .page import page_of
 from .paired import choose_metric, paired_tests
@@ -45,8 +46,9 @@ def compare(
             raise ConfigError(f"{path} exists: choose another file, or add --replace.")
     if not watts > 0:
         raise ConfigError(f"--watts {watts:g}: a busy core draws more than nothing.")
-    if queries is not None and not Path(queries).is_file():
-        raise ConfigError(f'{queries} is not there: --queries takes a file of JSON lines, such as {{"user": "u1"}}.')
+    said = read_queries(Path(queries)) if queries is not None else None
+    if said is not None and len(said.lines) > 20:
+        raise QueryError(f"{queries} holds {len(said.lines)} queries: a report shows 20 at most.")
     read = read_runs(runs)
     metric = choose_metric(read, metric)
     tests, refused = paired_tests(read, metric)
@@ -54,7 +56,7 @@ def compare(
     best = leader(read, tests, metric)
     rival = next((run for run in alike if run.name == best), alike[0] if alike else None)
     asked = chosen_users(read[0], rival, metric) if rival is not None else []
-    lists = lists_of(read, asked, queries, trust)
+    lists = lists_of(read, asked, said, trust)
     report: dict[str, Any] = plain(report_of(read, metric, verdict(read, tests, metric), tests, refused, lists, watts))
     write_text(json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False), figures)
     write_text(page_of(report), page)

@@ -11,11 +11,10 @@ import numpy as np
 import polars as pl
 
 from ...bundle import load
-from ...errors import QueryError
 from ...recommender import Recommender
 from ...types import Query
 from ..figures import number, smaller_is_better
-from ..recommend import answer_file
+from ..recommend import QueryLines, answer_file
 from ..samples import names_of
 from .runs import ReadRun
 
@@ -54,7 +53,7 @@ def chosen_users(before: ReadRun, after: ReadRun, metric: str) -> list[Asked]:
     return list(found.values())
 
 
-def lists_of(runs: Sequence[ReadRun], asked: Sequence[Asked], queries: str | Path | None, trust: str | Path | None = None) -> list[dict[str, Any]]:
+def lists_of(runs: Sequence[ReadRun], asked: Sequence[Asked], queries: QueryLines | None, trust: str | Path | None = None) -> list[dict[str, Any]]:
     """For each user, or for each query of a file, what each run shows. The runs are loaded one after the other."""
     answers = []
     for run in runs:
@@ -98,16 +97,13 @@ def _of_user(recommender: Recommender, one: Asked) -> dict[str, Any]:
     return {**head, "taken_place": place, "items": _items(slate.items[:LENGTH], names)}
 
 
-def _of_queries(recommender: Recommender, queries: str | Path | None) -> list[dict[str, Any]]:
-    assert queries is not None
-    lines = [line for line in Path(queries).read_text(encoding="utf-8-sig").splitlines() if line.strip()] if Path(queries).is_file() else []
-    if len(lines) > 20:
-        raise QueryError(f"{queries} holds {len(lines)} queries: a report shows 20 at most.")
+def _of_queries(recommender: Recommender, queries: QueryLines) -> list[dict[str, Any]]:
     names = _names(recommender)
     slates = answer_file(recommender, queries, LENGTH, explore=False)
+    head: dict[str, Any] = {"last": [], "took": None, "taken_place": None}
     return [
-        {"who": f"query {number}", "why": line.strip(), "last": [], "took": None, "taken_place": None, "items": _items(slate.items[:LENGTH], names)}
-        for number, (line, slate) in enumerate(zip(lines, slates, strict=True), 1)
+        {"who": f"query {number}", "why": line.decode().strip(), **head, "items": _items(slate.items[:LENGTH], names)}
+        for number, ((_, line), slate) in enumerate(zip(queries.lines, slates, strict=True), 1)
     ]
 
 
