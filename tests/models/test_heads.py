@@ -136,7 +136,7 @@ def test_what_was_not_taken_is_in_no_count() -> None:
             recommender = Recommender(type(model)(**model.settings()), exclude_seen=False)
             fit(recommender, log, NoSplit().divide(log), TrainingOptions(epochs=1, batch=16))
             states.append(recommender.model.state())
-        counted = [name for name in states[0] if name in ("similarity", "prior.recent.counts")]
+        counted = [name for name in states[0] if name in ("similarity", "prior.recent.taken", "prior.recent.kept")]
         assert counted and all(torch.equal(states[0][name], states[1][name]) for name in counted)
 
 

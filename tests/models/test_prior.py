@@ -70,3 +70,74 @@ def test_what_weighs_nothing_or_may_be_no_target_is_not_counted() -> None:
     kinds: list[object] = ["buy", "view", "scroll", "buy", "buy"]
     popular, _ = counts_of(days, "abcde", (1e9,), stars=[5, 5, 5, 1, 4], kind=kinds)
     assert popular.counts[-1, :, 0].tolist() == pytest.approx(np.log1p(1000 * np.array([1, 0.25, 0, 0, 1]) / 2.25).tolist(), rel=1e-5)
+
+
+def few_taken(n_items: int, half_lives: tuple[float, ...] = (3.0, 30.0)) -> tuple[Prior, Dataset]:
+    """Of many items every third of the first thirty was taken, now and then."""
+    rng = np.random.default_rng(0)
+    codes, days = 3 * rng.integers(0, 10, 200), np.sort(rng.random(200)) * 50
+    events = {"user": [f"u{place % 7}" for place in range(200)], "item": [f"i{code}" for code in codes], "time": days * DAY}
+    dataset = Dataset.from_frames(events, {"item": [f"i{code}" for code in range(n_items)]}, columns={"time": "time"})
+    prior = Prior(dataset.n_items, half_lives)
+    prior.fit(dataset)
+    torch.nn.init.normal_(prior.bias, generator=torch.Generator().manual_seed(0))
+    return prior, dataset
+
+
+def test_counts_are_kept_of_items_that_were_taken() -> None:
+    """Memory follows what was taken, not the catalogue, at as many snapshots; items never taken read nothing, between those that were and behind."""
+    sizes = []
+    for n_items in (40, 4000):
+        popular, dataset = few_taken(n_items)[0].recent, few_taken(n_items)[1]
+        assert popular is not None and popular.taken.tolist() == sorted(set(dataset.item_codes.tolist()))
+        sizes.append(sum(held.numel() for held in popular.buffers()))
+        counts = popular.counts
+        assert counts.shape == (128, n_items, 2) and counts[-1].ne(0).any(1).nonzero().ravel().tolist() == popular.taken.tolist()
+        items = torch.arange(n_items)
+        assert torch.equal(popular.of(torch.arange(128)[:, None], items), counts)
+    assert sizes[0] == sizes[1]
+
+
+def test_what_is_kept_of_few_scores_as_written_out() -> None:
+    """Values and gradients of the catalogue, of shared items and of own rows; also of items that are added."""
+    prior, dataset = few_taken(50)
+    assert prior.recent is not None and prior.recent_weight is not None
+    for n_items in (50, 60):
+        known, times, shared = torch.ones(n_items, dtype=torch.bool), torch.tensor(dataset.times[::9]), torch.tensor([3, 49, 4, n_items - 1, 27, 0])
+        snapshot = prior.recent.snapshot(times)
+        written = (prior.bias + prior.recent.counts @ prior.recent_weight)[snapshot]
+        own = torch.stack([shared.roll(turn) for turn in range(len(times))])
+        pairs = [
+            (prior.of(times, known, None), written),
+            (prior.of(times, known, shared), written[:, shared]),
+            (prior.of(times, known, own), written.gather(1, own)),
+        ]
+        pairs.append((prior.some(snapshot[:, None], shared, known), written[:, shared]))
+        for found, wanted in pairs:
+            both = [[scores, *torch.autograd.grad(scores.sin().sum(), list(prior.parameters()), retain_graph=True)] for scores in (found, wanted)]
+            torch.testing.assert_close(*both)
+        prior.grow(60)
+
+
+def test_runs_that_held_every_item_are_read() -> None:
+    """State of before: ``counts`` of the whole catalogue. What comes of it is the state of now, to the bit; that one is read at any size."""
+    prior, dataset = few_taken(50)
+    assert prior.recent is not None
+    state = prior.state_dict()
+    before = {name: tensor for name, tensor in state.items() if name not in ("recent.taken", "recent.kept")} | {"recent.counts": prior.recent.counts}
+    for given in (before, state):
+        fresh = Prior(dataset.n_items, (3.0, 30.0))
+        fresh.load_state_dict(dict(given))
+        assert fresh.state_dict().keys() == state.keys() and all(torch.equal(fresh.state_dict()[name], state[name]) for name in state)
+
+
+def test_without_events_nothing_is_popular() -> None:
+    dataset = few_taken(50)[1]
+    popular = RecentPopularity((3.0,), 50)
+    popular.fit(dataset.take(np.zeros(0, dtype=np.int64)))
+    assert (
+        not popular.counts.any() and not popular.weighed(slice(None), torch.ones(1)).any() and not popular.of(torch.tensor(0), torch.arange(50)).any()
+    )
+    written = popular.counts
+    popular.counts = written
+    assert torch.equal(popular.counts, written)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -19,6 +20,7 @@ from germane.models import GRU, ContextTransformer, DeepMF, Model, SASRec
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions, checkpoints
+from germane.training import sparse as tables
 from germane.training.optimisers import optimisers_of
 from germane.training.row_wise import RowWiseAdam
 from germane.training.sparse import LazyAdam, clip_norm
@@ -144,3 +146,49 @@ def test_what_would_save_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="ContextTransformer has no table of items or users that learns"):
         fit(Recommender(frozen, text=HashedText(width=8)), dataset, split, TrainingOptions(loss="bce", sparse=True, epochs=1))
     assert not TrainingOptions(loss="bce", sparse=True).suited(GRU()).sparse
+
+
+@pytest.mark.parametrize("rowwise", [False, True])
+def test_big_tables_gather_by_rows_and_learn_the_same(rowwise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a step gathers holds the rows that it read, and not the table; steps, decay and all, are those of dense gradients."""
+    dataset, learned, gathered = small_shop(), [], []
+    for large in (1 << 62, 1):
+        monkeypatch.setattr(tables, "LARGE", large)
+        torch.manual_seed(0)
+        recommender = prepared(ContextTransformer(width=8, blocks=1, words=False, popularity=False))
+        model = recommender.model
+        assert isinstance(model, ContextTransformer) and model.items.identity is not None
+        model.warm(dataset, recommender.content)
+        table = model.items.identity.weight
+        if large == 1:
+            table.register_post_accumulate_grad_hook(lambda weight: gathered.append(weight.grad))
+        options = TrainingOptions(loss="sampled_softmax", rowwise=rowwise, weight_decay=0.1)
+        step = Stepper(model, optimisers_of(model, options, dataset.n_items, dataset.n_users), options, torch.device("cpu"))
+        feed = Timelines(recommender.table(dataset), 4, 1)
+        batches = list(feed.draw(np.random.default_rng(0)))
+        for number in range(4):
+            step(batches[2 * number : 2 * number + 2], 0.1, "here", (number,))
+        assert table.grad is not None and not table.grad.is_sparse  # as long as the table in the step alone
+        learned.append([weight.detach() for weight in model.parameters()])
+    assert len(gathered) == 8 and all(one.is_sparse for one in gathered)
+    assert min(len(one.coalesce().values()) for one in gathered) < dataset.n_items
+    torch.testing.assert_close(learned[1], learned[0], rtol=1e-4, atol=1e-6)
+
+
+def test_tables_that_every_step_reads_whole_are_not_gathered_by_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "LARGE", 1)
+    dataset = small_shop()
+    for loss, by_rows in (("softmax", False), ("sampled_softmax", True), ("softmax", False)):
+        model = ContextTransformer(width=8, blocks=1)
+        recommender = Recommender(model, text=HashedText(width=16))
+        options = TrainingOptions(loss=loss)
+        model.objective = options.objective(model)
+        recommender.prepare(dataset)
+        optimisers_of(model, options, dataset.n_items, dataset.n_users)
+        assert model.items.identity is not None and model.items.identity.sparse is by_rows
+
+
+def test_nothing_is_left_of_the_last_gradients() -> None:
+    recommender, dataset = Recommender(ContextTransformer(width=8, blocks=1)), small_shop()
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=1))
+    assert isinstance(recommender.model, ContextTransformer) and all(weight.grad is None for weight in recommender.model.parameters())

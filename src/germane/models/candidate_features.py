@@ -147,7 +147,7 @@ class CandidateFeatures:
 
     def _popular(self, queries: QueryBatch, items: Tensor) -> Tensor:
         """[B, K, half-lives] as it was at each query's time."""
-        return self.recent.counts[self.recent.snapshot(queries.times)[:, None], items]
+        return self.recent.of(self.recent.snapshot(queries.times)[:, None], items)
 
     def _alike(self, queries: QueryBatch, items: Tensor) -> list[Tensor]:
         """[B, K, 2] cosines with the texts of the history and with the typed words; nothing where there are no texts."""

@@ -164,6 +164,7 @@ def _run(
         if checkpoint is not None and (processes.first or options.sharded):
             wait = processes.wait if options.sharded else lambda: None
             save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state, scaler, wait)
+    model.zero_grad(set_to_none=True)  # the last ones are as long as the weights
     if best_state is not None:
         model.load_state_dict(best_state)
     with whole(model, for_good=True):

@@ -12,7 +12,7 @@ from ..encoders import LearningTexts
 from ..models import Learned
 from .options import TrainingOptions
 from .row_wise import RowWiseAdam
-from .sparse import LazyAdam, tables_of
+from .sparse import LazyAdam, gather_by_rows, tables_of
 
 __all__ = ["optimisers_of", "set_rates", "text_rate"]
 
@@ -35,7 +35,10 @@ def optimisers_of(model: Learned, options: TrainingOptions, n_items: int, n_user
     small rate, each at ``layer_decay`` of that of the layer above (Howard and Ruder, 2018); what was put in beside them is new, and learns faster.
     """
     learning = [p for p in model.parameters() if p.requires_grad]
-    tables = tables_of(model, {n_items, n_users, n_users + 1}, options.sparse) if options.rowwise or options.sparse else []
+    rows = {n_items, n_users, n_users + 1}
+    tables = tables_of(model, rows, options.sparse) if options.rowwise or options.sparse else []
+    if not options.sparse:
+        gather_by_rows(model, rows)
     apart = {id(table) for table in tables}
     rates = _rates(model.texts_that_learn(), options)
     groups: dict[tuple[float, bool], list[Tensor]] = {}

@@ -1,4 +1,5 @@
-"""``[training] sparse``: gradients that hold the rows that a step read, and nothing of the rest of a table."""
+"""Gradients that hold the rows that a step read, and nothing of the rest of a table: of big ones until the weights move, and by ``[training] sparse``
+also then."""
 
 from __future__ import annotations
 
@@ -12,7 +13,10 @@ from ..errors import ConfigError, TrainingError
 from ..models import Learned
 from .distributed import is_sharded
 
-__all__ = ["LazyAdam", "check_read_by_rows", "clip_norm", "tables_of"]
+__all__ = ["LazyAdam", "check_read_by_rows", "clip_norm", "gather_by_rows", "spread", "tables_of"]
+
+LARGE = 1 << 22
+"""Numbers of a table from which on each part of a step's gradient as long as the table is worth sparing."""
 
 
 def tables_of(model: Learned, rows: set[int], sparse: bool) -> list[Tensor]:
@@ -25,6 +29,22 @@ def tables_of(model: Learned, rows: set[int], sparse: bool) -> list[Tensor]:
     if sparse and not found:
         raise ConfigError(f"[training] sparse = true: {type(model).__name__} has no table of items or users that learns; leave it out.")
     return list(found.values())
+
+
+def gather_by_rows(model: Learned, rows: set[int]) -> None:
+    """Big tables of one of these numbers of rows gather what each reading of a step adds to their gradient by rows, unless every step reads them
+    whole. Until ``spread`` makes it dense, memory is that of what was read; dense gradients that are added up would be two as long as the table."""
+    for part in model.modules():
+        if isinstance(part, nn.Embedding) and len(part.weight) in rows:
+            big = part.weight.requires_grad and part.weight.numel() >= LARGE and not is_sharded(part.weight)
+            part.sparse = big and not ("ranking" in model.objective.heads and model.objective.loss == "softmax")
+
+
+def spread(parameters: Iterable[Tensor]) -> None:
+    """Gathered gradients as long as their tables, for rules that move every row."""
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.to_dense()
 
 
 def check_read_by_rows(tables: Iterable[Tensor]) -> None:

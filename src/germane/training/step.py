@@ -19,7 +19,7 @@ from .masked import masked
 from .optimisers import set_rates
 from .options import TrainingOptions
 from .precision import Precision
-from .sparse import check_read_by_rows, clip_norm
+from .sparse import check_read_by_rows, clip_norm, spread
 from .trouble import NotANumber
 
 __all__ = ["Stepper"]
@@ -91,6 +91,8 @@ class Stepper:
         finite = math.isfinite(clip_norm(self.model.parameters(), self.options.clip, self.processes.add).item())
         if not finite and not self.precision.skips:  # the weights would be lost
             raise NotANumber("gradient", where, self.model, self.options)
+        if not self.options.sparse:
+            spread(self.model.parameters())
         self.precision.step(moved, finite)
 
     def _gradients(

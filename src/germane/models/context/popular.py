@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,18 +20,22 @@ class RecentPopularity(nn.Module):
 
     An event counts what it weighs, and not at all where it may be no target (``positive``).
     A moment reads the last snapshot that lies before it, so an event never counts itself; moments after training read the last.
-    Memory: snapshots × items × half-lives; the number of snapshots shrinks for large catalogues.
+    Memory: snapshots × items that training knows × half-lives, all others being zero; the number of snapshots shrinks for large catalogues.
     """
 
     bounds: Tensor
-    counts: Tensor
+    taken: Tensor
+    """[taken] codes of the items that have counts, ascending; of at least one."""
+    kept: Tensor
+    """[snapshots, taken, half-lives]"""
 
     def __init__(self, half_lives: tuple[float, ...], n_items: int, snapshots: int = 128) -> None:
         super().__init__()
-        self.half_lives = half_lives
+        self.half_lives, self.n_items = half_lives, n_items
         size = max(2, min(snapshots, (1 << 26) // max(1, n_items * len(half_lives))))
         self.register_buffer("bounds", torch.zeros(size, dtype=torch.float64))
-        self.register_buffer("counts", torch.zeros(size, n_items, len(half_lives)))
+        self.register_buffer("taken", torch.zeros(1, dtype=torch.int64))
+        self.register_buffer("kept", torch.zeros(size, 1, len(half_lives)))
 
     def fit(self, dataset: Dataset) -> None:
         times = dataset.times
@@ -37,7 +43,9 @@ class RecentPopularity(nn.Module):
             return
         events = dataset.events["weight"].to_numpy().astype(np.float64) * dataset.events["positive"].to_numpy()
         low, high = float(times.min()), float(times.max())
-        size, n_items, _ = self.counts.shape
+        size, n_items = len(self.bounds), self.n_items
+        taken = np.unique(dataset.item_codes)
+        self.taken, self.kept = torch.from_numpy(taken), torch.zeros(size, len(taken), len(self.half_lives))
         # The first snapshot knows nothing; the last lies just behind the newest event.
         bounds = np.linspace(low, np.nextafter(high, np.inf), size)
         cell = np.searchsorted(bounds, times, side="right")  # an event is known from the snapshot after it
@@ -54,14 +62,45 @@ class RecentPopularity(nn.Module):
                     fade = 0.5 ** ((bounds[snapshot] - times[rows]) / (half_life * DAY))
                     running += np.bincount(dataset.item_codes[rows], weights=fade * events[rows], minlength=n_items)[:n_items]
                 # Shares rather than counts, so that a busy week weighs like a quiet one.
-                self.counts[snapshot, :, column] = torch.from_numpy(np.log1p(1000 * running / max(running.sum(), 1e-9)))
+                self.kept[snapshot, :, column] = torch.from_numpy(np.log1p(1000 * running[taken] / max(running.sum(), 1e-9)))
         self.bounds.copy_(torch.from_numpy(bounds))
 
     def snapshot(self, times: Tensor) -> Tensor:
         """[...] the newest snapshot that knows nothing after these times."""
         return (torch.searchsorted(self.bounds, times.to(self.bounds), right=True) - 1).clamp(min=0)
 
+    def of(self, snapshots: Tensor, items: Tensor) -> Tensor:
+        """[as broadcast, half-lives] of these items in these snapshots."""
+        place = torch.searchsorted(self.taken, items).clamp(max=len(self.taken) - 1)
+        return self.kept[snapshots, place] * (self.taken[place] == items)[..., None]
+
+    def weighed(self, snapshots: Tensor | slice, weight: Tensor) -> Tensor:
+        """[snapshots, items] of the whole catalogue, with a weight for each half-life."""
+        found = self.kept[snapshots] @ weight  # [snapshots, taken]
+        if len(self.taken) == self.n_items:
+            return found
+        return found.new_zeros(len(found), self.n_items).index_copy_(1, self.taken, found)
+
+    @property
+    def counts(self) -> Tensor:
+        """[snapshots, items, half-lives] written out, zeros and all."""
+        return self.kept.new_zeros(len(self.bounds), self.n_items, len(self.half_lives)).index_copy_(1, self.taken, self.kept)
+
+    @counts.setter
+    def counts(self, counts: Tensor) -> None:
+        taken = counts.ne(0).any(2).any(0).nonzero().ravel() if counts.any() else self.taken.new_zeros(1)
+        self.taken, self.kept, self.n_items = taken, counts[:, taken], counts.shape[1]
+
     def grow(self, n_items: int) -> None:
         """Room for added items: nobody took them yet."""
-        more = self.counts.new_zeros(self.counts.shape[0], n_items - self.counts.shape[1], self.counts.shape[2])
-        self.counts = torch.cat([self.counts, more], dim=1)
+        self.n_items = n_items
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """As many items as were taken there; runs from before held every item of the catalogue."""
+        if (written_out := state_dict.pop(f"{prefix}counts", None)) is not None:
+            self.counts = written_out
+            state_dict |= {f"{prefix}taken": self.taken, f"{prefix}kept": self.kept}
+        for name in ("taken", "kept"):
+            if f"{prefix}{name}" in state_dict:
+                setattr(self, name, torch.empty_like(state_dict[f"{prefix}{name}"], device=self.bounds.device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -48,7 +48,7 @@ class Prior(nn.Module):
         bias = self.bias[items] * known[items]
         if self.recent is None or self.recent_weight is None:
             return bias.expand(torch.broadcast_shapes(snapshots.shape, items.shape))
-        return bias + self.recent.counts[snapshots, items] @ self.recent_weight
+        return bias + self.recent.of(snapshots, items) @ self.recent_weight
 
     def of(self, times: Tensor, known: Tensor, items: Tensor | None) -> Tensor:
         """[n, items] of the whole catalogue, of shared items [k], or of own rows [n, k]."""
@@ -61,7 +61,7 @@ class Prior(nn.Module):
         bias = self.bias * known
         if self.recent is None or self.recent_weight is None:
             return bias[None]
-        return bias + self.recent.counts[snapshots] @ self.recent_weight
+        return bias + self.recent.weighed(snapshots, self.recent_weight)
 
     def grow(self, n_items: int) -> None:
         """Room for added items: no bias, and nobody took them yet."""
