@@ -17,7 +17,7 @@ def memory(history: Tensor, ages: Tensor, items: Tensor) -> Tensor:
 
     >>> history, ages = torch.tensor([[4, 7, 4, 9]]), torch.tensor([[86_400.0, 300.0, 200.0, 100.0]])
     >>> memory(history, ages, torch.tensor([4, 7, 5])).round(decimals=2).tolist()
-    [[1.1..., 1.0, 0.5], [0.69..., 1.0, 0.33...], [0.0, 0.0, 0.0]]
+    [[1.1..., 1.0, 0.5], [0.689999..., 1.0, 0.33...], [0.0, 0.0, 0.0]]
     """
     same = history == items[..., None]
     often = same.sum(-1).float().log1p()
