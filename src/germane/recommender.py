@@ -97,7 +97,7 @@ class Recommender:
         texts = self._prompts(dataset.items, dataset)
         content = self._content(dataset.items, texts, known, bar)
         self.spelling = spelling_of(dataset, texts, self.text)
-        words, learns = "words" in self.model.abilities.reads and self.text.width, self.model.abilities.tunes and self.text.learns
+        words, learns = self.model.wants_vocabulary and self.text.width, self.model.abilities.tunes and self.text.learns
         vocabulary, learning = Vocabulary.of(texts, self.encode_words) if words else None, self.text.learning(texts) if learns else None
         content = replace(content, vocabulary=vocabulary, learning=learning)
         self._settle(dataset, content)

@@ -14,7 +14,8 @@ from germane.encoders import HashedText, ItemContent, Vocabulary, Words, single_
 from germane.evaluation import EvaluationOptions
 from germane.jobs.fitting import Fitting
 from germane.jobs.train import fit
-from germane.models import ContextTransformer
+from germane.models import ALS, Blend, ContextTransformer
+from germane.models.context import word_match
 from germane.models.context.word_match import WordMatch
 from germane.recommender import Recommender
 from germane.training import TrainingOptions
@@ -191,3 +192,24 @@ def test_nothing_typed_says_nothing_and_rarity_is_counted_over_known_items() -> 
     assert match(typed("", "western"))[0].tolist() == [0] * 5
     of = dict(zip(("western", "robbers"), match.rarity[single_words(["western", "robbers"])[:, 0].int()].tolist(), strict=True))
     assert of == pytest.approx({"western": np.log(3 / 2) ** 2, "robbers": np.log(3) ** 2})
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("most", [0, 2, 9])
+def test_added_items_are_found_whether_the_catalogue_is_sorted_again_or_not(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_match, "MOST_ADDED", most)
+    whole, query = matching(TEXTS), typed("western robbers", "musical")
+    match = matching(TEXTS[:2], words=None)
+    match.rarity.copy_(whole.rarity)
+    match.length = match._length(match.codes)
+    for n in range(2, 6):
+        single = single_words(TEXTS[:n])
+        match.grow(ItemContent(torch.zeros(n, 2), torch.zeros(n, 0, dtype=torch.int32), torch.zeros(n, 0), torch.zeros(n).bool(), 1, single))
+        torch.testing.assert_close(match(query), whole(query)[:, :n])
+    assert match.sorted == {0: 5, 2: 5, 9: 2}[most]
+
+
+def test_a_vocabulary_is_encoded_for_those_that_read_it() -> None:
+    assert ContextTransformer().wants_vocabulary and not ContextTransformer(word_match=False).wants_vocabulary
+    assert Blend(members=[{"use": "ALS"}, {"use": "ContextTransformer"}]).wants_vocabulary
+    assert not Blend(members=[{"use": "ALS"}, {"use": "EASE"}]).wants_vocabulary and not ALS().wants_vocabulary

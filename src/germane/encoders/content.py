@@ -13,7 +13,6 @@ from .words import frequent_words
 
 __all__ = ["ItemContent", "Vocabulary"]
 
-
 FEWEST, MOST = 3, 2048
 """Texts that hold a word of the vocabulary, and words of it: each is encoded once."""
 

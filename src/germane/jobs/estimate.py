@@ -95,7 +95,7 @@ def estimate(config: Config, dataset: Dataset, split: Split) -> Estimate:
     """Time some steps of what ``config`` would train on ``split``. Takes some ten seconds, and memory as training does."""
     recommender = config.recommender(dataset)
     text = recommender.text
-    texts, encode = _encoding(text, dataset, "words" in recommender.model.abilities.reads)
+    texts, encode = _encoding(text, dataset, recommender.model.wants_vocabulary)
     sample = replace(split, validation=_cases(dataset, split, config.training.metric))
     asleep, refreshes = 0, 1
     if isinstance(text, PretrainedText) and text.learns:

@@ -105,6 +105,11 @@ class Model(Component, ABC):
         return {"popularity": self.score(queries, items)}
 
     @property
+    def wants_vocabulary(self) -> bool:
+        """Whether it reads ``ItemContent.vocabulary``, which costs the encoder a pass over the words."""
+        return any(isinstance(part, Model) and part is not self and part.wants_vocabulary for part in self.parts)
+
+    @property
     def wants_balance(self) -> bool:
         """Whether ``balance`` does anything."""
         return False

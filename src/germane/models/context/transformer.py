@@ -178,13 +178,11 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
     def query_vectors(self, queries: QueryBatch) -> Tensor:
         """Without the very words that were typed, which are compared one by one."""
         asked = self._encode(queries)
-        query = asked.query * self.scale.exp()
-        return torch.cat([query, self._similarity(asked), query.new_ones(len(query), 1)], dim=-1)
+        return torch.cat([asked.query * self.scale.exp(), self._similarity(asked), asked.query.new_ones(len(asked.query), 1)], dim=-1)
 
     def item_vectors(self, items: Tensor) -> Tensor:
         """Holds the newest popularity; ``score`` reads older snapshots for older moments."""
-        prior = self.prior.newest(self.items.known)[items]
-        prior = prior if self.new is None else prior + self.new.of(self.items.known, items)
+        prior = self.prior.newest(self.items.known)[items] + (0 if self.new is None else self.new.of(self.items.known, items))
         return torch.cat([self.items(items), self.items.fixed[items] * self._trusted(items)[:, None], prior[:, None]], dim=-1)
 
     @property
@@ -235,8 +233,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         near = product(asked.query * self.scale.exp(), vectors)
         alike = product(self._similarity(asked), self.items.fixed_of(items)) + self._named(asked, items)
         facts = torch.stack([near, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
-        past = asked.items[:, None], asked.ages[:, None]  # [P, 1, T]
-        remembered = memory(*past, items) if self.options.memory else facts.new_zeros(*items.shape, REMEMBERED)
+        remembered = memory(asked.items[:, None], asked.ages[:, None], items) if self.options.memory else facts.new_zeros(*items.shape, REMEMBERED)
         told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)
         start = {"rating": self.rating.start, **({} if self.delays is None else {"conversion": self.delays.start})}
         return {head: raw + start[head] if head in start else raw for head, raw in told.items()}
@@ -317,6 +314,10 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             raw = torch.cat([raw, self._looked(not_taken, batch.shown.items[:, None])["click"][:, 0]])
             labels, counts = functional.pad(labels, (0, len(batch.shown.items))), torch.cat([counts, batch.shown.weights])
         return click_loss(raw, labels, counts)
+
+    @property
+    def wants_vocabulary(self) -> bool:
+        return self.options.text and self.options.words and self.options.word_match
 
     @property
     def wants_balance(self) -> bool:

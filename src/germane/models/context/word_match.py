@@ -14,6 +14,8 @@ __all__ = ["WordMatch"]
 
 UNTAUGHT, TAUGHT = (12.0, 4.0, 16.0), (6.0, 1.0, 1.0)
 """a, b, c before training: where events hold no typed words, so that it is all that is known of what they mean, and where it is learned from them."""
+MOST_ADDED = 4096
+"""Items that may come before the whole catalogue is sorted by its words again."""
 NEAREST = 8
 """Words of the catalogue that what was typed is read as."""
 
@@ -61,6 +63,8 @@ class WordMatch(nn.Module):
         self.register_buffer("vectors", torch.zeros(0, width))
         self.holders: tuple[Tensor, Tensor] | None = None
         """Items in the order of the words that they hold, and where each word's begin; made when first wanted."""
+        self.sorted = 0
+        """Items that ``holders`` counts; those added since are few, and are looked at one by one."""
 
     def fit(self, content: ItemContent) -> None:
         """Rarity is counted over the known items."""
@@ -70,7 +74,8 @@ class WordMatch(nn.Module):
         counts = torch.bincount(seen.flatten().int(), minlength=1 + BUCKETS)
         self.rarity.copy_(((len(seen) + 1) / (counts + 1)).log().square())
         self.rarity[0] = 0
-        self._take(single)
+        self.codes, self.holders = single.to(self.rarity.device), None
+        self.length = self._length(self.codes)
         self.middle.copy_(content.text[known].mean(0) if bool(known.any()) else content.text.mean(0))
         if content.vocabulary is not None:
             self.words = single_words(content.vocabulary.words)[:, 0].to(self.rarity.device)
@@ -87,11 +92,7 @@ class WordMatch(nn.Module):
     def grow(self, content: ItemContent) -> None:
         if content.single is not None:
             added = content.single[len(self.codes) :].to(self.codes.device)
-            self._take(torch.cat([self.codes, added]))
-
-    def _take(self, single: Tensor) -> None:
-        self.codes, self.holders = single.to(self.rarity.device), None
-        self.length = self._length(self.codes)
+            self.codes, self.length = torch.cat([self.codes, added]), torch.cat([self.length, self._length(added)])
 
     def _length(self, codes: Tensor) -> Tensor:
         length = functional.embedding_bag(codes.int(), self.rarity[:, None], mode="sum")[:, 0].sqrt()
@@ -126,7 +127,9 @@ class WordMatch(nn.Module):
     def _shared(self, typed: Tensor, worth: Tensor, items: Tensor | None) -> Tensor:
         """[P, n] what the words ``typed`` [P, S] that an item has too are ``worth`` [P, S] together."""
         if items is None:
-            return self._by_holders(typed.long(), worth)
+            held = self._by_holders(typed.long(), worth)
+            added = torch.arange(self.sorted, len(self.codes), device=held.device)
+            return torch.cat([held, self._shared(typed, worth, added)], dim=1) if len(added) else held
         if items.ndim == 2:
             both = (typed[:, None, :, None] == self.codes[items][:, :, None, :]).any(-1)  # [P, n, S]
             return (both * worth[:, None]).sum(-1)
@@ -139,16 +142,16 @@ class WordMatch(nn.Module):
         return functional.embedding_bag(place[typed.long()], holds, per_sample_weights=worth, mode="sum", padding_idx=0)
 
     def _by_holders(self, typed: Tensor, worth: Tensor) -> Tensor:
-        if self.holders is None:
+        if self.holders is None or len(self.codes) - self.sorted > MOST_ADDED:
             flat = self.codes.flatten().int()
             there = flat.nonzero().ravel()
             counts = torch.bincount(flat[there], minlength=1 + BUCKETS)
             holders = there[flat[there].argsort()] // self.codes.shape[1]
-            self.holders = holders.int(), functional.pad(counts.cumsum(0), (1, 0))
+            self.holders, self.sorted = (holders.int(), functional.pad(counts.cumsum(0), (1, 0))), len(self.codes)
         items, begins = self.holders
         begin, count = begins[typed], begins[typed + 1] - begins[typed]
         begin, counts = begin.flatten(), count.flatten()
         each = torch.arange(int(counts.sum()), device=typed.device) - (counts.cumsum(0) - counts - begin).repeat_interleave(counts)
-        out = worth.new_zeros(len(typed), len(self.codes))
+        out = worth.new_zeros(len(typed), self.sorted)
         row = torch.arange(len(typed), device=typed.device).repeat_interleave(count.sum(1))
-        return out.view(-1).index_add_(0, row * len(self.codes) + items[each], worth.flatten().repeat_interleave(counts)).view_as(out)
+        return out.view(-1).index_add_(0, row * self.sorted + items[each], worth.flatten().repeat_interleave(counts)).view_as(out)
