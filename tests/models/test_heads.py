@@ -20,7 +20,7 @@ from germane.features import FeatureSet
 from germane.jobs.train import fit, judge
 from germane.losses import Objective
 from germane.models import BiasedMF, ContextTransformer, ItemNeighbours
-from germane.models.context import transformer
+from germane.models.context import looked
 from germane.models.memory import memory
 from germane.training import TrainingOptions
 
@@ -213,7 +213,7 @@ def repeats() -> Dataset:
 def test_training_remembers_what_a_query_would_and_never_the_event_itself(seed: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a stretch begins, and however wide its batch is: the newest ten events before, of each place."""
     told: list[torch.Tensor] = []
-    monkeypatch.setattr(transformer, "memory", lambda *given: (told.append(memory(*given)), told[-1])[1])
+    monkeypatch.setattr(looked, "memory", lambda *given: (told.append(memory(*given)), told[-1])[1])
     dataset = repeats()
     model = ContextTransformer(**SMALL)
     model.objective = TrainingOptions(heads={"rating": 1.0}).objective(model)

@@ -58,11 +58,16 @@ class ContextTransformerOptions(Options):
     """Plain similarity between an item and the history: of their texts, and of their side features."""
     new_item_likeness: float = Field(default=1.0, ge=0)
     """How many times as much that likeness, and likeness to typed words, counts for items without training events: what is learned of content fits
-    the items that it was learned from better than others. 2 orders a shelf of new items better; beside known items 1 is as good."""
+    the items that it was learned from better than others. 2 or 3 orders a shelf of new items better; beside known items 1 is as good."""
     new_item_share: float | None = Field(default=None, ge=0, le=1)
     """Share of the places in lists of ten that items without training events get, on average: filled by the best among them, and where a history
     speaks for them. 0: none is shown; 1: only they are. Absent: the places that their own scores earn, which are few. Each place is taken from
     an item that is known, so know both rows before you set it. Where few items are new, none stands in more than a tenth of the lists."""
+    co_occurrence: Annotated[float, Searched(0.0, 3.0)] = Field(default=0.0, ge=0)
+    """Weight in scores of how often others took an item shortly after those of the history, counted and not learned. Worth trying, at 1 or 2,
+    wherever what comes next hangs on what came last."""
+    co_occurrence_reverse: float = Field(default=0.3, ge=0, le=1)
+    """What such a pair counts against its order: 0 where the order is all, 1 where it means nothing."""
     popularity: bool = True
     """Lately popular, in ``half_lives``, as a learned prior beside each item's own bias; where events have times."""
     relative_time: bool = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,13 +15,14 @@ from ..base import Abilities, TwoSided
 from ..delay_scale import DelayScale
 from ..kept import Keeping
 from ..layers import check_heads, product
-from ..memory import REMEMBERED, memory
 from ..rating_scale import RatingScale
+from .co_occurrence import CoOccurrence
 from .encoded import Encoded
 from .gap import Gap
 from .history import HistoryTransformer
 from .items import ItemTower
 from .likeness import ContentLikeness
+from .looked import LooksAgain
 from .moment import GatedCross, MomentEncoder
 from .new_items import NewItems
 from .options import ContextTransformerOptions
@@ -36,11 +35,8 @@ from .values import ValueEncoder
 
 __all__ = ["ContextTransformer"]
 
-CELLS = 1 << 22
-"""Numbers that one step of a second look at a catalogue holds."""
 
-
-class ContextTransformer(ThroughItems, TwoSided, Keeping):
+class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
     """Score the whole catalogue for a moment: who, what before, when, in which context, and what was typed.
 
     Prefer it wherever items have texts or moments have context; ``ItemNeighbours`` is cheaper and close behind on small, dense data.
@@ -78,6 +74,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None
         self.cross = GatedCross(o.width, o.dropout)
         self.content = ContentLikeness(z) if o.content and self.items.fixed.shape[1] else None
+        self.together = CoOccurrence(o.co_occurrence, o.co_occurrence_reverse, content.n_items) if o.co_occurrence else None
         self.prior = Prior(content.n_items, o.half_lives if o.popularity and dataset.has_times else ())
         self.new = NewItems(o.new_item_share) if o.new_item_share is not None else None
         self.scale = nn.Parameter(torch.tensor(o.width**-0.5 * 4).log())
@@ -95,11 +92,21 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
     def warm(self, dataset: Dataset, content: ItemContent) -> None:
         """Constants that come from training data: the whitening and the popularity snapshots."""
         self.items.fit(content)
-        for part in (self.prior, self.value, self.delays):
+        for part in (self.prior, self.value, self.delays, self.together):
             if part is not None:
                 part.fit(dataset)
+        self._lend()
         if "rating" in self.objective.heads:
             self.rating.fit(dataset, self.objective.rating_loss)
+
+    def settle(self, text: Tensor) -> None:
+        super().settle(text)
+        self._lend()
+
+    def _lend(self) -> None:
+        """What is fixed of the items has changed."""
+        if self.together is not None:
+            self.together.lend(self.items.fixed, self.items.text_width, self.items.known)
 
     # -- queries -------------------------------------------------------------------------------------------------
 
@@ -196,6 +203,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         vectors, fixed = (self.items.catalogue(), self.items.fixed) if items is None else (self.items(items), self.items.fixed[items])
         total = product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
         total = total if self.new is None else total + self.new.of(self.items.known, items)
+        total = total if self.together is None else total + self.together(asked.items, items)
         return total + (product(self._similarity(asked), fixed) + self._named(asked, items)) * self._trusted(items)
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
@@ -203,7 +211,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             return {"taste": self.score(queries, items)}
         asked = self._encode(queries)
         vectors, scale = self.items(items), self.scale.exp()
-        out = {"history": product(asked.history, vectors) * scale}
+        out = {"history": product(asked.history, vectors) * scale + (0 if self.together is None else self.together(asked.items, items))}
         if self.moment is not None or self.gap is not None:
             out["moment"] = product(asked.silent - asked.history, vectors) * scale
         if self.content is not None:
@@ -214,39 +222,6 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         if self.new is not None:
             out["new"] = self.new.of(self.items.known, items)
         return {**out, "popularity": self.prior.of(queries.times, self.items.known, items)}
-
-    # -- the second look -----------------------------------------------------------------------------------------
-
-    def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
-        return self._looked(self._encode(queries), items)["click"]
-
-    def ratings(self, queries: QueryBatch, items: Tensor) -> Tensor:
-        return self.rating.rating(self.objective.rating_loss, self._looked(self._encode(queries), items)["rating"])
-
-    def conversions(self, queries: QueryBatch, items: Tensor) -> Tensor:
-        return self._looked(self._encode(queries), items)["conversion"]
-
-    def _looked(self, asked: Encoded, items: Tensor) -> Mapping[str, Tensor]:
-        """Numbers [P, n] of each head for items [P, n]; of conversions also ``delay``, the log of their rate."""
-        assert self.look is not None
-        vectors = self.items(items)
-        near = product(asked.query * self.scale.exp(), vectors)
-        alike = product(self._similarity(asked), self.items.fixed_of(items)) + self._named(asked, items)
-        facts = torch.stack([near, alike, self.prior.of(asked.times, self.items.known, items)], dim=-1)
-        remembered = memory(asked.items[:, None], asked.ages[:, None], items) if self.options.memory else facts.new_zeros(*items.shape, REMEMBERED)
-        told: dict[str, Tensor] = self.look(asked.query[:, None], vectors, asked.moment[:, None], torch.cat([facts, remembered], dim=-1), items)
-        start = {"rating": self.rating.start, **({} if self.delays is None else {"conversion": self.delays.start})}
-        return {head: raw + start[head] if head in start else raw for head, raw in told.items()}
-
-    def _looked_over(self, asked: Encoded, items: Tensor | None) -> Tensor:
-        """[P, n] of the first head; the catalogue some items at a time."""
-        head = self.objective.first()
-        if items is not None and items.ndim == 2:
-            return self._looked(asked, items)[head]
-        codes = torch.arange(self.n_items, device=asked.query.device) if items is None else items
-        step = max(1, CELLS // (len(asked.query) * (8 * self.options.width + asked.items.shape[1])))
-        parts = [self._looked(asked, codes[b : b + step].expand(len(asked.query), -1))[head] for b in range(0, len(codes), step)]
-        return torch.cat(parts, dim=1)
 
     # -- training ------------------------------------------------------------------------------------------------
 
@@ -335,6 +310,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
         self.forget()
         self.items.grow(content)
         self.prior.grow(content.n_items)
+        self._lend()
         if self.look is not None:
             self.look.grow(content.n_items)
         self.n_items = content.n_items
@@ -345,6 +321,7 @@ class ContextTransformer(ThroughItems, TwoSided, Keeping):
             self.person.fit_to(state["person.table.weight"].shape[0])
         if self.words is not None:
             self.words.fit_to(state.get("words.identity.weight"))
-        if self.items.match is not None:
-            self.items.match.fit_to(state, "items.match.")
+        for name, part in (("items.match.", self.items.match), ("together.", self.together)):
+            if part is not None:
+                part.fit_to(state, name)
         super().load_state(state)

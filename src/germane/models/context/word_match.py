@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...encoders import BUCKETS, ItemContent, Words, single_words
+from ..ragged import ragged
 
 __all__ = ["WordMatch"]
 
@@ -149,9 +150,6 @@ class WordMatch(nn.Module):
             holders = there[flat[there].argsort()] // self.codes.shape[1]
             self.holders, self.sorted = (holders.int(), functional.pad(counts.cumsum(0), (1, 0))), len(self.codes)
         items, begins = self.holders
-        begin, count = begins[typed], begins[typed + 1] - begins[typed]
-        begin, counts = begin.flatten(), count.flatten()
-        each = torch.arange(int(counts.sum()), device=typed.device) - (counts.cumsum(0) - counts - begin).repeat_interleave(counts)
+        word, place = ragged(begins[typed].flatten(), (begins[typed + 1] - begins[typed]).flatten())
         out = worth.new_zeros(len(typed), self.sorted)
-        row = torch.arange(len(typed), device=typed.device).repeat_interleave(count.sum(1))
-        return out.view(-1).index_add_(0, row * self.sorted + items[each], worth.flatten().repeat_interleave(counts)).view_as(out)
+        return out.view(-1).index_add_(0, word // typed.shape[1] * self.sorted + items[place], worth.flatten()[word]).view_as(out)
