@@ -90,23 +90,27 @@ class CoOccurrence(nn.Module):
     def forward(self, history: Tensor, items: Tensor | None = None) -> Tensor:
         """[B, items], or as shared ``items`` [n], or own [B, n]; ``history`` [B, T], the newest last."""
         if items is None:
-            z = self._counted(history, None)
-            if len(self.new):
-                z[:, self.new] = _borrowed(z, self.lenders, self.shares)
-            return self.weight * (SHARPNESS * z).log1p_()
+            z, touched = self._counted(history, None)
+            borrowed = _borrowed(z, self.lenders, self.shares) if len(self.new) else None
+            z.view(-1)[touched] = self._worth(z.view(-1)[touched])  # few of a large catalogue; all others stay 0
+            if borrowed is not None:
+                z[:, self.new] = self._worth(borrowed)
+            return z
         distinct, back = items.unique(return_inverse=True)
         borrower, borrows = _columns(self.new, distinct)
         lenders, shares = self.lenders[borrower[borrows]], self.shares[borrower[borrows]]
         columns = torch.cat([distinct, lenders.ravel()]).unique()
-        counted = self._counted(history, columns)
+        counted, _ = self._counted(history, columns)
         z = counted[:, torch.searchsorted(columns, distinct)]
         if len(lenders):
             z[:, borrows] = _borrowed(counted, torch.searchsorted(columns, lenders), shares)
-        z = z[:, back] if items.ndim == 1 else z.gather(1, back)
+        return self._worth(z[:, back] if items.ndim == 1 else z.gather(1, back))
+
+    def _worth(self, z: Tensor) -> Tensor:
         return self.weight * (SHARPNESS * z).log1p_()
 
-    def _counted(self, history: Tensor, columns: Tensor | None) -> Tensor:
-        """[B, items], or of ``columns`` [n], ascending: z of what training knows."""
+    def _counted(self, history: Tensor, columns: Tensor | None) -> tuple[Tensor, Tensor]:
+        """[B, items], or of ``columns`` [n], ascending: z of what training knows; and which of its cells are more than 0, some of them twice."""
         row, place = (history >= 0).nonzero(as_tuple=True)
         codes = history[row, place]
         event, pair = ragged(self.begins[codes], self.begins[codes + 1] - self.begins[codes])
@@ -116,9 +120,10 @@ class CoOccurrence(nn.Module):
         if columns is not None:
             beside, there = _columns(columns, beside)
             row, beside, strength = row[there], beside[there], strength[there]
+        cells = row * width + beside
         z = strength.new_zeros(len(history), width)
-        z.view(-1).index_add_(0, row * width + beside, strength)
-        return z
+        z.view(-1).index_add_(0, cells, strength)
+        return z, cells
 
     def fit_to(self, state: Mapping[str, Tensor], prefix: str) -> None:
         """Make room for as much as a saved state holds."""
@@ -141,13 +146,14 @@ def pairs_of(dataset: Dataset, reverse: float) -> tuple[Tensor, Tensor, Tensor]:
     for apart in range(1, BACK + 1):
         a, b = items[:-apart], items[apart:]
         same = (users[:-apart] == users[apart:]) & (a != b)
-        a, b, when = a[same], b[same], order[apart:][same]
-        counts = FADE ** (apart - 1) * (worth[:-apart] * worth[apart:])[same] / (length[a] * length[b])
-        found += [(a, b, counts, when), (b, a, reverse * counts, when)]
+        a, b, when = a[same].astype(np.int32), b[same].astype(np.int32), order[apart:][same]
+        counts = (FADE ** (apart - 1) * (worth[:-apart] * worth[apart:])[same] / (length[a] * length[b])).astype(np.float32)
+        found += [(a, b, counts, when), (b, a, reverse * counts, when)][: 2 if reverse else 1]
     first, second, counts, when = (np.concatenate(part) for part in zip(*found, strict=True))
     newest = np.lexsort((-when, first))
-    kept = newest[np.arange(len(first)) - np.searchsorted(first[newest], first[newest]) < MOST]  # of each item
-    return torch.from_numpy(first[kept]), torch.from_numpy(second[kept]), torch.from_numpy(counts[kept]).float()
+    sizes = np.bincount(first, minlength=dataset.n_items)
+    kept = newest[np.arange(len(first)) - np.repeat(np.cumsum(sizes) - sizes, sizes) < MOST]  # of each item
+    return torch.from_numpy(first[kept]).long(), torch.from_numpy(second[kept]), torch.from_numpy(counts[kept])
 
 
 def _columns(distinct: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
