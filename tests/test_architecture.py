@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "germane"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-LONG = {"recommender.py": 400, "store/sql.py": 380, "wire.py": 370}
+LONG = {"recommender.py": 400, "store/sql.py": 380, "wire.py": 360}
 """Files that are longer than 350 lines for a reason: one class or one closed set of forms, whose parts mean nothing alone."""
 
 

@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from . import times
 from .errors import DataError, QueryError, nearest
+from .json_paths import joined, named, shown
 from .types import Event, Feedback, Query, Slate
 
 __all__ = [
@@ -226,8 +227,8 @@ def slate_from_json(obj: Any) -> Slate:
 def log_line(slate: Slate, query: Query, rewards: Mapping[str, float] | None = None) -> bytes:
     """A line of the log: the slate, the query it answers, and each item's reward (null: not yet known)."""
     line = slate_to_json(slate)
-    for shown in line["items"]:
-        shown["reward"] = None if rewards is None else rewards.get(shown["item"])
+    for place in line["items"]:
+        place["reward"] = None if rewards is None else rewards.get(place["item"])
     asked = query_to_json(query)
     asked.pop("user", None)
     return msgspec.json.encode({**line, "time": None, "context": {}, **asked})
@@ -336,35 +337,22 @@ def _explain(error: Exception, given: Any, form: Any) -> QueryError:
     if key := re.fullmatch("Object contains unknown field `(.*)`", said, re.DOTALL):
         struct, noun = _FORMS.get(re.split(r"[.\[]", path.rpartition(".")[2])[0], (form, _ROOTS.get(form, "this body")))
         keys = struct.__struct_fields__
-        return QueryError(f"{key[1]!r} is no key of {noun}; its keys are {', '.join(keys)}.{nearest(key[1], keys)}", _join(path, key[1]))
+        return QueryError(f"{key[1]!r} is no key of {noun}; its keys are {', '.join(keys)}.{nearest(key[1], keys)}", joined(path, key[1]))
     if key := re.fullmatch("Object missing required field `(.*)`", said):
-        return QueryError(f"{here} needs the key {key[1]!r}.", _join(path, key[1]))
+        return QueryError(f"{here} needs the key {key[1]!r}.", joined(path, key[1]))
     if path.rpartition(".")[2] == "n":
-        return QueryError(f"{path} = {_show(given, path)}: n is a whole number from 1 to {MOST}.", path)
+        return QueryError(f"{path} = {shown(given, path)}: n is a whole number from 1 to {MOST}.", path)
     if types := re.fullmatch("Expected `(.*)`, got `(.*)`", said):
         names = [name for name in types[1].split(" | ") if name != "null" and not (name == "int" and "float" in types[1])]
         wanted = " or ".join(_PLAIN.get(name, name) for name in names)
+        path = named(given, path, types[2])
+        here = path or here
         if "str" in names and types[2] in ("int", "float"):
-            shown = _show(given, path)
-            return QueryError(f"{here} = {shown} is a number where text belongs: write it in quotes" + (f', "{shown}".' if shown else "."), path)
+            told = shown(given, path)
+            return QueryError(f"{here} = {told} is a number where text belongs: write it in quotes" + (f', "{told}".' if told else "."), path)
         return QueryError(f"{here} is {_PLAIN.get(types[2], types[2])}, but has to be {wanted}.", path)
     if size := re.fullmatch(r"Expected `(str|array|object)` of length (>=|<=) (\d+)", said):
         one, many = ("character", "characters") if size[1] == "str" else ("entry", "entries")
         unit = one if size[3] == "1" else many
         return QueryError(f"{here} has to hold {'at least' if size[2] == '>=' else 'at most'} {size[3]} {unit}.", path)
     return QueryError(f"{here}: {said[:1].lower()}{said[1:].replace('`', '')}.", path)
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
-
-def _show(given: Any, path: str) -> str:
-    """The value at a path, as JSON; empty where the path does not name one."""
-    try:
-        node = given
-        for name, index in re.findall(r"([^.\[\]]+)|\[(\d+|\.\.\.)\]", path):
-            node = node[name] if name else node[int(index)]
-        return msgspec.json.encode(node).decode()[:80]
-    except (KeyError, IndexError, ValueError, TypeError, msgspec.MsgspecError):
-        return ""
