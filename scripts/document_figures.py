@@ -24,7 +24,8 @@ def figures() -> str:
     lines = [
         "MovieLens 100K, NDCG@10 over the whole catalogue, seen films left out; mean ± standard deviation of three seeds; p of a paired test of",
         f"`{OURS}` against the row, the largest of the seeds (`python benchmarks/movielens.py`; every model had as many trials on",
-        "validation, and ours one more on leave-last-out, longer, for its number of epochs: `benchmarks/demo_tuning.py`):",
+        "validation, and ours one more on leave-last-out, longer, for its number of epochs: `benchmarks/demo_tuning.py`; how much its counts of",
+        "pairs weigh was chosen on validation after that, among six weights and three kinds of counts: LOG.md):",
         "",
         f"| | by time, {counts[0]} users | p | leave-last-out, {counts[1]} users | p |",
         "|---|---|---|---|---|",
