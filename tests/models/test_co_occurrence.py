@@ -38,7 +38,7 @@ def walks(seed: int = 0, **rules: object) -> Dataset:
     return Dataset.from_frames(pl.DataFrame(rows, schema=["user", "item", "kind"], orient="row"), catalogue, columns=columns, rules=rules)
 
 
-def by_hand(dataset: Dataset, history: list[int], reverse: float) -> NDArray[np.float64]:
+def by_hand(dataset: Dataset, history: list[int], reverse: float, shrink: float) -> NDArray[np.float64]:
     """[items] z, pair after pair."""
     n = dataset.n_items
     worth = dataset.events["weight"].to_numpy().astype(float)
@@ -51,21 +51,21 @@ def by_hand(dataset: Dataset, history: list[int], reverse: float) -> NDArray[np.
                 a, b = rows[first], rows[first + apart]
                 one, other = dataset.item_codes[a], dataset.item_codes[b]
                 if one != other:
-                    count = FADE ** (apart - 1) * worth[a] * worth[b] / (length[one] * length[other])
+                    count = FADE ** (apart - 1) * worth[a] * worth[b] / (length[one] * length[other] + shrink)
                     strength[one, other] += count
                     strength[other, one] += reverse * count
     return sum((FADE**age * strength[item] for age, item in enumerate(reversed(history)) if item >= 0), np.zeros(n))
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.booleans(), st.sampled_from([0.0, 0.3, 1.0]))
-def test_counts_are_those_by_hand_however_items_are_asked(seed: int, weighed: bool, reverse: float) -> None:
+@given(st.integers(0, 10_000), st.booleans(), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([0.0, 5.0]))
+def test_counts_are_those_by_hand_however_items_are_asked(seed: int, weighed: bool, reverse: float, shrink: float) -> None:
     dataset = walks(seed, **({"kinds": {"view": 1.0, "buy": 3.0}} if weighed else {}))
     rng = np.random.default_rng(seed)
     history = torch.from_numpy(rng.integers(-1, 9, (4, 5)))
-    part = CoOccurrence(0.7, reverse, 9)
+    part = CoOccurrence(0.7, reverse, shrink, 9)
     part.fit(dataset)
-    wanted = 0.7 * np.log1p(SHARPNESS * np.stack([by_hand(dataset, row.tolist(), reverse) for row in history]))
+    wanted = 0.7 * np.log1p(SHARPNESS * np.stack([by_hand(dataset, row.tolist(), reverse, shrink) for row in history]))
     np.testing.assert_allclose(part(history), wanted, rtol=1e-4, atol=1e-5)
     shared, own = torch.tensor([8, 2, 2]), torch.from_numpy(rng.integers(0, 9, (4, 6)))
     np.testing.assert_allclose(part(history, shared), wanted[:, shared], rtol=1e-4, atol=1e-5)
@@ -75,7 +75,7 @@ def test_counts_are_those_by_hand_however_items_are_asked(seed: int, weighed: bo
 def test_without_history_or_pairs_it_says_nothing() -> None:
     lonely = Dataset.from_frames(pl.DataFrame({"user": ["a", "b"], "item": ["i", "j"]}))
     for dataset, history in ((walks(), torch.full((2, 3), -1)), (lonely, torch.zeros(2, 1, dtype=torch.int64)), (walks(), torch.zeros(2, 0).long())):
-        part = CoOccurrence(1.0, 0.3, dataset.n_items)
+        part = CoOccurrence(1.0, 0.3, 0.0, dataset.n_items)
         part.fit(dataset)
         assert not part(history).any() and part(history).shape == (2, dataset.n_items)
         assert not part(history, torch.tensor([1, 0])).any()
@@ -84,7 +84,7 @@ def test_without_history_or_pairs_it_says_nothing() -> None:
 def test_what_may_be_no_target_does_not_count() -> None:
     rows = pl.DataFrame({"user": ["a"] * 3 + ["b"], "item": ["i", "j", "k", "l"], "kind": ["buy", "view", "buy", "buy"]})
     dataset = Dataset.from_frames(rows, columns={"kind": "kind"}, rules={"target": "buy"})
-    part = CoOccurrence(1.0, 0.3, 4)
+    part = CoOccurrence(1.0, 0.3, 0.0, 4)
     part.fit(dataset)
     index = dataset.item_index
     told = part(torch.tensor([[index["i"]]]))[0]
@@ -95,14 +95,14 @@ def test_a_popular_item_counts_its_newest_pairs(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(co_occurrence, "MOST", 3)
     rows = [(f"u{n}", item, 10 * n + place) for n in range(6) for place, item in enumerate(("hub", f"i{n}"))]
     dataset = Dataset.from_frames(pl.DataFrame(rows, schema=["user", "item", "time"], orient="row"))
-    part = CoOccurrence(1.0, 0.3, dataset.n_items)
+    part = CoOccurrence(1.0, 0.3, 0.0, dataset.n_items)
     part.fit(dataset)
     told = part(torch.tensor([[dataset.item_index["hub"]]]))[0]
     assert {dataset.items["id"][int(item)] for item in told.nonzero().ravel()} == {"i3", "i4", "i5"}
 
 
 def test_new_items_borrow_from_those_they_are_like() -> None:
-    part = CoOccurrence(1.0, 0.3, 9)
+    part = CoOccurrence(1.0, 0.3, 0.0, 9)
     part.fit(walks())
     fixed = torch.eye(9, 12)
     fixed = torch.cat([fixed, fixed[[4]], torch.zeros(1, 12), fixed[[7]]])  # like 4; nothing is known of it; like 7

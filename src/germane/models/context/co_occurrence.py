@@ -29,7 +29,8 @@ SIDE, TEMPERATURE = 0.5, 3.0
 
 
 class CoOccurrence(nn.Module):
-    """``w log(1 + a z)``: z is the recency-weighted sum, over the items of the history, of how often each stood shortly before this one, as a cosine.
+    """``w log(1 + a z)``: z is the recency-weighted sum, over the items of the history, of how often each stood shortly before this one, as a
+    shrunk cosine.
 
     Identities learn what goes with what, but a pair that few took is lost among their numbers; a count keeps it (item-to-item collaborative
     filtering; Sarwar et al. 2001). An item without training events borrows the counts of the known items that it is most like. ``w`` is given and
@@ -51,10 +52,10 @@ class CoOccurrence(nn.Module):
     shares: Tensor
     """[m, L] of its counts that come from each."""
 
-    def __init__(self, weight: float, reverse: float, n_items: int) -> None:
-        """``weight``: w; ``reverse``: what a pair counts against its order."""
+    def __init__(self, weight: float, reverse: float, shrink: float, n_items: int) -> None:
+        """``weight``: w; ``reverse``: what a pair counts against its order; ``shrink``: added to the denominators of cosines."""
         super().__init__()
-        self.weight, self.reverse = weight, reverse
+        self.weight, self.reverse, self.shrink = weight, reverse, shrink
         self.register_buffer("begins", torch.zeros(n_items + 1, dtype=torch.int64))
         self.register_buffer("beside", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("strengths", torch.zeros(0))
@@ -67,7 +68,7 @@ class CoOccurrence(nn.Module):
         return len(self.begins) - 1
 
     def fit(self, dataset: Dataset) -> None:
-        first, second, strength = pairs_of(dataset, self.reverse)
+        first, second, strength = pairs_of(dataset, self.reverse, self.shrink)
         n_items = dataset.n_items
         keys, where = torch.unique(first * n_items + second, return_inverse=True)
         device = self.begins.device
@@ -131,7 +132,7 @@ class CoOccurrence(nn.Module):
             setattr(self, name, torch.zeros_like(state[f"{prefix}{name}"]))
 
 
-def pairs_of(dataset: Dataset, reverse: float) -> tuple[Tensor, Tensor, Tensor]:
+def pairs_of(dataset: Dataset, reverse: float, shrink: float) -> tuple[Tensor, Tensor, Tensor]:
     """[pairs] items, those that stood shortly behind them in a timeline, and what each such pair counts; before them it counts ``reverse`` times as
     much. No item stands beside itself.
 
@@ -147,7 +148,7 @@ def pairs_of(dataset: Dataset, reverse: float) -> tuple[Tensor, Tensor, Tensor]:
         a, b = items[:-apart], items[apart:]
         same = (users[:-apart] == users[apart:]) & (a != b)
         a, b, when = a[same].astype(np.int32), b[same].astype(np.int32), order[apart:][same]
-        counts = (FADE ** (apart - 1) * (worth[:-apart] * worth[apart:])[same] / (length[a] * length[b])).astype(np.float32)
+        counts = (FADE ** (apart - 1) * (worth[:-apart] * worth[apart:])[same] / (length[a] * length[b] + shrink)).astype(np.float32)
         found += [(a, b, counts, when), (b, a, reverse * counts, when)][: 2 if reverse else 1]
     first, second, counts, when = (np.concatenate(part) for part in zip(*found, strict=True))
     newest = np.lexsort((-when, first))

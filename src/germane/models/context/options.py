@@ -68,6 +68,9 @@ class ContextTransformerOptions(Options):
     wherever what comes next hangs on what came last."""
     co_occurrence_reverse: float = Field(default=0.3, ge=0, le=1)
     """What such a pair counts against its order: 0 where the order is all, 1 where it means nothing."""
+    co_occurrence_shrink: Annotated[float, Searched(choices=(0.0, 3.0, 10.0, 30.0))] = Field(default=10.0, ge=0)
+    """Added to the denominator of the cosine: pairs with little evidence count less. Where events are few, accidents would else outweigh all that is
+    learned."""
     popularity: bool = True
     """Lately popular, in ``half_lives``, as a learned prior beside each item's own bias; where events have times."""
     relative_time: bool = True
