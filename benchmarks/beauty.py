@@ -43,7 +43,7 @@ BENCHMARK = Benchmark(
     plans=[
         Plan("beauty", recipe("beauty"), beside=minutes, needs="Beauty"),
         Plan("five minutes", recipe("beauty", **SMALL), beside=minutes, needs="Beauty"),
-        Plan("SASRec", as_sasrec(recipe("beauty")), needs="Beauty", against="beauty", grid=SASREC),
+        Plan("SASRec", as_sasrec(recipe("beauty"), epochs=12, patience=4), needs="Beauty", against="beauty", grid=SASREC),
         *(Plan(f"{library} {model}", recipe("beauty"), needs="Beauty", against="beauty", peer=Peer(library, model)) for library, model in PEERS),
     ],
     metrics=("ndcg@10", "recall@10", "minutes"),
