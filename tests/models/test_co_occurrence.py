@@ -121,6 +121,20 @@ def test_new_items_borrow_from_those_they_are_like() -> None:
         np.testing.assert_allclose(part(history, items), whole[:, items] if items.ndim == 1 else whole.gather(1, items), rtol=1e-5)
 
 
+def test_added_items_borrow_as_if_all_were_asked_again() -> None:
+    fixed, known = torch.nn.functional.normalize(torch.randn(14, 6, generator=torch.Generator().manual_seed(0)), dim=1), torch.arange(14) < 9
+    fixed[12] = 0  # nothing is known of it
+    whole, one_by_one = (CoOccurrence(1.0, 0.3, 0.0, 9) for _ in range(2))
+    for part in (whole, one_by_one):
+        part.fit(walks())
+    whole.lend(fixed, 4, known)
+    one_by_one.lend(fixed[:9], 4, known[:9])
+    for begin, end in ((9, 11), (11, 12), (12, 13), (13, 14)):
+        one_by_one.lend(fixed[:end], 4, known[:end], begin)
+    for name in ("begins", "new", "lenders", "shares"):
+        torch.testing.assert_close(getattr(one_by_one, name), getattr(whole, name))
+
+
 def series() -> Dataset:
     """Forty things and what fits each, by names that do not tell; each taken by six of eighty users, three a user. And a refill, that nobody took, of
     what fits: its name tells what it is a refill of."""

@@ -76,17 +76,20 @@ class CoOccurrence(nn.Module):
         self.beside = (keys % n_items).int().to(device)
         self.begins = torch.searchsorted(keys, torch.arange(n_items + 1) * n_items).to(device)
 
-    def lend(self, fixed: Tensor, text_width: int, known: Tensor) -> None:
+    def lend(self, fixed: Tensor, text_width: int, known: Tensor, begin: int = 0) -> None:
         """Whom items without training events borrow from: the known ones whose texts and side features, ``fixed`` [items, text width + traits], are
-        most like theirs. Items behind those of the training are added ones. Cost: unknown items × lenders × width."""
+        most like theirs. From item ``begin`` on; those before it borrow as they did. Cost: such items × lenders × width."""
         self.begins = functional.pad(self.begins, (0, len(known) - self.n_items), value=int(self.begins[-1]))
         few = min(LENDING, int(known.sum()))
         lending = (self.begins.diff() * known).topk(few).indices
-        self.new = (~known & fixed.any(1)).nonzero().ravel() if few else self.new[:0]
+        new = (~known[begin:] & fixed[begin:].any(1)).nonzero().ravel() + begin if few else self.new[:0]
         weight = torch.cat([fixed.new_ones(text_width), fixed.new_full((fixed.shape[1] - text_width,), SIDE)])
-        found = [(fixed[part] * weight @ fixed[lending].T).topk(min(LENDERS, few), dim=1) for part in self.new.split(1024)]
-        self.lenders = torch.cat([lending[best.indices] for best in found]) if found else self.lenders[:0]
-        self.shares = torch.cat([(TEMPERATURE * best.values).softmax(1) for best in found]) if found else self.shares[:0]
+        found = [(fixed[part] * weight @ fixed[lending].T).topk(min(LENDERS, few), dim=1) for part in new.split(1024)]
+        before = self.new < begin
+        old = [(self.lenders[before], self.shares[before])] if bool(before.any()) else []
+        parts = [*old, *((lending[best.indices], (TEMPERATURE * best.values).softmax(1)) for best in found)]
+        self.new = torch.cat([self.new[before], new])
+        self.lenders, self.shares = (torch.cat(part) for part in zip(*parts, strict=True)) if parts else (self.lenders[:0], self.shares[:0])
 
     def forward(self, history: Tensor, items: Tensor | None = None) -> Tensor:
         """[B, items], or as shared ``items`` [n], or own [B, n]; ``history`` [B, T], the newest last."""

@@ -104,10 +104,10 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         super().settle(text)
         self._lend()
 
-    def _lend(self) -> None:
-        """What is fixed of the items has changed."""
+    def _lend(self, begin: int = 0) -> None:
+        """What is fixed of the items from ``begin`` on has changed."""
         if self.together is not None:
-            self.together.lend(self.items.fixed, self.items.text_width, self.items.known)
+            self.together.lend(self.items.fixed, self.items.text_width, self.items.known, begin)
 
     # -- queries -------------------------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         return self.scale.new_zeros(1) if self.items.match is None else self.items.match(asked.words, items)
 
     def query_vectors(self, queries: QueryBatch) -> Tensor:
-        """Without the very words that were typed, which are compared one by one."""
+        """Without the very words that were typed and the counts of pairs, which are no products of vectors."""
         asked = self._encode(queries)
         return torch.cat([asked.query * self.scale.exp(), self._similarity(asked), asked.query.new_ones(len(asked.query), 1)], dim=-1)
 
@@ -311,7 +311,7 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         self.forget()
         self.items.grow(content)
         self.prior.grow(content.n_items)
-        self._lend()
+        self._lend(self.n_items)
         if self.look is not None:
             self.look.grow(content.n_items)
         self.n_items = content.n_items
