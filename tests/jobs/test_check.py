@@ -23,8 +23,10 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_told(shop: Path) -> None:
-    found = check(shop)
+    stages: list[str] = []
+    found = check(shop, doing=stages.append)
     told = json.loads(json.dumps(found.as_json()))
+    assert stages == ["reading the data", f"looking at {told['events']:,} events", "timing some steps of the training"]
     assert told["users"] == 30 and told["items"] == 20 and sum(told["split"][part] for part in ("train", "validation", "test")) <= told["events"]
     assert told["estimate"]["epochs"] == 3 and told["estimate"]["texts"] == 20 and told["estimate"]["peak_mb"] > 50
     assert 0 < told["estimate"]["seconds"]["epoch"] < told["estimate"]["seconds"]["train"] < told["estimate"]["seconds"]["total"] < 60

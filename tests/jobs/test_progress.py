@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from germane.jobs.progress import training_bar
+from germane.jobs.show import doing
 from germane.training import Told
 
 
@@ -21,3 +22,13 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     with training_bar(True) as show:
         assert show is None
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("terminal", "quiet", "said"), [("1", False, True), ("1", True, False), ("0", False, False)])
+def test_what_is_done_now_is_told_to_who_looks(
+    terminal: str, quiet: bool, said: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", terminal)
+    with doing(quiet) as told:
+        told("reading [the] data")
+    assert ("reading [the] data …" in capsys.readouterr().err) == said

@@ -49,8 +49,10 @@ def check(
     Some steps of the training are run and timed, which takes some ten seconds; nothing is written.
     """
     from ..jobs.check import check as look
+    from ..jobs.show import doing
 
-    found = look(config, sets=sets or (), timed=not no_estimate, rates=learning_rate)
+    with doing(quiet=as_json) as told:
+        found = look(config, sets=sets or (), timed=not no_estimate, rates=learning_rate, doing=told)
     say(found.as_json() if as_json else None, str(found))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,20 +69,30 @@ class Checked:
         return "\n".join([*lines, *_foreseen(self.estimate), *map(str, self.rates or ())])
 
 
-def check(config: str | Path, *, sets: Sequence[str] = (), timed: bool = True, rates: bool = False) -> Checked:
+def check(
+    config: str | Path, *, sets: Sequence[str] = (), timed: bool = True, rates: bool = False, doing: Callable[[str], object] = lambda what: None
+) -> Checked:
     """Read a config and its data, divide them, make the parts; with ``timed`` also foresee time and memory, with ``rates`` try learning rates on
-    models that are thrown away. Writes nothing.
+    models that are thrown away. Writes nothing. ``doing`` hears what is done now.
 
     What was encoded for the timing stays in the cache of text vectors.
     """
     read = Config.read(config, sets)
+    doing("reading the data")
     dataset = read.dataset()
+    doing(f"looking at {len(dataset):,} events")
     split = _divided(read, dataset)
     notes = notes_of(dataset, split, read)
     if not timed:
         notes += _device(read.training.device)
-    foreseen = estimate(read, dataset, split) if timed else None
-    return Checked(read, dataset, split, notes, foreseen, try_rates(read, dataset, split) if rates else None)
+    foreseen = tried = None
+    if timed:
+        doing("timing some steps of the training")
+        foreseen = estimate(read, dataset, split)
+    if rates:
+        doing("trying learning rates")
+        tried = try_rates(read, dataset, split)
+    return Checked(read, dataset, split, notes, foreseen, tried)
 
 
 def _divided(read: Config, dataset: Dataset) -> Split:

@@ -19,7 +19,7 @@ from .guess import Guess
 if TYPE_CHECKING:
     from .search import Found
 
-__all__ = ["bar", "pretrained", "show_found", "show_guess", "show_moments", "show_slate"]
+__all__ = ["bar", "doing", "pretrained", "show_found", "show_guess", "show_moments", "show_slate"]
 
 
 LONG = 80
@@ -140,6 +140,17 @@ def bar(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None] |
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
+@contextmanager
+def doing(quiet: bool = False) -> Iterator[Callable[[str], object]]:
+    """A line on the error stream that says what is done now, where nobody knows how much of it there is; none when quiet or nobody looks."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda what: None
+        return
+    with console.status("") as status:
+        yield lambda what: status.update(Text(f"{what} …"))
 
 
 def _values(column: Mapping[str, Any]) -> str:
