@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ BUCKET = 1 << 22
 """Numbers that are added up at a time: large enough that few messages are sent, small beside the gradients."""
 PATIENCE = timedelta(hours=2)
 """For one that encodes texts while the others wait. One that has died is noticed at once."""
+MOMENT = 0.2
+"""Seconds; microseconds are enough on a machine that is idle."""
 
 
 @dataclass(frozen=True)
@@ -229,5 +232,8 @@ def _buckets(gradients: Iterable[Tensor]) -> Iterator[list[Tensor]]:
 
 
 def _leave() -> None:
+    """A group from which weights lay in parts outlives this, since torch keeps how they lay, and so do its threads: one that lets go of a tensor once
+    Python has ended would abort it, so they have a moment before."""
     if group.is_initialized():
         group.destroy_process_group()
+        time.sleep(MOMENT)
