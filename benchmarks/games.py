@@ -19,7 +19,7 @@ BENCHMARK = Benchmark(
     "What comes next: Amazon Video Games, leave-last-out",
     plans=[
         Plan("games", recipe("games"), needs="Games"),
-        Plan("SASRec", as_sasrec(recipe("games")), needs="Games", against="games", grid=SASREC),
+        Plan("SASRec", as_sasrec(recipe("games"), epochs=12, patience=4), needs="Games", against="games", grid=SASREC),
     ],
     metrics=("ndcg@10", "recall@10"),
     wanted=[
