@@ -53,7 +53,7 @@ def catalogue(items: int) -> Callable[[int, Path, bool], list[Row]]:
                 "data": {"events": "events.parquet", "items": "items.parquet", "columns": {"time": "time"}},
                 "split": {"use": "LeaveLastOut", "validation": 0},
                 "text": {"use": "NoText"},
-                "model": {"use": "ContextTransformer", "width": 64, "blocks": 1, "length": EACH},
+                "model": {"use": "ContextTransformer", "width": 64, "blocks": 1, "length": EACH, "co_occurrence": 0.0},
                 "training": {"loss": "sampled_softmax", "negatives": 1024, "batch": 64, "epochs": 1},
             },
             folder,

@@ -19,7 +19,7 @@ from germane.models import ContextTransformer
 from germane.models.context import co_occurrence
 from germane.models.context.co_occurrence import BACK, FADE, SHARPNESS, CoOccurrence
 from germane.recommender import Recommender
-from germane.testing.model_contract import ModelContract
+from germane.testing.model_contract import ModelContract, small_shop
 from germane.training import TrainingOptions
 from germane.types import Query
 
@@ -184,3 +184,11 @@ def test_reasons_sum_to_the_score_and_added_items_borrow() -> None:
     code = recommender.model.n_items - 1  # type: ignore[union-attr]
     borrowed = part(queries.history)[0]
     assert code in part.new and borrowed[code] > 0 and not part(queries.history)[1].any()
+
+
+def test_models_that_make_no_lists_count_nothing() -> None:
+    dataset = small_shop()
+    lists, stars = (Recommender(ContextTransformer(**SMALL), text=HashedText(width=32)) for _ in range(2))
+    train(lists, dataset, training=TrainingOptions(epochs=1))
+    train(stars, dataset, training=TrainingOptions(epochs=1, heads={"rating": 1.0}))
+    assert len(lists.model.together.strengths) and stars.model.together is None  # type: ignore[union-attr]

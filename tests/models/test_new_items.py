@@ -145,9 +145,9 @@ def test_likeness_of_new_items_counts_as_often_as_said() -> None:
         plain, parts = model.score(queries)[0], model.reasons(queries, items)
         model.options = model.options.model_copy(update={"new_item_likeness": 3.0})
         other, more = model.score(queries)[0], model.reasons(queries, items)
-        assert model.items.match is not None
+        assert model.items.match is not None and model.together is not None
         named = model.items.match(queries.words)[0] * torch.where(model.items.known, 1.0, 3.0)
-        product = (model.query_vectors(queries) @ model.item_vectors(items[0]).T)[0] + named
+        product = (model.query_vectors(queries) @ model.item_vectors(items[0]).T)[0] + named + model.together(queries.history)[0]
     torch.testing.assert_close(other[:120], plain[:120])
     torch.testing.assert_close(more["content"][0, 120:], 3 * parts["content"][0, 120:])
     assert (more["words"][0, 120:] != parts["words"][0, 120:]).any()

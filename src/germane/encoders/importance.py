@@ -12,13 +12,13 @@ def importance_sample(sizes: Tensor, n: int, generator: torch.Generator | None =
     """``n`` places of ``sizes`` [m], each with a chance that grows with its size, and these chances; all of them where there are no more.
 
     A sum over the places drawn, each term divided by its chance, is on average the sum over all m; for terms of these sizes it strays the least
-    (systematic sampling; Madow 1949). Places of size 0 are not drawn.
+    (systematic sampling; Madow 1949). Places of size 0, or too small to be divided by, are not drawn.
 
     >>> places, chances = importance_sample(torch.tensor([4.0, 0.0, 1.0, 1.0]), 2, torch.Generator().manual_seed(0))
     >>> places[0].item(), len(places), chances.tolist()
     (0, 2, [1.0, 0.5])
     """
-    there = (sizes > 0).nonzero().ravel()
+    there = (sizes >= torch.finfo(sizes.dtype).tiny).nonzero().ravel()
     if len(there) <= n:
         return there, torch.ones_like(sizes[there])
     of = sizes[there].double()

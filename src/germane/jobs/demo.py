@@ -146,7 +146,7 @@ def moments(world: MomentWorld, tables: Mapping[str, str], seed: int = 0) -> dic
         "seed": seed,
         "data": {**tables, "columns": world.columns},
         "split": {"use": "ByTime", "validation": 0},
-        "model": {"use": "ContextTransformer"},
+        "model": {"use": "ContextTransformer", "co_occurrence": 0.0},  # what the moment decides is seen best without what comes after what
         "training": {"epochs": WORLD_EPOCHS},
         "evaluation": {
             "exclude_seen": False,

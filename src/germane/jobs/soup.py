@@ -158,15 +158,19 @@ def _check(parts: Sequence[_Ingredient]) -> None:
     said = read_json(first.folder, "vocabulary.json")
     for other in parts[1:]:
         both = f"{other.folder} and {first.folder}"
-        if type(other.recommender.model) is not type(first.recommender.model) or _shapes(other.model) != _shapes(first.model):
-            kinds = f"{other.recommender.model} and {first.recommender.model}"
-            raise RunError(f"{both} differ in their architecture ({kinds}): a soup averages weights of the same names and shapes.")
-        if _shapes(other.text) != _shapes(first.text) or repr(other.recommender.text.untuned()) != repr(first.recommender.text.untuned()):
-            raise RunError(f"{both} read texts differently ({other.recommender.text} and {first.recommender.text}): a soup needs one way.")
         if other.about.get("data", {}).get("fingerprint") != first.about.get("data", {}).get("fingerprint"):
             raise RunError(f"{both} were trained on different data: a soup is made of runs on the same.")
         if other.config.sections.get("split") != first.config.sections.get("split"):
             raise RunError(f"{both} divide the data differently in [split]: what one held out, the other has learnt.")
+        kinds = f"{other.recommender.model} and {first.recommender.model}"
+        if _shapes(other.model) != _shapes(first.model) and len({repr(part.recommender.model) for part in (other, first)}) == 1:
+            refit = {part.config.training.refit for part in (other, first)}
+            why = "one of them with refit, so they counted different events" if len(refit) == 2 else "they counted differently"
+            raise RunError(f"{both} hold different tables ({why}): a soup averages weights of the same names and shapes.")
+        if type(other.recommender.model) is not type(first.recommender.model) or _shapes(other.model) != _shapes(first.model):
+            raise RunError(f"{both} differ in their architecture ({kinds}): a soup averages weights of the same names and shapes.")
+        if _shapes(other.text) != _shapes(first.text) or repr(other.recommender.text.untuned()) != repr(first.recommender.text.untuned()):
+            raise RunError(f"{both} read texts differently ({other.recommender.text} and {first.recommender.text}): a soup needs one way.")
         theirs = read_json(other.folder, "vocabulary.json")
         different = [name for name in SAME if theirs.get(name) != said.get(name)]
         if different:

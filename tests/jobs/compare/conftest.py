@@ -22,7 +22,7 @@ def pair(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
             "rules": {"hold_out_items": 8},
         },
         "text": {"use": "HashedText", "width": 32},
-        "model": {"width": 8, "blocks": 1, "length": 8},
+        "model": {"width": 8, "blocks": 1, "length": 8, "co_occurrence": 0.0},  # all that is known is learnt
         "evaluation": {"exclude_seen": False, "variants": ["context shuffled"], "baselines": ["Popular", "PopularLately"]},
     }
     before = Config.of({**sections, "text": {"use": "NoText"}, "training": {"epochs": 1, "learning_rate": 1e-5}}, shop)

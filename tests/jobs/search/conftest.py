@@ -28,6 +28,7 @@ width = 8
 blocks = 1
 length = 10
 text_width = 8
+co_occurrence = 0.0
 [training]
 epochs = 3
 warmup = 2

@@ -36,7 +36,7 @@ def test_what_nothing_would_read_is_left_out(learned: Writes, counted: Writes) -
 
 def test_models_of_rows_have_larger_batches(learned: Writes) -> None:
     path = learned("")
-    path.write_text(path.read_text().replace("width = 8\nblocks = 1\nlength = 10\ntext_width = 8", 'use = "TwoEmbeddings"'))
+    path.write_text(path.read_text().replace("width = 8\nblocks = 1\nlength = 10\ntext_width = 8\nco_occurrence = 0.0", 'use = "TwoEmbeddings"'))
     made = space(path)
     assert {"model.width", "model.hidden", "model.l2", "training.learning_rate"} <= set(made.ranges)
     assert made.ranges["training.batch"].choices == (128, 512, 1024, 4096) and made.own["training.batch"] == 1024

@@ -63,14 +63,14 @@ class ContextTransformerOptions(Options):
     """Share of the places in lists of ten that items without training events get, on average: filled by the best among them, and where a history
     speaks for them. 0: none is shown; 1: only they are. Absent: the places that their own scores earn, which are few. Each place is taken from
     an item that is known, so know both rows before you set it. Where few items are new, none stands in more than a tenth of the lists."""
-    co_occurrence: Annotated[float, Searched(0.0, 3.0)] = Field(default=0.0, ge=0)
-    """Weight in scores of how often others took an item shortly after those of the history, counted and not learned. Worth trying, at 1 or 2,
-    wherever what comes next hangs on what came last."""
+    co_occurrence: Annotated[float, Searched(0.0, 3.0)] = Field(default=1.0, ge=0)
+    """Weight in scores of how often others took an item shortly after those of the history, counted and not learned; in lists alone. 2 is worth
+    trying where what comes next hangs on what came last; 0 counts nothing."""
     co_occurrence_reverse: float = Field(default=0.3, ge=0, le=1)
     """What such a pair counts against its order: 0 where the order is all, 1 where it means nothing."""
-    co_occurrence_shrink: Annotated[float, Searched(choices=(0.0, 3.0, 10.0, 30.0))] = Field(default=10.0, ge=0)
+    co_occurrence_shrink: Annotated[float, Searched(choices=(0.0, 3.0, 10.0, 30.0))] = Field(default=30.0, ge=0)
     """Added to the denominator of the cosine: pairs with little evidence count less. Where events are few, accidents would else outweigh all that is
-    learned."""
+    learned; where they are many, 0 to 10 are a little better."""
     popularity: bool = True
     """Lately popular, in ``half_lives``, as a learned prior beside each item's own bias; where events have times."""
     relative_time: bool = True

@@ -75,7 +75,7 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         self.cross = GatedCross(o.width, o.dropout)
         self.content = ContentLikeness(z) if o.content and self.items.fixed.shape[1] else None
         counted = o.co_occurrence, o.co_occurrence_reverse, o.co_occurrence_shrink
-        self.together = CoOccurrence(*counted, content.n_items) if o.co_occurrence else None
+        self.together = CoOccurrence(*counted, content.n_items) if o.co_occurrence and "ranking" in self.objective.heads else None
         self.prior = Prior(content.n_items, o.half_lives if o.popularity and dataset.has_times else ())
         self.new = NewItems(o.new_item_share) if o.new_item_share is not None else None
         self.scale = nn.Parameter(torch.tensor(o.width**-0.5 * 4).log())
