@@ -162,13 +162,12 @@ def _check(parts: Sequence[_Ingredient]) -> None:
             raise RunError(f"{both} were trained on different data: a soup is made of runs on the same.")
         if other.config.sections.get("split") != first.config.sections.get("split"):
             raise RunError(f"{both} divide the data differently in [split]: what one held out, the other has learnt.")
-        kinds = f"{other.recommender.model} and {first.recommender.model}"
-        if _shapes(other.model) != _shapes(first.model) and len({repr(part.recommender.model) for part in (other, first)}) == 1:
-            refit = {part.config.training.refit for part in (other, first)}
-            why = "one of them with refit, so they counted different events" if len(refit) == 2 else "they counted differently"
-            raise RunError(f"{both} hold different tables ({why}): a soup averages weights of the same names and shapes.")
-        if type(other.recommender.model) is not type(first.recommender.model) or _shapes(other.model) != _shapes(first.model):
-            raise RunError(f"{both} differ in their architecture ({kinds}): a soup averages weights of the same names and shapes.")
+        one, two = _shapes(other.model), _shapes(first.model)
+        if type(other.recommender.model) is not type(first.recommender.model) or one != two:
+            names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+            why = f"{other.recommender.model} and {first.recommender.model}; they differ in {', '.join(names[:3])}"
+            why += ", and one counted the events of validation too, by refit" if other.config.training.refit != first.config.training.refit else ""
+            raise RunError(f"{both} differ in their architecture ({why}): a soup averages weights of the same names and shapes.")
         if _shapes(other.text) != _shapes(first.text) or repr(other.recommender.text.untuned()) != repr(first.recommender.text.untuned()):
             raise RunError(f"{both} read texts differently ({other.recommender.text} and {first.recommender.text}): a soup needs one way.")
         theirs = read_json(other.folder, "vocabulary.json")
