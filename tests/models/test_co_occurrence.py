@@ -135,6 +135,19 @@ def test_added_items_borrow_as_if_all_were_asked_again() -> None:
         torch.testing.assert_close(getattr(one_by_one, name), getattr(whole, name))
 
 
+def test_queries_are_counted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = CoOccurrence(1.0, 0.3, 0.0, 9)
+    part.fit(walks())
+    part.lend(torch.nn.functional.normalize(torch.randn(12, 6, generator=torch.Generator().manual_seed(0)), dim=1), 4, torch.arange(12) < 9)
+    history = torch.randint(-1, 9, (7, 4), generator=torch.Generator().manual_seed(1))
+    asked = (None, torch.tensor([11, 2, 10]), torch.arange(12).repeat(7, 1))
+    at_once = [part(history, items) for items in asked]
+    monkeypatch.setattr(co_occurrence, "AT_ONCE", 3)
+    for items, wanted in zip(asked, at_once, strict=True):
+        assert wanted.any()
+        torch.testing.assert_close(part(history, items), wanted)
+
+
 def series() -> Dataset:
     """Forty things and what fits each, by names that do not tell; each taken by six of eighty users, three a user. And a refill, that nobody took, of
     what fits: its name tells what it is a refill of."""
