@@ -30,22 +30,28 @@ class Wanted:
     rivals: Sequence[str] | Literal["all"] = ()
     """Of these rows of the plan, the best is what it is divided by."""
     p_below: float | None = None
-    """The p of the row it is divided by has to lie below."""
+    """The p of the row it is divided by has to lie below: the largest that any run had, or, against another plan, that of users' means over the
+    runs, which tests the very difference that is told."""
 
     def found(self, summary: Summary) -> tuple[float | None, float | None]:
         """The figure and the p; None: not there yet."""
+        value, tested = self._found(summary)
+        together = tested.get("p_together")
+        return value, together if together is not None else tested.get("p")
+
+    def _found(self, summary: Summary) -> tuple[float | None, Mapping[str, Any]]:
+        """The figure, and the row that holds the test."""
         own = self._row(summary, plan=self.plan, variant=self.variant)
         if own is None or self.metric not in own["figures"]:
-            return None, None
-        value, p = own["figures"][self.metric]["mean"], own["p"]
+            return None, {}
+        value = own["figures"][self.metric]["mean"]
         if not (self.over or self.rivals):
-            return value, p
+            return value, own
         other = self._rival(summary) if self.rivals else self._row(summary, **{"plan": self.plan, "variant": self.variant, **self.over})
         if other is None or self.metric not in other["figures"]:
-            return None, None
-        p = other["p"] if other["p"] is not None else p
+            return None, {}
         base = other["figures"][self.metric]["mean"]
-        return (value / base if base else float("inf")), p
+        return (value / base if base else float("inf")), other if other["p"] is not None else own
 
     def reached(self, summary: Summary) -> bool | None:
         value, p = self.found(summary)
@@ -60,11 +66,13 @@ class Wanted:
 
     def told(self, summary: Summary) -> str:
         """One line: what is wanted, what was found."""
-        value, p = self.found(summary)
+        value, tested = self._found(summary)
         if value is None:
             return f"{self.says}: {self.limit()} is wanted; not run yet."
         runs = own["seeds"] if (own := self._row(summary, plan=self.plan, variant=self.variant)) else 0
-        sure = f"p {p:.4f}, " if self.p_below is not None and p is not None else ""
+        p, sure = self.found(summary)[1], ""
+        if self.p_below is not None and p is not None:
+            sure = f"p {p:.4f}, " + (f"of single runs at most {tested['p']:.4f}, " if tested.get("p_together") is not None else "")
         verdict = "reached" if self.reached(summary) else "not reached"
         return f"{self.says}: {written(value)} ({sure}{runs} run{'s' * (runs != 1)}); {self.limit()} is wanted: {verdict}."
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from _between import keep_users, p_between
 from _claims import Wanted
 from _machine import machine, versions
 from _peers import run_peer
@@ -27,10 +28,8 @@ from _summary import shown, summary
 from _tuned import best_of, with_options
 
 HERE = Path(__file__).parent
-RESULTS, QUICK, OWN = HERE / "results", HERE / "quick", HERE / ".per_user"
-"""Results in the tree; rehearsals; figures of single users for paired tests between runs, which stay on this machine."""
-SINGLE = {"auc": "log_loss", "rmse": "squared_error", "mae": "squared_error"}
-"""What a user's own figure is where the figure is none of single users."""
+RESULTS, QUICK = HERE / "results", HERE / "quick"
+"""Results in the tree; rehearsals."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +104,19 @@ class Benchmark:
                 if not said.fresh and self._is_there(found["runs"], plan, seed):
                     continue
                 made = (None if said.quick or said.fresh else self._elsewhere(plan, seed)) or self._process(plan, seed, said.quick)
+                self._forget(found["runs"], plan)
                 found["runs"] = [run for run in found["runs"] if (run["plan"], run["seed"]) != (plan.name, seed)] + [made]
                 found["runs"].sort(key=lambda run: (self._order(run["plan"]), run["seed"]))
                 found["summary"] = summary(found["runs"], self.metrics[0], self.folds)
                 target.write_text(json.dumps(found, indent=1) + "\n")
         return found
+
+    def _forget(self, runs: Sequence[dict[str, Any]], plan: Plan) -> None:
+        """Of a plan that has a new run, what was tested over its runs before."""
+        tested = {plan.name, *(other.name for other in self.plans if other.against == plan.name)}
+        for run in runs:
+            if run["plan"] in tested:
+                run.pop("p_together", None)
 
     def _order(self, name: str) -> int:
         return next((place for place, plan in enumerate(self.plans) if plan.name == name), len(self.plans))
@@ -163,7 +170,7 @@ class Benchmark:
                 rows, about = self._train(plan, seed, folder, quick)
             took = time.perf_counter() - began
             if plan.against is not None:
-                about |= {"p_between": self._between(plan, seed, quick)}
+                about |= self._between(plan, seed, quick)
         return {
             "plan": plan.name,
             "seed": seed,
@@ -226,32 +233,10 @@ class Benchmark:
         keep_users(self.name, plan.name, seed, quick, folder / "per_user.parquet")
         return judged.rows, {"recipe": recipe, **facts}
 
-    def _between(self, plan: Plan, seed: int, quick: bool) -> dict[str, float]:
-        """p of a paired test over users, by figure, against the run of another plan with the same seed. Nothing where that one was made elsewhere."""
-        import polars as pl
-
-        from germane.metrics import paired_test
-
+    def _between(self, plan: Plan, seed: int, quick: bool) -> dict[str, Any]:
+        """p against the plan that it is compared with: of this seed, and of all that are there by now."""
         assert plan.against is not None
-        ours, theirs = (users_file(self.name, name, seed, quick) for name in (plan.name, plan.against))
-        if not (ours.exists() and theirs.exists()):
-            return {}
-        both = pl.read_parquet(ours).join(pl.read_parquet(theirs), on="user").sort("user")
-        found = {}
-        for figure in self.metrics:
-            column = SINGLE.get(figure, figure)
-            if column in both.columns and f"{column}_right" in both.columns:
-                pairs = both.select(column, f"{column}_right").drop_nulls()
-                if pairs.height:
-                    found[figure] = paired_test(*(pairs[name].to_numpy() for name in pairs.columns))
-        return found
-
-
-def users_file(benchmark: str, plan: str, seed: int, quick: bool) -> Path:
-    return OWN / ("quick" if quick else "full") / benchmark / f"{plan.replace(' ', '-').replace('%', 'percent')}-{seed}.parquet"
-
-
-def keep_users(benchmark: str, plan: str, seed: int, quick: bool, frame: Path) -> None:
-    file = users_file(benchmark, plan, seed, quick)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(frame.read_bytes())
+        there = (self.read(quick) or {"runs": []})["runs"]
+        seeds = sorted({seed, *(run["seed"] for run in there if run["plan"] == plan.name)})
+        between, together = (p_between(self.name, (plan.name, plan.against), some, self.metrics, quick) for some in ([seed], seeds))
+        return {"p_between": between} | ({"p_together": {"seeds": seeds, **together}} if together and len(seeds) > 1 else {})

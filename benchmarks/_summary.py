@@ -13,7 +13,8 @@ def summary(runs: Sequence[Mapping[str, Any]], metric: str, folds: float | None 
     """A row for each plan, model, variant and segment. A run's first rows are of its own model; a rival of the same class is called ``Name (2)``.
 
     ``figures``: metric -> mean and spread (standard deviation of the runs). ``p``: the largest that any run had in the paired test of its own model
-    against the row; of ``own`` rows, that of their plan against another plan. ``folds``: see ``fold_p``, which then stands in its place.
+    against the row; of ``own`` rows, that of their plan against another plan. ``p_together``: that of each user's mean over the runs, against another
+    plan, where all of them were made on one machine. ``folds``: see ``fold_p``, which then stands in the place of p.
     """
     rows: dict[tuple[str, str, str, str], Row] = {}
     for run in runs:
@@ -28,7 +29,7 @@ def summary(runs: Sequence[Mapping[str, Any]], metric: str, folds: float | None 
                 name += " (2)"
             taken.add((name, row["variant"], row["segment"]))
             key = (run["plan"], name, row["variant"], row["segment"])
-            said = rows.setdefault(key, {"own": mine, "n": row["n"], "split": row.get("split"), "values": {}, "p": []})
+            said = rows.setdefault(key, {"own": mine, "n": row["n"], "split": row.get("split"), "values": {}, "p": [], "together": {}})
             for figure, value in row["metrics"].items():
                 said["values"].setdefault(figure, []).append(value["value"])
             rival = row["variant"] if row["name"] == first["name"] and row["variant"] != first["variant"] else row["name"]
@@ -37,6 +38,7 @@ def summary(runs: Sequence[Mapping[str, Any]], metric: str, folds: float | None 
             between = run.get("p_between")
             if row["segment"] == "all" and mine and between:
                 said["p"].append(between.get(metric, next(iter(between.values()))))
+                said["together"] = run.get("p_together", said["together"])
     own_of = {(key[0], key[3]): row for key, row in rows.items() if row["own"]}
     out = []
     for (plan, name, variant, segment), row in rows.items():
@@ -45,6 +47,8 @@ def summary(runs: Sequence[Mapping[str, Any]], metric: str, folds: float | None 
         said["seeds"] = max((len(one) for one in values.values()), default=0)
         said["figures"] = {figure: {"mean": statistics.fmean(one), "spread": spread(one)} for figure, one in values.items()}
         said["p"] = max(row["p"], default=None)
+        if metric in row["together"] and len(row["together"]["seeds"]) == said["seeds"]:
+            said["p_together"] = row["together"][metric]
         rival = own_of.get((plan, segment))
         if folds is not None and rival is not None and not row["own"]:
             said["p"] = fold_p(rival["values"].get(metric, []), values.get(metric, []), folds)

@@ -21,8 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from _between import keep_users
 from _claims import Wanted
-from _harness import Benchmark, keep_users
+from _harness import Benchmark
 from _plans import Plan, Row, measured, recipe
 
 WORDS = {"objective": "masked_words", "head_steps": 1000, "steps": 1000, "look": 200, "learning_rate": 1e-4}

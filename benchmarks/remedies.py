@@ -21,7 +21,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from _harness import Benchmark, users_file
+from _between import users_file
+from _harness import Benchmark
 from _plans import Plan, Row, recipe
 
 SHARE = 0.1

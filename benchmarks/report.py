@@ -36,7 +36,8 @@ HEAD = """# Benchmarks
 
 Written by `python benchmarks/report.py` from the JSON in benchmarks/results/; what a section says of its protocol is the head of its script. A run is
 one plan with one seed, in a process of its own. Figures are means over runs ± their standard deviation; `n` are users, or rows where single rows are
-judged; `p` is that of a paired test of the run's own model against the row, the largest that any run had. Lists rank the whole catalogue.
+judged; `p` is that of a paired test of the run's own model against the row, the largest that any run had; a claim on two plans is tested on
+each user's mean over the runs, where they were made on one machine, and says the largest of single runs beside it. Lists rank the whole catalogue.
 `make bench` rehearses every script in a small size (BENCHMARKS.quick.md), `make bench BENCH_ARGS=--full` makes what is missing here.
 """
 

@@ -142,6 +142,36 @@ def test_another_plan_is_compared_by_the_test_between_them() -> None:
     assert wanted("", "b", over={"plan": "a"}, least=0.5).found(rows) == (pytest.approx(2 / 3), 0.02)
 
 
+def test_two_plans_are_tested_on_each_users_mean_over_the_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What single seeds cannot tell, their mean does: here seeds differ by more than plans, and users by neither."""
+    between = importlib.import_module("_between")
+    monkeypatch.setattr(between, "OWN", tmp_path)
+    rng = np.random.default_rng(0)
+    users = [f"u{number}" for number in range(100)]
+    for seed in (0, 1, 2):
+        noise = rng.normal(size=(2, 100)) * 0.5
+        for plan, ours in (("a", 0.0), ("b", 0.15)):
+            file = between.users_file("bench", plan, seed, False)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pl.DataFrame({"user": users, "ndcg@10": 0.3 + ours + noise[int(plan == "b")]}).write_parquet(file)
+    single = [between.p_between("bench", ("b", "a"), [seed], ("ndcg@10",), False)["ndcg@10"] for seed in (0, 1, 2)]
+    together = between.p_between("bench", ("b", "a"), [0, 1, 2], ("ndcg@10",), False)["ndcg@10"]
+    assert together < 0.05 < max(single)
+    assert between.p_between("bench", ("b", "a"), [0, 7], ("ndcg@10",), False) == {}  # a seed that was made elsewhere
+
+    wanted, summary = importlib.import_module("_claims").Wanted, importlib.import_module("_summary").summary
+    runs = [run("a", seed, 0.9, ours=0.3) for seed in (0, 1, 2)]
+    runs += [{**run("b", seed, 0.9, ours=0.45), "p_between": {"ndcg@10": p}} for seed, p in enumerate(single)]
+    claim = wanted("times", "b", over={"plan": "a"}, least=1, p_below=0.05)
+    assert not claim.reached(summary(runs, "ndcg@10"))
+    runs[-1] |= {"p_together": {"seeds": [0, 1], "ndcg@10": together}}  # of fewer runs than there are
+    assert not claim.reached(summary(runs, "ndcg@10"))
+    runs[-1] |= {"p_together": {"seeds": [0, 1, 2], "ndcg@10": together}}
+    rows = summary(runs, "ndcg@10")
+    assert claim.reached(rows) and claim.found(rows) == (pytest.approx(1.5), together)
+    assert f"(p {together:.4f}, of single runs at most {max(single):.4f}, 3 runs)" in claim.told(rows)
+
+
 def test_of_errors_the_best_rival_is_the_smallest() -> None:
     wanted = importlib.import_module("_claims").Wanted
     rows = [
