@@ -34,6 +34,13 @@ def test_what_nothing_would_read_is_left_out(learned: Writes, counted: Writes) -
     assert not any(key.startswith("training.") for key in space(counted()).ranges)
 
 
+def test_counts_of_lists_are_searched_where_lists_are_learned(learned: Writes) -> None:
+    path = learned("")
+    assert {"model.co_occurrence", "model.co_occurrence_shrink"} <= set(space(path).ranges)
+    path.write_text(path.read_text().replace("[training]", "[training]\nheads = {click = 1.0}"))
+    assert not any("co_occurrence" in key for key in space(path).ranges) and "model.width" in space(path).ranges
+
+
 def test_models_of_rows_have_larger_batches(learned: Writes) -> None:
     path = learned("")
     path.write_text(path.read_text().replace("width = 8\nblocks = 1\nlength = 10\ntext_width = 8\nco_occurrence = 0.0", 'use = "TwoEmbeddings"'))

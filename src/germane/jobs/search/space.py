@@ -88,6 +88,9 @@ def _default(config: Config, dataset: Dataset) -> dict[str, Searched]:
         found.pop("model.text_width", None)
     if not (dataset.columns.moment or dataset.has_times):
         found.pop("model.context_dropout", None)
+    if "ranking" not in config.training.objective(config.model).heads:
+        for name in ("co_occurrence", "co_occurrence_shrink"):
+            found.pop(f"model.{name}", None)
     # What is said in a form of its own, such as a learning rate for each part, stays.
     return {key: searched for key, searched in found.items() if not isinstance(held(config.sections, key), dict | list)}
 
