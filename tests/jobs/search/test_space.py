@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
+import polars as pl
 import pytest
 
 from germane.config import Config
@@ -47,6 +50,15 @@ def test_models_of_rows_have_larger_batches(learned: Writes) -> None:
     made = space(path)
     assert {"model.width", "model.hidden", "model.l2", "training.learning_rate"} <= set(made.ranges)
     assert made.ranges["training.batch"].choices == (128, 512, 1024, 4096) and made.own["training.batch"] == 1024
+
+
+def test_batches_are_searched_up_to_what_a_step_can_hold(learned: Writes) -> None:
+    config = Config.read(learned(""))
+    dataset = config.dataset()
+    known = dataset.take(np.flatnonzero(dataset.user_codes == 0))
+    heavy = replace(dataset, events=pl.concat([known.events] * 300))  # one user, thousands of events
+    assert space_of(config, dataset).ranges["training.batch"].choices == (16, 32, 64, 128, 256)
+    assert space_of(config, heavy).ranges["training.batch"].choices == (16, 32, 64)  # 64 stretches of 200 events
 
 
 def test_only_and_fixed(learned: Writes) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...config import Config
 from ...data import Dataset
 from ...encoders import NoText
@@ -23,6 +25,8 @@ __all__ = ["Space", "searchable", "space_of"]
 
 ROWS = Searched(choices=(128, 512, 1024, 4096))
 """Batches of a model that learns from rows, of which there are more than stretches of timelines."""
+TARGETS = 1 << 14
+"""Events of a step in the largest batch of stretches that is searched by itself: more make few steps an epoch, and gigabytes of scores."""
 DIGITS = 3
 """Of a number that is tried: more say nothing, and nobody wants to read them in a config."""
 
@@ -91,6 +95,12 @@ def _default(config: Config, dataset: Dataset) -> dict[str, Searched]:
     if "ranking" not in config.training.objective(config.model).heads:
         for name in ("co_occurrence", "co_occurrence_shrink"):
             found.pop(f"model.{name}", None)
+    batch = found.get("training.batch")
+    if batch is not None and batch is not ROWS:
+        longest = max((*found["model.length"].choices, 1)) if "model.length" in found else len(dataset)
+        each = min(len(dataset) / max(len(np.unique(dataset.user_codes)), 1), longest)
+        few = tuple(one for one in batch.choices if one * each <= TARGETS)
+        found["training.batch"] = Searched(choices=few or batch.choices[:1])
     # What is said in a form of its own, such as a learning rate for each part, stays.
     return {key: searched for key, searched in found.items() if not isinstance(held(config.sections, key), dict | list)}
 
