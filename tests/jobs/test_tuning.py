@@ -22,6 +22,7 @@ from germane.errors import ConfigError, RunError
 from germane.evaluation import Validation
 from germane.jobs.check import check
 from germane.jobs.estimate import kept_states
+from germane.jobs.run import train_run
 from germane.jobs.train import evaluate, fit
 from germane.jobs.tuning import renewal
 from germane.losses import step_draws
@@ -29,10 +30,15 @@ from germane.models import Blend, ContentNeighbours, ContextTransformer
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import Told, TrainingOptions
+from germane.types import Note
 from germane.worlds import Checkerboard
 
 SMALL = {"width": 8, "blocks": 1, "length": 8, "text_width": 8, "dropout": 0.0, "identity_dropout": 0.0, "context_dropout": 0.0}
 KINDS = ["top:1", "full", "lora", "adapter", "prefix"]
+
+
+class Killed(Exception):
+    """The process is gone."""
 
 
 @pytest.fixture(autouse=True)
@@ -221,9 +227,6 @@ def test_kill_and_resume_is_no_kill(tiny_bert: Path, tmp_path: Path, tuning: str
     dataset = small_shop()
     split = LeaveLastOut().divide(dataset)
 
-    class Killed(Exception):
-        pass
-
     def run(checkpoint: Path, stop: int | None = None) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
         recommender = made(tiny_bert, tuning, **said)
 
@@ -330,9 +333,6 @@ def test_what_will_be_kept_of_all_texts_is_foreseen_from_some(tiny_bert: Path) -
 def test_nothing_learns_in_the_first_epochs_and_resuming_in_them_is_exact(tiny_bert: Path, tmp_path: Path) -> None:
     """They are those of a frozen training; a run killed in them ends with the same weights."""
 
-    class Killed(Exception):
-        pass
-
     def run(tuning: str, epochs: int, checkpoint: Path | None = None, stop: int = 0, **said: object) -> tuple[dict[str, torch.Tensor], list[float]]:
         dataset = small_shop()
         recommender = made(tiny_bert, tuning, **said)
@@ -362,31 +362,99 @@ def test_nothing_learns_in_the_first_epochs_and_resuming_in_them_is_exact(tiny_b
 
 
 @pytest.mark.parametrize(
-    ("figures", "first", "again"),
+    ("epochs", "figures", "first", "again"),
     [
-        ([0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [False] * 4 + [True] * 2, [False] * 2),
-        ([0.1, 0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1], [False] * 4 + [True] * 4, [False] * 4 + [True] * 2),
+        (8, [0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [False] * 4 + [True] * 2, [False] * 2),
+        (8, [0.1, 0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1], [False] * 4 + [True] * 4, [False] * 2 + [True] * 2),
+        (8, [0.1, 0.2, 0.3, 0.4, 0.1, 0.5, 0.1, 0.1], [False] * 4 + [True] * 4, [False] * 4 + [True] * 2),
+        (20, [0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1], [False] * 3 + [True] * 4, [False] + [True] * 2),
     ],
+    ids=["it never helps", "half of the epochs", "the last of them is the best", "all else has found its place"],
 )
-def test_the_language_model_waits_for_half_of_the_epochs_and_patience_waits_with_it(
-    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, figures: list[float], first: list[bool], again: list[bool]
+def test_the_language_model_waits_until_all_else_has_found_its_place_and_patience_waits_with_it(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, figures: list[float], first: list[bool], again: list[bool]
 ) -> None:
-    """A refit waits as long as the training whose best epoch it repeats: an epoch before anything learnt gives the frozen model."""
+    """It begins with the weights of the best epoch so far, also where the training was killed just before. A refit goes the way that led to the best
+    weights and no other: an epoch before anything learnt gives the frozen model."""
     awake: list[list[bool]] = []
-    begin = LearningTexts.begin
+    begin, done = LearningTexts.begin, 0
 
     def watched(learning: LearningTexts, epoch: int) -> None:
+        nonlocal done
         begin(learning, epoch)
         awake.extend([[]] * (epoch == 0))
-        awake[-1] = [*awake[-1], learning.awake]
+        awake[-1], done = [*awake[-1], learning.awake], epoch
 
     monkeypatch.setattr(LearningTexts, "begin", watched)
-    monkeypatch.setattr(Validation, "__call__", lambda self: figures[len(awake[-1]) - 1])
+    monkeypatch.setattr(Validation, "__call__", lambda self: figures[done])
+    options = TrainingOptions(epochs=epochs, batch=16, patience=2, refit=True)
+    split = LeaveLastOut().divide(small_shop())
+
+    def run(checkpoint: Path | None, stop: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+        recommender = made(tiny_bert, "lora", fresh=4)
+
+        def progress(told: Told) -> None:
+            if stop and told.epoch == stop and told.step == 1:
+                raise Killed
+
+        trained = fit(recommender, small_shop(), split, options, checkpoint=checkpoint, progress=progress)
+        return {**recommender.model.state(), **recommender.text.state()}, trained
+
+    whole, trained = run(None)
+    best = figures.index(max(figures)) + 1
+    assert awake == [first, again] and trained["epochs"] == best and trained["asleep"] == (not any(again))
+    assert any(tensor.any() for name, tensor in whole.items() if "lora_B" in name) == any(again)
+    woken = first.index(True)
+    for stop in (woken + 1, woken + 2):
+        with pytest.raises(Killed):
+            run(tmp_path / f"{stop}", stop)
+        awake.append([])
+        resumed, _ = run(tmp_path / f"{stop}")
+        assert all(torch.equal(whole[name], resumed[name]) for name in whole), stop
+
+
+def test_it_learns_from_the_best_of_the_epochs_that_it_waited(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came after the best of them is forgotten, and the loop says nothing of it: the same as if it had waited for the best alone."""
+    figures = [0.2, 0.1, 0.1, 0.3, 0.1, 0.1]
+    weights: dict[int, dict[str, torch.Tensor]] = {}
+    begin, done = LearningTexts.begin, 0
+
+    def watched(learning: LearningTexts, epoch: int) -> None:
+        nonlocal done
+        begin(learning, epoch)
+        done = epoch
+        weights[epoch] = {name: tensor.clone() for name, tensor in recommender.model.state().items()}
+
+    monkeypatch.setattr(LearningTexts, "begin", watched)
+    monkeypatch.setattr(Validation, "__call__", lambda self: figures[done])
     recommender = made(tiny_bert, "lora", fresh=4)
-    options = TrainingOptions(epochs=8, batch=16, patience=2, refit=True)
-    trained = fit(recommender, small_shop(), LeaveLastOut().divide(small_shop()), options)
-    assert awake == [first, again] and trained["epochs"] == len(again)
-    assert any(tensor.any() for name, tensor in recommender.text.state().items() if "lora_B" in name) == any(again)
+    options = TrainingOptions(epochs=20, batch=16, patience=2)
+    fit(recommender, small_shop(), LeaveLastOut().divide(small_shop()), options)
+    assert all(torch.equal(weights[3][name], weights[1][name]) for name in weights[1])  # the first epoch was the best of three
+    assert any(not torch.equal(weights[2][name], weights[1][name]) for name in weights[1])
+
+
+def test_a_run_says_that_its_language_model_never_learned(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or who compares it with the frozen run would judge tuning by a run that is frozen."""
+    events, items, _ = Checkerboard(users=40, items=20).frames()
+    events.write_csv(tmp_path / "events.csv")
+    items.write_csv(tmp_path / "items.csv")
+    columns = {"user": "user", "item": "item", "text": [items.columns[1]]}
+    said = {
+        "data": {"events": "events.csv", "items": "items.csv", "columns": columns},
+        "text": {"model": str(tiny_bert), "tuning": "lora", "rank": 2},
+        "model": SMALL,
+        "training": {"epochs": 6, "patience": 2},
+        "evaluation": {"baselines": [], "variants": []},
+    }
+    for better, codes in ((-1, ["never_tuned"]), (1, [])):
+        figures = iter(range(100, 100 + 100 * better, better))
+        monkeypatch.setattr(Validation, "__call__", lambda self, figures=figures: float(next(figures)))
+        heard: list[Note] = []
+        run, _ = train_run(Config.of(said, tmp_path), tmp_path / f"run{better}", noted=heard.append)
+        told = json.loads((run / "about.json").read_text())["notes"]
+        assert [note.code for note in heard if note.code == "never_tuned"] == codes
+        assert [note["code"] for note in told if note["code"] == "never_tuned"] == codes
 
 
 def test_a_language_model_that_would_never_learn_is_refused(tmp_path: Path) -> None:

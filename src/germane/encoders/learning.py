@@ -24,7 +24,7 @@ def behind(prefix: str, texts: Sequence[str]) -> list[str]:
 
 
 def frozen_of(said: int | None, epochs: int) -> int:
-    """In how many of ``epochs`` the language model waits: half, where nothing is said."""
+    """In how many of ``epochs`` the language model waits: half at most, where nothing is said."""
     return epochs // 2 if said is None else min(said, epochs)
 
 
@@ -59,6 +59,8 @@ class LearningTexts(nn.Module):
         self.texts, self.fresh, self.batch = behind(prefix, texts), fresh, batch
         self.unfreeze, self.refreshes = unfreeze, refreshes
         self.frozen_epochs = frozen_epochs
+        self.until_settled = frozen_epochs is None
+        """Whether it waits until all else has found its place, ``frozen_epochs`` at most."""
         self.ahead = True
         """Lower states of all texts are worked out before the first is learnt from, so that a resumed training has the very same."""
         self.beside = how.tuning != "full" and how.top is None
@@ -137,6 +139,10 @@ class LearningTexts(nn.Module):
     def wait(self, epochs: int) -> None:
         """Of a training of so many; one that is gone through again for the epochs that were best waits as the first did."""
         self.frozen_epochs = frozen_of(self.frozen_epochs, epochs)
+
+    def wake(self, epoch: int) -> None:
+        """It learns from ``epoch`` on, from 0, and waits no longer for anything."""
+        self.frozen_epochs, self.until_settled = epoch, False
 
     def begin(self, epoch: int) -> None:
         """Nothing learns in the first ``frozen_epochs`` (Kumar et al. 2022, arXiv 2202.10054); then, with ``unfreeze``, one layer more each so many

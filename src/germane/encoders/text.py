@@ -73,7 +73,8 @@ class PretrainedTextOptions(Options):
     """How often an epoch all texts are encoded anew: more, where the language model moves far in one; each is a pass over the catalogue."""
     frozen_epochs: int | None = Field(default=None, ge=0)
     """Epochs in which the language model does not learn yet, and which take no longer than frozen ones: what begins at random finds its place first,
-    and pulls nothing out of place. Absent: half of them. `[training] patience` counts from the last of them."""
+    and pulls nothing out of place. Absent: until validation has not become better for `[training] patience` epochs, half of them at most; it then
+    learns from the best of them on. Patience counts anew from there."""
     unfreeze: int = Field(default=0, ge=0)
     """Gradual unfreezing: epochs between a layer's beginning to learn and that of the one below it. 0: all that may learn does so together."""
 

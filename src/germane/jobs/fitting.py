@@ -48,34 +48,34 @@ class Fitting:
     """Trainings of one model that come after this one."""
     start: Mapping[str, Tensor] | None = None
     """Weights to begin with; None: at random."""
-    chosen: int | None = None
-    """Epochs that validation chose, and that are gone through now; None: it has yet to choose among those of ``options``."""
+    chosen: Trained | None = None
+    """The training whose best epochs are gone through once more; None: validation has yet to choose among those of ``options``."""
 
-    def anew(self, split: Split, folder: str, epochs: list[int] | None = None, later: int = 0) -> list[Trained]:
-        """Fit on another division, with checkpoints in a ``folder`` of its own; ``epochs``: of each part, where they are known."""
+    def anew(self, split: Split, folder: str, chosen: list[Trained] | None = None, later: int = 0) -> list[Trained]:
+        """Fit on another division, with checkpoints in a ``folder`` of its own; ``chosen``: how each part was trained before, if it was."""
         torch.manual_seed(self.recommender.seed)
         # Where a second model has learnt codes, or will, these keep their meaning.
         features = self.recommender.features if isinstance(self.recommender.model, TwoStage) else None
         self.recommender.prepare(self.dataset.take(split.train), features=features)
         checkpoint = self.checkpoint / folder if self.checkpoint else None
-        return replace(self, split=split, checkpoint=checkpoint, part=folder, later=later).parts(epochs)
+        return replace(self, split=split, checkpoint=checkpoint, part=folder, later=later).parts(chosen)
 
     @property
     def epochs(self) -> int:
         """At most so many are gone through."""
-        return self.options.epochs if self.chosen is None else self.chosen
+        return self.options.epochs if self.chosen is None else self.chosen.again[0]
 
     def validation(self) -> Cases:
         return cases_of(self.recommender, self.dataset, self.split, "validation", self.judged_by)
 
-    def parts(self, epochs: list[int] | None = None) -> list[Trained]:
+    def parts(self, chosen: list[Trained] | None = None) -> list[Trained]:
         """Fit the model, or each member of a blend and then, with a validation part, their weights; below a second model, the first."""
         first = replace(self, recommender=first_alone(self.recommender))
         model = first.recommender.model
         members = model.members if isinstance(model, Blend) else (model,)
         trained = []
         for place in range(len(members)):
-            member = first._member(place, None if epochs is None else epochs[place])
+            member = first._member(place, None if chosen is None else chosen[place])
             before = members[place - 1].state() if place and isinstance(model, Blend) and model.options.snapshots else None
             trained.append(replace(member, start=before).one())
         if isinstance(model, Blend) and len(self.split.validation):
@@ -84,18 +84,18 @@ class Fitting:
             self.recommender.model.features.fit(self.dataset.take(self.split.train).taken())
         return trained
 
-    def _member(self, place: int, epochs: int | None) -> Fitting:
+    def _member(self, place: int, chosen: Trained | None) -> Fitting:
         """The member at ``place`` of a blend, with a seed of its own; else the model."""
         whole = self.recommender.model
         if not isinstance(whole, Blend):
-            return replace(self, chosen=epochs, still=self.later)
+            return replace(self, chosen=chosen, still=self.later)
         part = copy.copy(self.recommender)
         part.model, part.seed = whole.members[place], self.recommender.seed + place
         checkpoint = self.checkpoint / f"member-{place}" if self.checkpoint else None
         learn = [isinstance(member, Learned) for member in whole.members]
         still = sum(learn[place + 1 :]) + self.later * sum(learn)
         named = f"{self.part} member {place + 1}".strip()
-        return replace(self, recommender=part, chosen=epochs, checkpoint=checkpoint, part=named, still=still)
+        return replace(self, recommender=part, chosen=chosen, checkpoint=checkpoint, part=named, still=still)
 
     def one(self) -> Trained:
         model = self.recommender.model
@@ -144,6 +144,8 @@ class Fitting:
         feed, train = self.lesson(model)
         if (learning := model.texts_that_learn()) is not None:
             learning.wait(self.options.epochs)
+            if self.chosen is not None and self.chosen.waited:
+                learning.wake(self.chosen.again[1])
         if self.start is not None:
             model.load_state(dict(self.start))
         cases = self.validation() if len(self.split.validation) else None

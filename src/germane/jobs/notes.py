@@ -17,7 +17,14 @@ from ..features import Feature
 from ..models import Model
 from ..types import Note
 
-__all__ = ["notes_of"]
+__all__ = ["NEVER_TUNED", "notes_of"]
+
+NEVER_TUNED = Note(
+    "never_tuned",
+    "validation liked an epoch best in which the language model did not learn yet, so this run is a frozen one: tuning does not help here as it "
+    "stands; docs/tuning.md says what to try",
+)
+"""What a training that is over has to say."""
 
 FEW = 0.1
 """A smaller share of users with one event is nothing to speak of."""

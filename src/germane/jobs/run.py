@@ -26,7 +26,7 @@ from .facts import Took
 from .fitting import first_alone
 from .following import check_projector, following
 from .ground import as_trained, coded_as, ground_of
-from .notes import notes_of
+from .notes import NEVER_TUNED, notes_of
 from .opening import sections_of
 from .progress import Stages
 from .reliability import check_labels, check_reliability, shown, write_reliability
@@ -89,6 +89,10 @@ def train_run(
         facts = fit(
             recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=kept, progress=took.watching(heard), shown=follow.show
         )
+        if facts["asleep"]:
+            notes.append(NEVER_TUNED)
+            if noted is not None and processes.first:
+                noted(notes[-1])
         judged_from = time.perf_counter()
         part = "test" if len(split.test) else "validation"
         judging = judge if processes.first else _not_judged

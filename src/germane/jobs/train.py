@@ -160,7 +160,8 @@ def fit(
     """Fit on the training part, stop and calibrate on the validation part; with ``refit`` once more on both. ``shown`` may look at the model
     after each epoch.
 
-    Returns ``seconds``, ``epochs``, the ``curve`` and, of two models, how the second learnt (``ranker``).
+    Returns ``seconds``, ``epochs``, the ``curve``, whether a language model that was to learn did not (``asleep``), and, of two models, how the
+    second learnt (``ranker``).
     """
     judged_by = evaluation or EvaluationOptions(exclude_seen=recommender.exclude_seen)
     started = time.perf_counter()
@@ -199,7 +200,7 @@ def fit(
         model.calibration = choose_calibration(options.calibrate, model, fitting.validation())
     if again:
         split = Split(np.sort(np.concatenate([split.train, split.validation])), np.zeros(0, dtype=np.int64), split.test, split.name)
-        refitted = fitting.anew(split, "refit", [max(1, once.best_epoch) for once in trained])
+        refitted = fitting.anew(split, "refit", trained)
         for once, more in zip(trained, refitted, strict=True):
             once.curve += more.curve
     balance_lists(recommender, dataset, split.train, judged_by)
@@ -207,6 +208,7 @@ def fit(
     recommender.version = f"{type(model).__name__}-{dataset.fingerprint[:8]}-{recommender.seed}"
     done = time.perf_counter()
     told = {"seconds": {"encode": encoded - started, "train": done - encoded}, "epochs": first.best_epoch, "curve": first.curve}
+    told["asleep"] = any(once.asleep for once in trained)
     return told if taught is None else {**told, "ranker": taught}
 
 

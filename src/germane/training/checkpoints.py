@@ -42,6 +42,19 @@ class Trained:
     """The validation figure of that epoch."""
     curve: list[dict[str, float]] = field(default_factory=list)
     """Per epoch: loss and validation figure."""
+    waited: int = 0
+    """Epochs after which a language model began to learn because all else had found its place; 0: it did not, or its options said when."""
+    settled: int = 0
+    """The best of these, from whose weights it began."""
+    asleep: bool = False
+    """Whether the best weights are of an epoch before a language model that was to learn did."""
+
+    @property
+    def again(self) -> tuple[int, int]:
+        """How many epochs lead to the best weights when they are gone through once more, without those that validation threw away; and in how many of
+        them a language model waits, where ``waited`` says that it did."""
+        learnt = self.best_epoch > self.waited
+        return max(1, self.best_epoch - (self.waited - self.settled) * learnt), self.settled if learnt else self.waited
 
 
 def save(
@@ -69,6 +82,7 @@ def save(
             tensors |= {f"optimiser.{which}.{number}.{name}": value for name, value in said.items()}
     name = f"epoch-{epoch}.safetensors"
     written = {"epoch": epoch, "weights": name, "best_epoch": trained.best_epoch, "best": trained.best, "curve": trained.curve}
+    written |= {"waited": trained.waited, "settled": trained.settled}
     if scaler is not None:
         written["scaler"] = scaler.state_dict()
     with writing(folder / name, GOES_ON):
@@ -143,4 +157,5 @@ def resume(
         optimiser.load_state_dict(state)
     if scaler is not None and "scaler" in said:
         scaler.load_state_dict(said["scaler"])
-    return said["epoch"], Trained(said["best_epoch"], said["best"], said["curve"]), best or None
+    trained = Trained(said["best_epoch"], said["best"], said["curve"], said.get("waited", 0), said.get("settled", 0))
+    return said["epoch"], trained, best or None

@@ -119,10 +119,17 @@ def _run(
     processes.alike(part for part in (*model.parameters(), *model.buffers()) if not is_sharded(part))
     steps = math.ceil(len(feed) / options.accumulate)
     texts = Refreshing(learning, refresh)
-    texts.resume(begin)
+    texts.resume(begin, trained.waited)
     for epoch in range(begin, options.epochs):
-        if epoch - max(trained.best_epoch, averaged_from, texts.waiting) >= options.patience and validate is not None and trained.best_epoch:
-            break
+        if validate is not None and trained.best_epoch:
+            if texts.wakes(epoch, settled=epoch - max(trained.best_epoch, averaged_from) >= options.patience):
+                trained.waited, trained.settled = epoch, trained.best_epoch
+                if best_state is not None and trained.best_epoch < epoch:
+                    model.load_state_dict(best_state)
+                    if mean is not None:
+                        mean.begin()
+            if epoch - max(trained.best_epoch, averaged_from, texts.waiting) >= options.patience:
+                break
         torch.manual_seed(seed * 100_003 + epoch + APART * processes.number)
         rng = np.random.default_rng([seed, epoch])
         model.train()
@@ -164,6 +171,7 @@ def _run(
         if checkpoint is not None and (processes.first or options.sharded):
             wait = processes.wait if options.sharded else lambda: None
             save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state, scaler, wait)
+    trained.asleep = learning is not None and trained.best_epoch <= texts.waiting
     model.zero_grad(set_to_none=True)  # the last ones are as long as the weights
     if best_state is not None:
         model.load_state_dict(best_state)

@@ -21,8 +21,18 @@ class Refreshing:
         """Epochs at the beginning in which the language model does not learn."""
         return 0 if self.texts is None else self.texts.frozen_epochs or 0
 
-    def resume(self, epochs: int) -> None:
-        """A training goes on behind so many: its checkpoint holds what was learnt and no vectors."""
+    def wakes(self, epoch: int, settled: bool) -> bool:
+        """Whether the language model begins to learn with this epoch, where its options do not say when: once all else has ``settled``, or half of
+        the epochs are gone. True once."""
+        if self.texts is None or not self.texts.until_settled or not (settled or epoch == self.waiting):
+            return False
+        self.texts.wake(epoch)
+        return True
+
+    def resume(self, epochs: int, woken: int = 0) -> None:
+        """A training goes on behind so many: its checkpoint holds what was learnt and no vectors. ``woken``: when ``wakes`` was true; 0: not yet."""
+        if self.texts is not None and woken:
+            self.texts.wake(woken)
         if self.texts is not None and epochs > self.waiting:
             self.texts.begin(epochs - 1)
             self.refresh()

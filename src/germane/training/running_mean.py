@@ -33,6 +33,10 @@ class RunningMean:
 
     def __init__(self, model: nn.Module, keep: float) -> None:
         self.model, self.keep = model, keep
+        self.begin()
+
+    def begin(self) -> None:
+        """Of the weights as they are now, and of none before."""
         self.means = {name: tensor.detach().clone() for name, tensor in self._state().items()}
 
     def _state(self) -> dict[str, Tensor]:
