@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import pytest
 from germane import cli
 from germane.errors import ConfigError, QueryError, RunError
 from germane.jobs.compare import compare
+from germane.jobs.compare.paired import Paired
+from germane.jobs.compare.verdict import _of as sentence
 from germane.jobs.run import evaluate_run
 from germane.metrics import paired_test
 from germane.seal import rewrite
@@ -33,6 +36,16 @@ def test_the_first_sentence_says_which_is_better_and_how_sure(report: dict[str, 
     assert re.match(
         r"after is better than before on ndcg@10: \.\d+ against \.\d+ \(\+\d+ %\), a difference between .* 40 users, p ", report["verdict"][0]
     )
+
+
+def test_a_sentence_tells_p_before_and_after_it_was_adjusted() -> None:
+    """Else a difference whose interval hardly holds 0 stands beside p = 1, and nobody knows why."""
+    of_all = Paired(
+        "frozen", "tuned", "all", users=130, before_value=0.08, after_value=0.09, difference=0.01, low=-0.01, high=0.03, p=0.4, p_adjusted=1.0
+    )
+    told = sentence(of_all, "tuned", made=4)
+    assert told.endswith("over 130 users, p = 1, adjusted for 4 tests (.400 alone)")
+    assert sentence(replace(of_all, p_adjusted=0.4), "tuned", made=1).endswith("over 130 users, p = .400")
 
 
 def test_tests_are_those_of_the_users_own_figures(report: dict[str, Any], pair: Pair) -> None:

@@ -31,13 +31,13 @@ def verdict(runs: Sequence[ReadRun], tests: Sequence[Paired], metric: str) -> li
     where = "" if own[0].segment == "all" else f", {own[0].segment}"
     said = []
     if won:
-        said.append(f"{best} is better than {_several([_other(test, best) for test in won])} on {metric}{where}: {_how(won, best)}.")
+        said.append(f"{best} is better than {_several([_other(test, best) for test in won])} on {metric}{where}: {_how(won, best, len(tests))}.")
     if open_:
         others = _several([_other(test, best) for test in open_])
         start = f"Neither {best} nor {others} is shown to be better" if len(own) == 1 else f"{best} is not shown to be better than {others}"
-        said.append(f"{start} on {metric}{where}: {_how(open_, best)}.")
+        said.append(f"{start} on {metric}{where}: {_how(open_, best, len(tests))}.")
     said += [
-        f"On {test.segment}, {test.better} is better than {_other(test, str(test.better))}: {_how([test], str(test.better))}."
+        f"On {test.segment}, {test.better} is better than {_other(test, str(test.better))}: {_how([test], str(test.better), len(tests))}."
         for test in tests
         if test.segment != own[0].segment and test.better is not None and best in (test.before, test.after)
     ]
@@ -54,17 +54,20 @@ def _other(test: Paired, name: str) -> str:
     return test.before if name == test.after else test.after
 
 
-def _how(tests: Sequence[Paired], name: str) -> str:
-    return "; ".join(_of(test, name) for test in tests)
+def _how(tests: Sequence[Paired], name: str, made: int) -> str:
+    return "; ".join(_of(test, name, made) for test in tests)
 
 
-def _of(test: Paired, name: str) -> str:
+def _of(test: Paired, name: str, made: int) -> str:
+    """``made``: how many tests p is adjusted for."""
     forward = name == test.after
     own, other = (test.after_value, test.before_value) if forward else (test.before_value, test.after_value)
     gap, low, high = (test.difference, test.low, test.high) if forward else (-test.difference, -test.high, -test.low)
     share = f" ({gap / other:+.0%})".replace("%", " %") if other and abs(gap / other) >= 0.005 else ""
     p = p_value(test.p_adjusted)
     sure = p if p.startswith("<") else f"= {p}"
+    alone = p_value(test.p)
+    sure += f", adjusted for {made} tests ({alone} alone)" if alone != p else ""
     return (
         f"{number(own)} against {number(other)}{share}, a difference between {number(low)} and {number(high)} with 95 % certainty, "
         f"over {test.users:,} users, p {sure}"
