@@ -18,6 +18,16 @@ def test_the_bar_tells_speed_loss_validation_and_what_is_left(capsys: pytest.Cap
     assert "epoch 1 refit" in said and "loss 0.400" in said and "validation 0.1234" in said and "≤ 0:00:00 left" in said and "events/s" in said
 
 
+def test_the_speed_is_of_what_is_learnt_from(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    with training_bar(False, of="examples") as show:
+        assert show is not None
+        for step in (1, 2, 3):
+            show(Told(1, step, 3, 0.5, {}, 0.1, 32.0))
+    said = capsys.readouterr().err
+    assert "examples/s" in said and "events/s" not in said
+
+
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     with training_bar(True) as show:
         assert show is None

@@ -101,7 +101,7 @@ def pretrain(
     from ..jobs.progress import training_bar
     from ..jobs.show import pretrained
 
-    with training_bar(quiet or as_json) as progress:
+    with training_bar(quiet or as_json, of="examples") as progress:
         folder, told = learn(config, out, sets=sets or (), replace=replace, resume=resume, progress=progress)
     say({"folder": str(folder), **told} if as_json else None, f"{pretrained(told)}\n{folder}")
 

@@ -43,9 +43,9 @@ class Stages:
 
 
 @contextmanager
-def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
-    """``what`` is trained, how far the running epoch is, loss, events a second, the last validation figure, the time, and what is left at most;
-    nothing when quiet.
+def training_bar(quiet: bool, what: str = "", of: str = "events") -> Iterator[Progress | None]:
+    """``what`` is trained, how far the running epoch is, loss, events (or whatever it learns from, ``of``) a second, the last validation figure, the
+    time, and what is left at most; nothing when quiet.
 
     It appears with the first step, so that what is refused or noted before stands alone.
     """
@@ -81,7 +81,7 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
             completed=told.step,
             total=told.steps,
             epoch=f"{told.epoch} {told.part}".strip(),
-            description=said(told, pace, figure),
+            description=said(told, pace, figure, of),
             left=left(pace.seconds_left),
         )
 
@@ -92,13 +92,13 @@ def training_bar(quiet: bool, what: str = "") -> Iterator[Progress | None]:
             bar.stop()
 
 
-def said(told: Told, pace: Pace, figure: str) -> str:
+def said(told: Told, pace: Pace, figure: str, of: str = "events") -> str:
     """What stands beside the bar.
 
     >>> said(Told(1, 1, 2, 0.25, {}, 0.1, 8.0), Pace(), ".1200")
     'loss 0.250, validation .1200'
     """
-    speed = [] if pace.events_per_second is None else [f"{pace.events_per_second:,.0f} events/s"]
+    speed = [] if pace.events_per_second is None else [f"{pace.events_per_second:,.0f} {of}/s"]
     return ", ".join([f"loss {told.loss:.3f}", *speed, *([f"validation {figure}"] if figure else [])])
 
 
