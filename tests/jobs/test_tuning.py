@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -362,17 +363,24 @@ def test_nothing_learns_in_the_first_epochs_and_resuming_in_them_is_exact(tiny_b
 
 
 @pytest.mark.parametrize(
-    ("epochs", "figures", "first", "again"),
+    ("epochs", "figures", "first", "again", "more"),
     [
-        (8, [0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [False] * 4 + [True] * 2, [False] * 2),
-        (8, [0.1, 0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1], [False] * 4 + [True] * 4, [False] * 2 + [True] * 2),
-        (8, [0.1, 0.2, 0.3, 0.4, 0.1, 0.5, 0.1, 0.1], [False] * 4 + [True] * 4, [False] * 4 + [True] * 2),
-        (20, [0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1], [False] * 3 + [True] * 4, [False] + [True] * 2),
+        (8, [0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [False] * 4 + [True] * 2, [False] * 2, {}),
+        (8, [0.1, 0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1], [False] * 4 + [True] * 4, [False] * 2 + [True] * 2, {"average": 0.9}),
+        (8, [0.1, 0.2, 0.3, 0.4, 0.1, 0.5, 0.1, 0.1], [False] * 4 + [True] * 4, [False] * 4 + [True] * 2, {"schedule": "cosine"}),
+        (20, [0.2, 0.1, 0.1, 0.1, 0.3, 0.1, 0.1], [False] * 3 + [True] * 4, [False] + [True] * 2, {}),
     ],
     ids=["it never helps", "half of the epochs", "the last of them is the best", "all else has found its place"],
 )
 def test_the_language_model_waits_until_all_else_has_found_its_place_and_patience_waits_with_it(
-    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, figures: list[float], first: list[bool], again: list[bool]
+    tiny_bert: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    epochs: int,
+    figures: list[float],
+    first: list[bool],
+    again: list[bool],
+    more: dict[str, Any],
 ) -> None:
     """It begins with the weights of the best epoch so far, also where the training was killed just before. A refit goes the way that led to the best
     weights and no other: an epoch before anything learnt gives the frozen model."""
@@ -387,7 +395,7 @@ def test_the_language_model_waits_until_all_else_has_found_its_place_and_patienc
 
     monkeypatch.setattr(LearningTexts, "begin", watched)
     monkeypatch.setattr(Validation, "__call__", lambda self: figures[done])
-    options = TrainingOptions(epochs=epochs, batch=16, patience=2, refit=True)
+    options = TrainingOptions(epochs=epochs, batch=16, patience=2, refit=True, **more)
     split = LeaveLastOut().divide(small_shop())
 
     def run(checkpoint: Path | None, stop: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
