@@ -153,7 +153,8 @@ class Recommender:
     ) -> EventTable:
         """The events of ``dataset`` as models read them, ``visible`` ones in histories. ``words``: those of ``typed``, where it was asked before."""
         known = profiles(self.features.profile or FeatureSet([]), dataset.users)
-        return EventTable(dataset, self.features, profile=known, visible=visible, words=words or self.typed(dataset))
+        past, typed = self.model.wants_past_moments, words or self.typed(dataset)
+        return EventTable(dataset, self.features, profile=known, visible=visible, words=typed, past_moments=past)
 
     def typed(self, dataset: Dataset, encode: Encode | None = None) -> tuple[Words, NDArray[np.int64]] | None:
         """All that was typed at events, and each event's row among it; row 0 = nothing. None: no encoder reads it."""

@@ -17,7 +17,18 @@ from germane.errors import ConfigError, DataError
 from germane.evaluation import EvaluationOptions
 from germane.jobs.train import fit, judge
 from germane.losses import Objective
-from germane.models import NCF, BiasedMF, DCNv2, FactorisationMachine, Popular, RowWise, TensorFactorisation, TwoEmbeddings
+from germane.models import (
+    NCF,
+    BiasedMF,
+    Blend,
+    ContextTransformer,
+    DCNv2,
+    FactorisationMachine,
+    Popular,
+    RowWise,
+    TensorFactorisation,
+    TwoEmbeddings,
+)
 from germane.training import TrainingOptions
 
 EVERY: list[RowWise] = [
@@ -232,3 +243,20 @@ def test_a_memory_reads_no_further_back_than_it_is_long_and_never_ahead() -> Non
     for row, history in zip(rows.tolist(), batch.queries.history.tolist(), strict=True):
         mine = np.flatnonzero(dataset.user_codes == dataset.user_codes[row])
         assert [item for item in history if item >= 0] == dataset.item_codes[mine[mine < row]][-3:].tolist()
+
+
+def test_moments_of_a_history_are_gathered_for_who_reads_them() -> None:
+    """A memory reads what was taken and when, and no weather of then; a blend gathers what one of its members reads."""
+    dataset, rows, remembers = ratings(), np.arange(100, 140), {"use": "DCNv2", "memory": 3}
+    for model, read in (
+        (DCNv2(width=4, layers=(8,), memory=3), False),
+        (ContextTransformer(width=4), True),
+        (Blend(members=[remembers, {"use": "FactorisationMachine"}]), False),
+        (Blend(members=[remembers, {"use": "ContextTransformer"}]), True),
+    ):
+        recommender = Recommender(model, exclude_seen=False)
+        model.objective = TrainingOptions(heads={"rating": 1.0}).objective(model)
+        recommender.prepare(dataset)
+        queries = recommender.table(dataset).queries(rows, 3)
+        assert model.wants_past_moments == read == bool(queries.history_moments.codes.shape[-1])
+        assert queries.moment.codes.shape[-1] and queries.history.shape == (len(rows), 3)

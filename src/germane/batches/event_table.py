@@ -42,9 +42,11 @@ class EventTable:
         profile: Moments,
         visible: NDArray[np.int64] | None = None,
         words: tuple[Words, NDArray[np.int64]] | None = None,
+        past_moments: bool = True,
     ) -> None:
-        """``words``: what is typed at all, [distinct, ...] with nothing in row 0, and each event's row among them."""
-        self.dataset, self.profile = dataset, profile
+        """``words``: what is typed at all, [distinct, ...] with nothing in row 0, and each event's row among them. ``past_moments``: whether
+        ``queries`` tell the context of a history's events too."""
+        self.dataset, self.profile, self.past_moments = dataset, profile, past_moments
         lines = dataset.timelines
         self.order, self.place = lines.order, lines.place
         seen = np.ones(len(dataset), dtype=bool)
@@ -88,7 +90,7 @@ class EventTable:
             history=self.items[source].masked_fill(empty, PAD),
             ages=(times[:, None] - self.times[source]).clamp(min=0).float().masked_fill(empty, 0),
             history_values=self.values[source].masked_fill(empty, torch.nan),
-            history_moments=blank(self.moments[source], empty),
+            history_moments=blank(self.moments[source], empty) if self.past_moments else Moments.none(*empty.shape),
             moment=self.moments[at],
             profile=self.profile[torch.from_numpy(self.users[rows])],
             words=self.words[torch.from_numpy(self.word_rows[rows])],

@@ -110,6 +110,12 @@ class Model(Component, ABC):
         return any(isinstance(part, Model) and part is not self and part.wants_vocabulary for part in self.parts)
 
     @property
+    def wants_past_moments(self) -> bool:
+        """Whether it reads the context of a history's events, which has to be gathered event by event; else ``history_moments`` may be empty."""
+        others = [part for part in self.parts if isinstance(part, Model) and part is not self]
+        return any(part.wants_past_moments for part in others) if others else True
+
+    @property
     def wants_balance(self) -> bool:
         """Whether ``balance`` does anything."""
         return False

@@ -74,6 +74,10 @@ class RowWise(Learned):
         self.scale = RatingScale()
         self.build()
 
+    @property
+    def wants_past_moments(self) -> bool:
+        return False
+
     first_order: ClassVar[bool] = False
     """Whether each field also has a weight of its own, added up beside ``interact``."""
 
