@@ -49,8 +49,10 @@ class CoOccurrence(nn.Module):
     """[pairs]"""
     new: Tensor
     """[m] codes of the items that borrow, ascending."""
+    lending: Tensor
+    """[l] codes of the known items that they borrow from, ascending."""
     lenders: Tensor
-    """[m, L] codes of the known items that each borrows from."""
+    """[m, L] places among these of those that each borrows from."""
     shares: Tensor
     """[m, L] of its counts that come from each."""
 
@@ -62,7 +64,8 @@ class CoOccurrence(nn.Module):
         self.register_buffer("beside", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("strengths", torch.zeros(0))
         self.register_buffer("new", torch.zeros(0, dtype=torch.int64))
-        self.register_buffer("lenders", torch.zeros(0, 0, dtype=torch.int64))
+        self.register_buffer("lending", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("lenders", torch.zeros(0, 0, dtype=torch.int32))
         self.register_buffer("shares", torch.zeros(0, 0))
 
     @property
@@ -82,14 +85,14 @@ class CoOccurrence(nn.Module):
         """Whom items without training events borrow from: the known ones whose texts and side features, ``fixed`` [items, text width + traits], are
         most like theirs. From item ``begin`` on; those before it borrow as they did. Cost: such items × lenders × width."""
         self.begins = functional.pad(self.begins, (0, len(known) - self.n_items), value=int(self.begins[-1]))
-        few = min(LENDING, int(known.sum()))
-        lending = (self.begins.diff() * known).topk(few).indices
+        before, few = self.new < begin, min(LENDING, int(known.sum()))
+        old = [(self.lenders[before], self.shares[before])] if bool(before.any()) else []
+        if not old:
+            self.lending = (self.begins.diff() * known).topk(few).indices.sort().values
         new = (~known[begin:] & fixed[begin:].any(1)).nonzero().ravel() + begin if few else self.new[:0]
         weight = torch.cat([fixed.new_ones(text_width), fixed.new_full((fixed.shape[1] - text_width,), SIDE)])
-        found = [(fixed[part] * weight @ fixed[lending].T).topk(min(LENDERS, few), dim=1) for part in new.split(1024)]
-        before = self.new < begin
-        old = [(self.lenders[before], self.shares[before])] if bool(before.any()) else []
-        parts = [*old, *((lending[best.indices], (TEMPERATURE * best.values).softmax(1)) for best in found)]
+        found = [(fixed[part] * weight @ fixed[self.lending].T).topk(min(LENDERS, few), dim=1) for part in new.split(1024)]
+        parts = [*old, *((best.indices.int(), (TEMPERATURE * best.values).softmax(1)) for best in found)]
         self.new = torch.cat([self.new[before], new])
         self.lenders, self.shares = (torch.cat(part) for part in zip(*parts, strict=True)) if parts else (self.lenders[:0], self.shares[:0])
 
@@ -99,14 +102,14 @@ class CoOccurrence(nn.Module):
             z = self.strengths.new_zeros(len(history), self.n_items)
             for part, rows in zip(history.split(AT_ONCE), z.split(AT_ONCE), strict=True):
                 touched = self._count(part, rows)
-                borrowed = _borrowed(rows, self.lenders, self.shares) if len(self.new) else None
+                borrowed = _borrowed(rows[:, self.lending], self.lenders, self.shares) if len(self.new) else None
                 rows.view(-1)[touched] = self._worth(rows.view(-1)[touched])  # few of a large catalogue; all others stay 0
                 if borrowed is not None:
                     rows[:, self.new] = self._worth(borrowed)
             return z
         distinct, back = items.unique(return_inverse=True)
         borrower, borrows = _columns(self.new, distinct)
-        lenders, shares = self.lenders[borrower[borrows]], self.shares[borrower[borrows]]
+        lenders, shares = self.lending[self.lenders[borrower[borrows]].long()], self.shares[borrower[borrows]]
         columns = torch.cat([distinct, lenders.ravel()]).unique()
         counted = self.strengths.new_zeros(len(history), len(columns))
         for part, rows in zip(history.split(AT_ONCE), counted.split(AT_ONCE), strict=True):
@@ -135,7 +138,7 @@ class CoOccurrence(nn.Module):
 
     def fit_to(self, state: Mapping[str, Tensor], prefix: str) -> None:
         """Make room for as much as a saved state holds."""
-        for name in ("beside", "strengths", "new", "lenders", "shares"):
+        for name in ("beside", "strengths", "new", "lending", "lenders", "shares"):
             setattr(self, name, torch.zeros_like(state[f"{prefix}{name}"]))
 
 
