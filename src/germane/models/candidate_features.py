@@ -165,11 +165,11 @@ class CandidateFeatures:
         self._take(content)
 
     def state(self) -> dict[str, Tensor]:
-        own = {"bounds": self.recent.bounds, "popular": self.recent.counts, "mean": self.mean, "matrix": self.matrix}
-        return {**own, **{f"lift.{name}": tensor for name, tensor in self.lift.state().items()}}
+        recent = {f"recent.{name}": tensor for name, tensor in self.recent.state_dict().items()}
+        return {**recent, "mean": self.mean, "matrix": self.matrix, **{f"lift.{name}": tensor for name, tensor in self.lift.state().items()}}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
-        self.recent.bounds, self.recent.counts = state["bounds"], state["popular"]
+        self.recent.load_state_dict({name.removeprefix("recent."): tensor for name, tensor in state.items() if name.startswith("recent.")})
         self.mean, self.matrix = state["mean"], state["matrix"]
         self.lift.load_state({name.removeprefix("lift."): tensor for name, tensor in state.items() if name.startswith("lift.")})
         self._take(self.content)

@@ -81,25 +81,12 @@ class RecentPopularity(nn.Module):
             return found
         return found.new_zeros(len(found), self.n_items).index_copy_(1, self.taken, found)
 
-    @property
-    def counts(self) -> Tensor:
-        """[snapshots, items, half-lives] written out, zeros and all."""
-        return self.kept.new_zeros(len(self.bounds), self.n_items, len(self.half_lives)).index_copy_(1, self.taken, self.kept)
-
-    @counts.setter
-    def counts(self, counts: Tensor) -> None:
-        taken = counts.ne(0).any(2).any(0).nonzero().ravel() if counts.any() else self.taken.new_zeros(1)
-        self.taken, self.kept, self.n_items = taken, counts[:, taken], counts.shape[1]
-
     def grow(self, n_items: int) -> None:
         """Room for added items: nobody took them yet."""
         self.n_items = n_items
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """As many items as were taken there; runs from before held every item of the catalogue."""
-        if (written_out := state_dict.pop(f"{prefix}counts", None)) is not None:
-            self.counts = written_out
-            state_dict |= {f"{prefix}taken": self.taken, f"{prefix}kept": self.kept}
+        """As many items as were taken there."""
         for name in ("taken", "kept"):
             if f"{prefix}{name}" in state_dict:
                 setattr(self, name, torch.empty_like(state_dict[f"{prefix}{name}"], device=self.bounds.device))
