@@ -20,7 +20,7 @@ from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.brought import items_of, pairs_of
 from .data.tables import as_table
-from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Vocabulary, Words, prompts, single_words
+from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Vocabulary, Words, prompts, text_words
 from .errors import AbilityError, QueryError
 from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
 from .histories import Histories
@@ -143,7 +143,7 @@ class Recommender:
     def _content(self, frame: pl.DataFrame, texts: list[str], known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
         side = self.side.encode(frame)
         text = self.encode(texts, bar) if self.text.width else torch.zeros(frame.height, 0)
-        return ItemContent(text, side.codes, side.dense, known, self.side.n_codes, single_words(texts))
+        return ItemContent(text, side.codes, side.dense, known, self.side.n_codes, text_words(texts))
 
     def _prompts(self, frame: pl.DataFrame, dataset: Dataset) -> list[str]:
         return prompts(frame, dataset.prompt, [c for c in dataset.columns.text if c in frame.columns], dataset.separators)

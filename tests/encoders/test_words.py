@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from germane.encoders import BUCKETS, Words, single_words, word_codes
+from germane.encoders import BUCKETS, Words, single_words, text_words, word_codes
+from germane.encoders import words as words_module
 
 
 def kept(text: str) -> set[int]:
@@ -51,3 +53,14 @@ def test_single_words_are_those_of_the_text_each_once_whatever_the_case() -> Non
     assert not empty.any() and (long > 0).all() and len(long) == 32
     assert int(long.min()) >= 1 and int(long.max()) <= BUCKETS
     assert single_words([]).shape == (0, 32)
+
+
+def test_texts_keep_as_many_words_as_the_longest_has_and_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["Toy Story", " ".join(f"w{n}" for n in range(300)), ""]
+    assert text_words(texts[:1]).shape == (1, 2) and text_words(["", ""]).shape == (2, 1) and text_words([]).shape == (0, 1)
+    long = text_words(texts)
+    assert long.shape == (3, 256) and torch.equal(long[:, :32], single_words(texts)) and long[1].count_nonzero() == 256
+    monkeypatch.setattr(words_module, "ROOM", 120)
+    assert text_words(texts).shape == (3, 40) and torch.equal(text_words(texts), long[:, :40])
+    monkeypatch.setattr(words_module, "ROOM", 12)
+    assert text_words(texts).shape == (3, 32)  # as many as are read of what is typed

@@ -10,7 +10,7 @@ import torch
 
 from germane.bundle import load, save
 from germane.data import Dataset, LeaveLastOut
-from germane.encoders import HashedText, ItemContent, Vocabulary, Words, single_words
+from germane.encoders import HashedText, ItemContent, Vocabulary, Words, single_words, text_words
 from germane.evaluation import EvaluationOptions
 from germane.jobs.fitting import Fitting
 from germane.jobs.train import fit
@@ -50,6 +50,27 @@ def concert_hall() -> Recommender:
 def found(recommender: Recommender, words: list[str], ids: list[str]) -> float:
     slates = recommender.recommend_many([Query(words=typed, time=400) for typed in words], 1, explore=False)
     return float(np.mean([slate.items[0].item == item for slate, item in zip(slates, ids, strict=True)]))
+
+
+def described(name: str, words: int) -> str:
+    """A text of so many words whose last but five is its own."""
+    return " ".join([*(f"all{place}" for place in range(words - 6)), f"own{name}", *(f"end{place}" for place in range(5))])
+
+
+def test_a_word_far_down_a_description_is_found(tmp_path: Path) -> None:
+    """Also in a run that was saved, of an item that was added with a longer text than all before, and of one added to the saved run."""
+    plain = concert()
+    items = pl.DataFrame({"item": plain.items["id"], "text": [described(item, 60) for item in plain.items["id"]]})
+    events = pl.DataFrame({"user": plain.users["id"].gather(plain.events["user"]), "item": plain.items["id"].gather(plain.events["item"])})
+    dataset = Dataset.from_frames(events.with_columns(time=plain.events["time"]), items, columns={"time": "time", "text": ["text"]})
+    shop = Recommender(ContextTransformer(**SMALL), text=HashedText(width=64, ngrams=0), exclude_seen=False)
+    fit(shop, dataset, LeaveLastOut().divide(dataset), TrainingOptions(epochs=1, batch=16))
+    ids = [f"i{n}" for n in range(20)]
+    assert found(shop, [f"own{item}" for item in ids], ids) == 1
+    save(shop, tmp_path / "run")
+    for late, one in (("l0", shop), ("l1", load(tmp_path / "run"))):
+        one.add_items(pl.DataFrame({"item": [late], "text": [described(late, 200)]}))
+        assert found(one, [f"own{item}" for item in (*ids, late)], [*ids, late]) == 1
 
 
 def test_the_very_words_find_items_that_few_took(concert_hall: Recommender) -> None:
@@ -112,7 +133,7 @@ def test_what_is_asked_once_more_counts_as_one_question_more(sequence: str, conc
 
 def matching(texts: list[str], known: list[bool] | None = None, words: dict[str, tuple[float, float]] | None = None) -> WordMatch:
     """``words``: the catalogue's frequent ones, with their vectors."""
-    single, n = single_words(texts), len(texts)
+    single, n = text_words(texts), len(texts)
     is_known = torch.tensor([True] * n if known is None else known)
     vocabulary = Vocabulary(tuple(words), torch.tensor(list(words.values()))) if words else None
     match = WordMatch(single, 2, taught=False)
@@ -203,7 +224,7 @@ def test_added_items_are_found_whether_the_catalogue_is_sorted_again_or_not(most
     match.rarity.copy_(whole.rarity)
     match.length = match._length(match.codes)
     for n in range(2, 6):
-        single = single_words(TEXTS[:n])
+        single = text_words(TEXTS[:n])  # as wide as the longest so far
         match.grow(ItemContent(torch.zeros(n, 2), torch.zeros(n, 0, dtype=torch.int32), torch.zeros(n, 0), torch.zeros(n).bool(), 1, single))
         torch.testing.assert_close(match(query), whole(query)[:, :n])
     assert match.sorted == {0: 5, 2: 5, 9: 2}[most]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .learning import LearningTexts
 from .words import frequent_words
@@ -50,7 +51,7 @@ class ItemContent:
     n_side_codes: int = 1
     """Rows of the side features' embedding table, row 0 (missing) included."""
     single: Tensor | None = None
-    """[items, S] ``single_words`` of the texts. Of a run that is read they are zero: what its model makes of them is among its weights."""
+    """[items, S] ``text_words``. Of a run that is read they are zero: what its model makes of them is among its weights."""
     vocabulary: Vocabulary | None = None
     """Frequent words of the texts, for a training that reads typed words."""
     learning: LearningTexts | None = None
@@ -72,5 +73,7 @@ class ItemContent:
         """The same items with new ones behind them, unknown to training."""
         pairs = ((self.text, more.text), (self.side_codes, more.side_codes), (self.side_dense, more.side_dense), (self.known, more.known))
         text, side_codes, side_dense, known = (torch.cat(pair) for pair in pairs)
-        single = None if self.single is None or more.single is None else torch.cat([self.single, more.single])
+        both = [one.single for one in (self, more) if one.single is not None]
+        most = max((one.shape[1] for one in both), default=0)
+        single = torch.cat([functional.pad(one, (0, most - one.shape[1])) for one in both]) if len(both) == 2 else None
         return ItemContent(text, side_codes, side_dense, known, self.n_side_codes, single)

@@ -15,12 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["BUCKETS", "Words", "frequent_words", "plain", "single_words", "word_codes"]
+__all__ = ["BUCKETS", "Words", "frequent_words", "plain", "room_of", "single_words", "text_words", "word_codes"]
 
 MOST = 16
 """Words and pairs of words of one query that keep a code."""
 MOST_SINGLE = 32
-"""Different words of a text that keep a bucket."""
+"""Different words that keep a bucket: of what is typed, and of each item's text at least."""
+MOST_OF_TEXT, ROOM = 256, 1 << 26
+"""Those of an item's text at most, and of all texts together."""
 BUCKETS = (1 << 15) - 1
 """Of single words; two in the same one count as the same word."""
 _PART, _WORD = re.compile(r"[^,;|/]+"), re.compile(r"\w+")
@@ -88,18 +90,37 @@ def word_codes(texts: Sequence[str]) -> Tensor:
     return out
 
 
-def single_words(texts: Sequence[str]) -> Tensor:
-    """[texts, 32] int16: a bucket, 1 to 32,767, of each different word; case does not count. 0 = none. Only the first 32 are kept.
+def single_words(texts: Sequence[str], most: int = MOST_SINGLE) -> Tensor:
+    """[texts, most] int16: a bucket, 1 to 32,767, of each different word; case does not count. 0 = none. Only the first ``most`` are kept.
 
     >>> one, other = single_words(["Toy Story", "a story, a TOY"]).tolist()
     >>> set(one) < set(other)
     True
     """
-    out = np.zeros((len(texts), MOST_SINGLE), dtype=np.int16)
+    out = np.zeros((len(texts), most), dtype=np.int16)
     for row, text in enumerate(texts):
-        found = list(dict.fromkeys(_WORD.findall(plain(text))))[:MOST_SINGLE]
+        found = list(dict.fromkeys(_WORD.findall(plain(text))))[:most]
         out[row, : len(found)] = [zlib.crc32(word.encode()) % BUCKETS + 1 for word in found]
     return torch.from_numpy(out)
+
+
+def text_words(texts: Sequence[str]) -> Tensor:
+    """``single_words`` of a catalogue's texts, as many as the longest of them has and ``room_of`` lets it keep.
+
+    >>> text_words(["Toy Story", "A story of toys and of one boy"]).shape
+    torch.Size([2, 7])
+    """
+    single = single_words(texts, room_of(len(texts)))
+    return single[:, : max(1, int((single > 0).sum(1).max())) if len(texts) else 1].clone()
+
+
+def room_of(texts: int) -> int:
+    """How many different words each of so many texts keeps: 256, and 32 where there are millions of texts.
+
+    >>> room_of(10_000), room_of(500_000), room_of(10_000_000)
+    (256, 134, 32)
+    """
+    return max(MOST_SINGLE, min(MOST_OF_TEXT, ROOM // max(1, texts)))
 
 
 def frequent_words(texts: Sequence[str], most: int, fewest: int) -> list[str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...encoders import BUCKETS, ItemContent, Words, single_words
+from ...encoders import BUCKETS, ItemContent, Words, room_of, single_words
 from ..ragged import ragged
 
 __all__ = ["WordMatch"]
@@ -41,7 +41,7 @@ class WordMatch(nn.Module):
     rarity: Tensor
     """[1 + buckets]"""
     codes: Tensor
-    """[items, S] ``single_words`` of the texts; 0 = none."""
+    """[items, S] ``text_words``; 0 = none."""
     length: Tensor
     """[items] of a text's words together; 1 where it has none."""
     words: Tensor
@@ -88,12 +88,14 @@ class WordMatch(nn.Module):
 
     def fit_to(self, state: Mapping[str, Tensor], prefix: str) -> None:
         """Make room for as many words as a saved state holds."""
-        self.words, self.vectors = (torch.zeros_like(state[f"{prefix}{name}"]) for name in ("words", "vectors"))
+        self.codes, self.words, self.vectors = (torch.zeros_like(state[f"{prefix}{name}"]) for name in ("codes", "words", "vectors"))
 
     def grow(self, content: ItemContent) -> None:
         if content.single is not None:
-            added = content.single[len(self.codes) :].to(self.codes.device)
-            self.codes, self.length = torch.cat([self.codes, added]), torch.cat([self.length, self._length(added)])
+            added, most = content.single[len(self.codes) :].to(self.codes.device), room_of(len(content.single))
+            wide = max(self.codes.shape[1], min(added.shape[1], most))
+            held, added = (functional.pad(codes, (0, wide - codes.shape[1])) for codes in (self.codes, added))  # less than nothing takes away
+            self.codes, self.length = torch.cat([held, added]), torch.cat([self.length, self._length(added)])
 
     def _length(self, codes: Tensor) -> Tensor:
         length = functional.embedding_bag(codes.int(), self.rarity[:, None], mode="sum")[:, 0].sqrt()
