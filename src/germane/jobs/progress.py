@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from ..training import Progress, Told
 from .pace import Pace
 
 __all__ = ["Stages", "training_bar"]
 
+NARROW = 100
+"""Columns of a terminal below which a line is made to fit into 80."""
 Bar = Callable[[int, int], object]
 """Hears how much of how much is done."""
 
@@ -53,18 +54,25 @@ def training_bar(quiet: bool, what: str = "", of: str = "events") -> Iterator[Pr
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Task, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Live
+    from rich.text import Text
 
+    class Took(TimeElapsedColumn):
+        def render(self, task: Task) -> Text:
+            return Text(clock(task.elapsed or 0.0))
+
+    console = Console(stderr=True)
+    narrow = console.width < NARROW
     columns = (
         TextColumn(what, markup=False),
         TextColumn("epoch {task.fields[epoch]}", markup=False),
-        BarColumn(bar_width=10),
+        BarColumn(bar_width=4 if narrow else 10),
         TextColumn("{task.description}", markup=False),
-        TimeElapsedColumn(),
+        Took(),
         TextColumn("{task.fields[left]}", markup=False),
     )
-    bar = Live(*columns, console=Console(stderr=True))
+    bar = Live(*columns, console=console)
     pace = Pace()
     figure = ""
 
@@ -81,7 +89,7 @@ def training_bar(quiet: bool, what: str = "", of: str = "events") -> Iterator[Pr
             completed=told.step,
             total=told.steps,
             epoch=f"{told.epoch} {told.part}".strip(),
-            description=said(told, pace, figure, of),
+            description=said(told, pace, figure, None if narrow and (what or told.part) else of),
             left=left(pace.seconds_left),
         )
 
@@ -92,19 +100,29 @@ def training_bar(quiet: bool, what: str = "", of: str = "events") -> Iterator[Pr
             bar.stop()
 
 
-def said(told: Told, pace: Pace, figure: str, of: str = "events") -> str:
-    """What stands beside the bar.
+def said(told: Told, pace: Pace, figure: str, of: str | None = "events") -> str:
+    """What stands beside the bar; without ``of`` no speed.
 
     >>> said(Told(1, 1, 2, 0.25, {}, 0.1, 8.0), Pace(), ".1200")
     'loss 0.250, validation .1200'
     """
-    speed = [] if pace.events_per_second is None else [f"{pace.events_per_second:,.0f} {of}/s"]
+    speed = [] if pace.events_per_second is None or of is None else [f"{pace.events_per_second:,.0f} {of}/s"]
     return ", ".join([f"loss {told.loss:.3f}", *speed, *([f"validation {figure}"] if figure else [])])
 
 
 def left(seconds: float | None) -> str:
     """
     >>> left(75.4)
-    '≤ 0:01:15 left'
+    '≤ 1:15 left'
     """
-    return "" if seconds is None else f"≤ {timedelta(seconds=round(seconds))} left"
+    return "" if seconds is None else f"≤ {clock(seconds)} left"
+
+
+def clock(seconds: float) -> str:
+    """
+    >>> clock(4.2), clock(75.4), clock(3605)
+    ('0:04', '1:15', '1:00:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
