@@ -64,8 +64,8 @@ def _nearest(rows: list[dict[str, Any]]) -> list[str]:
     ratios = [_value(_row(rows, plan, OURS, "as trained")) / _value(rival) for plan, rival in zip(PLANS, rivals, strict=True)]
     return [
         f"These baselines are the demo's. Nearer stands our own `SASRec`, tuned by nine trials: {_cells(rivals[0])[0]} by time, of which `{OURS}` is",
-        f"{ratios[0]:.2f} × (largest p {p[0]:.4f}), and {_cells(rivals[1])[0]} on leave-last-out ({ratios[1]:.2f} ×, p {rivals[1]['p_together']:.2f} of users' means",
-        f"over the seeds, {p[1]:.2f} in one of them).",
+        f"{ratios[0]:.2f} × (largest p {p[0]:.4f}), and {_cells(rivals[1])[0]} on leave-last-out ({ratios[1]:.2f} ×, p",
+        f"{rivals[1]['p_together']:.2f} of users' means over the seeds, {p[1]:.2f} in one of them).",
         f'There, with a fifth of a tuned `ALS` blended in, it reaches {_cells(blend)[0]} (plan "blended" of `benchmarks/movielens.py`).',
     ]
 
