@@ -15,7 +15,7 @@ from germane.jobs.fitting import Fitting
 from germane.models import GRU, Blend, ContextTransformer, DeepMF, Model, Popular, SASRec
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
-from germane.training import TrainingOptions
+from germane.training import Trained, TrainingOptions
 
 SMALL = {"width": 8, "blocks": 1, "heads": 1, "length": 5}
 
@@ -32,9 +32,9 @@ def fitting(model: Model, seed: int = 0) -> tuple[Fitting, Dataset, Split]:
 def test_anew_forgets_what_was_learned_and_takes_the_epochs_that_are_known() -> None:
     model = SASRec(**SMALL)
     work, _, split = fitting(model)
-    first = work.anew(split, "again", [3])
+    first = work.anew(split, "again", [Trained(best_epoch=3)])
     learned = {name: tensor.clone() for name, tensor in model.state().items()}
-    second = work.anew(split, "again", [3])
+    second = work.anew(split, "again", [Trained(best_epoch=3)])
     assert [len(once.curve) for once in (*first, *second)] == [3, 3]
     assert all(torch.equal(tensor, learned[name]) for name, tensor in model.state().items())
 
