@@ -23,7 +23,7 @@ from . import calibration, encoders, models, policies, times
 from .component import build, named, section
 from .config import read_toml
 from .data import Columns, Dataset, Rules
-from .encoders import Encoder, ItemContent, Spelling, text_words
+from .encoders import Encoder, ItemContent, Spelling
 from .errors import ConfigError, GermaneError, RunError
 from .features import FeatureSet
 from .histories import Histories
@@ -225,7 +225,7 @@ def _read(folder: Path) -> Recommender:
     coded = side.encode(items)
     text = torch.from_numpy(np.array(table["vector"].to_numpy(), dtype=np.float32)) if "vector" in table.columns else torch.zeros(items.height, 0)
     known = torch.tensor(table["known"].to_list(), dtype=torch.bool)
-    content = ItemContent(text, coded.codes, coded.dense, known, side.n_codes, text_words([""] * items.height))
+    content = ItemContent(text, coded.codes, coded.dense, known, side.n_codes, torch.zeros(items.height, 1, dtype=torch.int16))
     empty = {"user": pl.Int32, "item": pl.Int32, "weight": pl.Float32, "positive": pl.Boolean} | ({"time": pl.Float64} if said["has_times"] else {})
     catalogue = Dataset(
         Columns(**said["columns"]),

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from germane.encoders import BUCKETS, Words, single_words, text_words, word_codes
+from germane.encoders import BUCKETS, ItemContent, Words, single_words, text_words, word_codes
 from germane.encoders import words as words_module
 
 
@@ -64,3 +64,18 @@ def test_texts_keep_as_many_words_as_the_longest_has_and_there_is_room_for(monke
     assert text_words(texts).shape == (3, 40) and torch.equal(text_words(texts), long[:, :40])
     monkeypatch.setattr(words_module, "ROOM", 12)
     assert text_words(texts).shape == (3, 32)  # as many as are read of what is typed
+
+
+def test_one_long_text_that_is_added_takes_no_more_room_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def content(texts: list[str]) -> ItemContent:
+        n = len(texts)
+        return ItemContent(torch.zeros(n, 2), torch.zeros(n, 0, dtype=torch.int32), torch.zeros(n, 0), torch.ones(n).bool(), 1, text_words(texts))
+
+    long = content([" ".join(f"w{n}" for n in range(300))])
+    shop = content(["Toy Story", "Heat"])
+    assert shop.single is not None and long.single is not None and long.single.shape == (1, 256)
+    for room, width in ((1 << 26, 256), (120, 40), (12, 32)):
+        monkeypatch.setattr(words_module, "ROOM", room)
+        both = shop.extended(long).single
+        assert both is not None and both.shape == (3, width)
+        assert torch.equal(both[:2, :2], shop.single) and not both[:2, 2:].any() and torch.equal(both[2], long.single[0, :width])

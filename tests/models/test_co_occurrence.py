@@ -131,7 +131,7 @@ def test_added_items_borrow_as_if_all_were_asked_again() -> None:
     one_by_one.lend(fixed[:9], 4, known[:9])
     for begin, end in ((9, 11), (11, 12), (12, 13), (13, 14)):
         one_by_one.lend(fixed[:end], 4, known[:end], begin)
-    for name in ("begins", "new", "lenders", "shares"):
+    for name in ("begins", "new", "lending", "lenders", "shares"):
         torch.testing.assert_close(getattr(one_by_one, name), getattr(whole, name))
 
 

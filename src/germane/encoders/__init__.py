@@ -15,7 +15,7 @@ from .static import StaticText
 from .text import PretrainedText
 from .vectors import CachedTexts, VectorCache
 from .whiten import Whitening
-from .words import BUCKETS, Words, room_of, single_words, text_words, word_codes
+from .words import BUCKETS, Words, single_words, text_words, word_codes
 
 __all__ = [
     "BUCKETS",
@@ -36,7 +36,6 @@ __all__ = [
     "Words",
     "frozen_of",
     "prompts",
-    "room_of",
     "single_words",
     "text_words",
     "word_codes",

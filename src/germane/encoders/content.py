@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .learning import LearningTexts
-from .words import frequent_words
+from .words import frequent_words, room_of
 
 __all__ = ["ItemContent", "Vocabulary"]
 
@@ -73,7 +73,11 @@ class ItemContent:
         """The same items with new ones behind them, unknown to training."""
         pairs = ((self.text, more.text), (self.side_codes, more.side_codes), (self.side_dense, more.side_dense), (self.known, more.known))
         text, side_codes, side_dense, known = (torch.cat(pair) for pair in pairs)
-        both = [one.single for one in (self, more) if one.single is not None]
-        most = max((one.shape[1] for one in both), default=0)
-        single = torch.cat([functional.pad(one, (0, most - one.shape[1])) for one in both]) if len(both) == 2 else None
+        single = None if self.single is None or more.single is None else _longer(self.single, more.single)
         return ItemContent(text, side_codes, side_dense, known, self.n_side_codes, single)
+
+
+def _longer(single: Tensor, more: Tensor) -> Tensor:
+    """``more`` behind ``single``, as wide as the longest text, where there is room for so many words of all: one long text is no reason for more."""
+    width = max(single.shape[1], min(more.shape[1], room_of(len(single) + len(more))))
+    return torch.cat([functional.pad(part, (0, width - part.shape[1])) for part in (single, more)])  # less than nothing takes away

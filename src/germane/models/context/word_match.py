@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...encoders import BUCKETS, ItemContent, Words, room_of, single_words
+from ...encoders import BUCKETS, ItemContent, Words, single_words
 from ..ragged import ragged
 
 __all__ = ["WordMatch"]
@@ -92,9 +92,9 @@ class WordMatch(nn.Module):
 
     def grow(self, content: ItemContent) -> None:
         if content.single is not None:
-            added, most = content.single[len(self.codes) :].to(self.codes.device), room_of(len(content.single))
-            wide = max(self.codes.shape[1], min(added.shape[1], most))
-            held, added = (functional.pad(codes, (0, wide - codes.shape[1])) for codes in (self.codes, added))  # less than nothing takes away
+            added = content.single[len(self.codes) :].to(self.codes.device)
+            wide = max(self.codes.shape[1], added.shape[1])
+            held, added = (functional.pad(codes, (0, wide - codes.shape[1])) for codes in (self.codes, added))
             self.codes, self.length = torch.cat([held, added]), torch.cat([self.length, self._length(added)])
 
     def _length(self, codes: Tensor) -> Tensor:
