@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ TABLE = torch.randn(7, 3, generator=torch.Generator().manual_seed(1))
 
 def loss_of(objective: Objective, table: torch.Tensor = TABLE) -> torch.Tensor:
     at = (TARGETS >= 0).nonzero(as_tuple=True)
-    scores, own = (lambda items: STATES @ table[items].T), (lambda targets: (STATES * table[targets]).sum(1))
+    scores, own = (lambda items: lambda part: STATES[part] @ table[items].T), (lambda targets: (STATES * table[targets]).sum(1))
     return next_item(objective, KNOWN, HISTORY, at, TARGETS[at], WEIGHTS[at], scores, own)
 
 
@@ -66,8 +67,28 @@ def test_what_was_taken_before_stands_against_nothing_where_lists_leave_it_out(n
     for with_seen in (True, False):
         table = TABLE.clone().requires_grad_()
         objective = Objective(name, 64, with_seen)  # type: ignore[arg-type]
-        scores, own = (lambda items, t=table: state @ t[items].T), (lambda targets, t=table: (state * t[targets]).sum(1))
+        scores, own = (lambda items, t=table: lambda part: state[part] @ t[items].T), (lambda targets, t=table: (state * t[targets]).sum(1))
         next_item(objective, KNOWN, HISTORY, only, TARGETS[only], WEIGHTS[only], scores, own).backward()
         assert table.grad is not None
         grads.append(float(table.grad[2].abs().max()))
     assert grads[0] > 0 == grads[1]
+
+
+@pytest.mark.parametrize("with_seen", [True, False])
+@pytest.mark.parametrize("name", ["softmax", "sampled_softmax", "bce", "gbce", "bpr"])
+def test_places_are_worked_out_in_parts_and_nothing_tells(name: str, with_seen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two places at a time, kept or not: the loss and its gradient are those of all at once."""
+    module = sys.modules["germane.losses.next_item"]
+    objective = Objective(name, 8, with_seen, label_smoothing=0.1 if "softmax" in name else 0.0)  # type: ignore[arg-type]
+    found = []
+    for at_once, kept in ((1 << 20, 1 << 20), (16, 1 << 20), (16, 4)):
+        monkeypatch.setattr(module, "AT_ONCE", (at_once, at_once))
+        monkeypatch.setattr(module, "KEPT", kept)
+        table = TABLE.clone().requires_grad_()
+        torch.manual_seed(3)
+        loss = loss_of(objective, table)
+        loss.backward()
+        found.append((loss.detach(), table.grad))
+    for loss, grad in found[1:]:
+        torch.testing.assert_close(loss, found[0][0])
+        torch.testing.assert_close(grad, found[0][1])

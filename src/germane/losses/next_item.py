@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,6 +16,12 @@ from .ranking import full_softmax, sampled
 
 __all__ = ["next_item"]
 
+AT_ONCE = (1 << 25, 1 << 22)
+"""Scores that are worked out together: on a GPU; on a CPU, where tensors of hundreds of megabytes cost more than their sums, since their pages are
+given back and taken anew each time."""
+KEPT = 1 << 24
+"""Scores whose softmax is kept for the way back: some 200 MB."""
+
 
 def next_item(
     objective: Objective,
@@ -23,7 +30,7 @@ def next_item(
     at: tuple[Tensor, Tensor],
     targets: Tensor,
     weights: Tensor,
-    scores_of: Callable[[Tensor], Tensor],
+    against: Callable[[Tensor], Callable[[slice], Tensor]],
     own: Callable[[Tensor], Tensor],
     again: bool = False,
 ) -> Tensor:
@@ -33,32 +40,45 @@ def next_item(
     ``objective.seen_as_negatives = False`` neither does what the history that led to a target holds.
 
     ``known`` [items] bool; ``history`` [B, T] codes, where place t holds the event before target t, -1 = none; ``at`` ([P], [P]) rows and places
-    of it; ``targets`` [P] codes of known items; ``weights`` [P]. The model scores: ``scores_of(items [n])`` gives [P, n], shared items for every
-    place, and ``own(targets [P])`` gives [P], each place its own. Cost: P × known items with the full softmax, P × ``objective.negatives`` with
-    the others; ``again``: they are not kept, but worked out again on the way back.
+    of it; ``targets`` [P] codes of known items; ``weights`` [P]. The model scores: ``against(items [n])`` gives the scorer of shared items, which
+    is asked for some places at a time, ``scores(part)`` [p, n]; and ``own(targets [P])`` gives [P], each place its own. Cost: P × known items with
+    the full softmax, P × ``objective.negatives`` with the others. Memory: ``KEPT`` scores at most; of more, and with ``again`` always, each part is
+    worked out a second time on the way back instead of being kept.
 
     >>> states, table = torch.zeros(2, 3), torch.ones(5, 3)
     >>> known = torch.tensor([True, True, True, True, False])
     >>> history, at = torch.tensor([[-1, 2]]), (torch.tensor([0, 0]), torch.tensor([0, 1]))
     >>> loss = next_item(
     ...     Objective("softmax"), known, history, at, torch.tensor([2, 0]), torch.ones(2),
-    ...     scores_of=lambda items: states @ table[items].T, own=lambda target: (states * table[target]).sum(1),
+    ...     against=lambda items: lambda part: states[part] @ table[items].T, own=lambda target: (states * table[target]).sum(1),
     ... )
     >>> loss.item()  # ln 4: of five items one is not known
     1.386294...
     """
     pool = known.nonzero().ravel()
-    if objective.loss == "softmax":
-        out = None if objective.seen_as_negatives else taken_before(history, at, targets, pool, len(known))
-        places = (known.cumsum(0) - 1)[targets]
-        return _worked_out(lambda: full_softmax(scores_of(pool), places, weights, out, objective.label_smoothing), again)
-    negatives = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device, generator=in_common())]
-    log_q = torch.full((len(negatives),), objective.negatives / len(pool), device=pool.device).log()
-    clash = targets[:, None] == negatives
-    if not objective.seen_as_negatives:
-        clash = clash | taken_before(history, at, targets, negatives, len(known))
-    smoothing = objective.label_smoothing
-    return _worked_out(lambda: sampled(objective.loss, own(targets), scores_of(negatives), clash, weights, log_q, len(pool), smoothing), again)
+    rivals = pool
+    if objective.loss != "softmax":
+        rivals = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device, generator=in_common())]
+    log_q = torch.full((len(rivals),), len(rivals) / len(pool), device=pool.device).log()
+    scores, mine = against(rivals), None if objective.loss == "softmax" else own(targets)
+    where, smoothing = (known.cumsum(0) - 1)[targets], objective.label_smoothing
+
+    def loss(part: slice) -> Tensor:
+        """The mean over a part of the places."""
+        target, weight = targets[part], weights[part]
+        seen = None if objective.seen_as_negatives else taken_before(history, (at[0][part], at[1][part]), target, rivals, len(known))
+        if mine is None:
+            return full_softmax(scores(part), where[part], weight, seen, smoothing)
+        clash = target[:, None] == rivals
+        clash = clash if seen is None else clash | seen
+        return sampled(objective.loss, mine[part], scores(part), clash, weight, log_q, len(pool), smoothing)
+
+    again = again or len(targets) * len(rivals) > KEPT
+    size = max(1, AT_ONCE[pool.device.type == "cpu"] // len(rivals))
+    parts = [slice(begin, begin + size) for begin in range(0, len(targets), size)]
+    means = torch.stack([_worked_out(partial(loss, part), again) for part in parts])
+    counts = torch.stack([weights[part].sum() for part in parts])
+    return (means * counts).sum() / counts.sum().clamp(min=1e-12)
 
 
 def _worked_out(loss: Callable[[], Tensor], again: bool) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -55,11 +56,12 @@ def masked(model: TwoSided, batch: Batch, options: MaskedOptions) -> Tensor:
     row, place = hidden.nonzero(as_tuple=True)
     states = model.query_vectors(left)[row]  # [hidden, width]
 
-    def scores_of(items: Tensor) -> Tensor:
-        return states @ model.item_vectors(items).T
+    def against(items: Tensor) -> Callable[[slice], Tensor]:
+        vectors = model.item_vectors(items).T
+        return lambda part: states[part] @ vectors
 
     def own(target: Tensor) -> Tensor:
         return (states * model.item_vectors(target)).sum(1)
 
     at = row, torch.full_like(place, there.shape[1] - 1)  # where what was taken is no negative, neither is what was taken after it
-    return next_item(model.objective, known, asked.history, at, asked.history[row, place], torch.ones_like(states[:, 0]), scores_of, own)
+    return next_item(model.objective, known, asked.history, at, asked.history[row, place], torch.ones_like(states[:, 0]), against, own)

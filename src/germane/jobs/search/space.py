@@ -26,7 +26,7 @@ __all__ = ["Space", "searchable", "space_of"]
 ROWS = Searched(choices=(128, 512, 1024, 4096))
 """Batches of a model that learns from rows, of which there are more than stretches of timelines."""
 TARGETS = 1 << 14
-"""Events of a step in the largest batch of stretches that is searched by itself: more make few steps an epoch, and gigabytes of scores."""
+"""Events of a step in the largest batch of stretches that is searched by itself: more make few steps an epoch."""
 DIGITS = 3
 """Of a number that is tried: more say nothing, and nobody wants to read them in a config."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -98,13 +99,14 @@ class SequenceModel(TwoSided):
         at = row, place
         states = self._read(history)[at]  # [P, width]
 
-        def scores_of(items: Tensor) -> Tensor:
-            return states @ self.item_vectors(items).T
+        def against(items: Tensor) -> Callable[[slice], Tensor]:
+            vectors = self.item_vectors(items).T
+            return lambda part: states[part] @ vectors
 
         def own(target: Tensor) -> Tensor:
             return (states * self.item_vectors(target)).sum(1)
 
-        return {"ranking": next_item(objective, self.known, history, at, targets[at], batch.weights[at], scores_of, own, self.checkpointed)}
+        return {"ranking": next_item(objective, self.known, history, at, targets[at], batch.weights[at], against, own, self.checkpointed)}
 
     def add_items(self, content: ItemContent) -> None:
         self.known = content.known.to(self.known.device)

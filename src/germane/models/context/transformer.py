@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -259,12 +261,16 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         query, alike, known = asked.query * self.scale.exp(), self._similarity(asked), self.items.known
         snapshots, row = self.prior.snapshots(asked.times)
 
-        def scores_of(items: Tensor) -> Tensor:
+        def against(items: Tensor) -> Callable[[slice], Tensor]:
             prior = self.prior.some(snapshots[:, None], items, known)  # [snapshots, n]
-            base = functional.embedding(row, prior)  # its gradient is cheaper than an index's
-            learnt = torch.addmm(base, query, self.items(items).T)
-            told = torch.addmm(learnt, alike, self.items.fixed_of(items).T)  # apart, since what is fixed needs no gradient
-            return told if self.items.match is None else self.items.match.add_to(told, asked.words, items)
+            learnt, fixed = self.items(items).T, self.items.fixed_of(items).T
+
+            def scores(part: slice) -> Tensor:
+                base = functional.embedding(row[part], prior)  # its gradient is cheaper than an index's
+                told = torch.addmm(torch.addmm(base, query[part], learnt), alike[part], fixed)  # apart, since what is fixed needs no gradient
+                return told if self.items.match is None else self.items.match.add_to(told, asked.words[part], items)
+
+            return scores
 
         def own(target: Tensor) -> Tensor:
             learnt = (query * self.items(target)).sum(1) + self.prior.some(snapshots[row], target, known)
@@ -272,7 +278,7 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
             return near if self.items.match is None else self.items.match.add_to(near, asked.words, target)
 
         again = self.history.blocks.checkpointed
-        return next_item(objective, known, batch.queries.history, at, batch.targets[at], batch.weights[at], scores_of, own, again)
+        return next_item(objective, known, batch.queries.history, at, batch.targets[at], batch.weights[at], against, own, again)
 
     def _clicks(self, asked: Encoded, not_taken: Encoded | None, batch: Batch, objective: Objective) -> Tensor:
         """What was taken, against drawn items that its stretch does not hold, or against what was shown and not taken."""
