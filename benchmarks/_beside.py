@@ -84,6 +84,11 @@ class Trained:
         return self.config.split.divide(self.dataset)
 
     @cached_property
+    def learnt(self) -> Split:
+        """The same by what the run was trained on in the end."""
+        return self.split.refitted(self.dataset) if self.config.training.refit and self.part == "test" else self.split
+
+    @cached_property
     def recommender(self) -> Recommender:
         return load(self.run)
 
@@ -100,7 +105,7 @@ class Trained:
 
     def add_scores(self, name: str, scores: Scores) -> None:
         options = self.config.evaluation
-        self.add(name, judge_told(self.dataset, self.split, self.part, options, scores, name, seed=self.config.seed))
+        self.add(name, judge_told(self.dataset, self.learnt, self.part, options, scores, name, seed=self.config.seed))
 
     def add_model(self, model: Model) -> Recommender:
         """A model of the toolkit, fitted on the same training part; given back fitted."""
@@ -112,13 +117,13 @@ class Trained:
         rival = Recommender(model, text=text, features=features, seed=self.config.seed, exclude_seen=options.exclude_seen)
         fit(rival, self.dataset, self.split, self.config.training.suited(model), evaluation=options)
         name = type(model).__name__
-        self.add(name, judge(rival, self.dataset, self.split, options, part=self.part, name=name))
+        self.add(name, judge(rival, self.dataset, self.learnt, options, part=self.part, name=name))
         return rival
 
     def tops(self, recommender: Recommender, k: int = 10) -> NDArray[np.int64]:
         """[cases, k] item codes of the lists for the held-out events, what is seen left out."""
         options = self.config.evaluation
-        cases = cases_of(recommender, self.dataset, self.split, self.part, options)
+        cases = cases_of(recommender, self.dataset, self.learnt, self.part, options)
         model, found = recommender.model, []
         if isinstance(model, torch.nn.Module):
             model.eval()

@@ -25,15 +25,12 @@ PLAIN = "scores as they are"
 
 def curve(trained: Any) -> None:
     """Rows of the same model with other shares, and the share that lists truly hold."""
-    import numpy as np
-
     from germane.evaluation import cases_of
     from germane.jobs.train import balance_lists, judge
 
     ours, options, said = trained.recommender, trained.config.evaluation, trained.config.model.options.new_item_share
-    before = np.sort(np.concatenate([trained.split.train, trained.split.validation]))
     lift = ours.model.new.lift
-    cases = cases_of(ours, trained.dataset, trained.split, trained.part, options)
+    cases = cases_of(ours, trained.dataset, trained.learnt, trained.part, options)
     first = next(row for row in trained.rows if row["segment"] == "all")
     first["metrics"] |= shown(ours.model, cases, options)
     for share in (None, *SHARES):
@@ -41,9 +38,9 @@ def curve(trained: Any) -> None:
         if share is None:
             lift.zero_()
         else:
-            balance_lists(ours, trained.dataset, before, options)
+            balance_lists(ours, trained.dataset, trained.learnt.train, options)
         variant = PLAIN if share is None else f"new_item_share = {share:g}"
-        judged = judge(ours, trained.dataset, trained.split, options, part=trained.part, variant=variant)
+        judged = judge(ours, trained.dataset, trained.learnt, options, part=trained.part, variant=variant)
         judged.rows[0]["metrics"] |= shown(ours.model, cases, options)
         trained.add(variant, judged)
     ours.model.new.share = said

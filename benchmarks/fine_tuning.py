@@ -52,7 +52,7 @@ def new_items(trained: Any) -> None:
     from germane.jobs.memory import peak_mb
 
     ours, options = trained.recommender, trained.config.evaluation
-    cases = cases_of(ours, trained.dataset, trained.split, trained.part, options)
+    cases = cases_of(ours, trained.dataset, trained.learnt, trained.part, options)
     rows = trained.judged.cases
     new = rows.filter(pl.Series(~cases.known_items[rows["item"].to_numpy()])).group_by("user").agg(new=pl.col("ndcg@10").mean())
     shelf = judge_cases(ours.model, cases, options, among=~cases.known_items).group_by("user").agg(shelf=pl.col("ndcg@10").mean())

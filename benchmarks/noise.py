@@ -154,7 +154,7 @@ def mistyped(trained: Any) -> None:
     from germane.evaluation.variants import reading
 
     ours, options, like = trained.recommender, trained.config.evaluation, trained.rows[0]
-    cases = cases_of(ours, trained.dataset, trained.split, trained.part, options)
+    cases = cases_of(ours, trained.dataset, trained.learnt, trained.part, options)
     for share in TYPOS:
         model, variant = reading(Typos(share=share))(cases, ours, ours.seed), typos(share)
         if model is None:  # a rehearsal without texts

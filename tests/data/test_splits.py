@@ -37,6 +37,23 @@ def test_leave_last_out_keeps_other_events_as_history_but_never_after_what_is_as
     assert parts(LeaveLastOut().divide(data)) == ([0, 1, 5], [2], [4, 6])  # row 3 lies between: history of the test alone
 
 
+def test_a_second_training_takes_in_validation_and_what_lies_between() -> None:
+    """Events that are no targets, before the test; not those after it, and none of items that are held out."""
+    rules = {"positive": ">= 4"}
+    last = shop("aaaaaabb", stars=[5, 1, 5, 1, 5, 1, 5, 5], rules=rules)
+    split = LeaveLastOut().divide(last)
+    assert parts(split) == ([0, 1, 6], [2], [4, 7])
+    assert parts(split.refitted(last)) == ([0, 1, 2, 3, 6], [], [4, 7])
+    time = shop("ab" * 5, time=list(range(10)), stars=[5, 5, 5, 5, 1, 5, 1, 1, 5, 1], rules=rules)
+    split = ByTime(validation=0.3, test=0.3).divide(time)
+    assert parts(split) == ([0, 1, 2, 3], [5], [8])
+    assert parts(split.refitted(time)) == ([0, 1, 2, 3, 4, 5, 6, 7], [], [8])
+    held = shop("ab" * 5, time=list(range(10)), stars=[5] * 10, rules={"hold_out_items": 2})
+    split = ByTime(validation=0.3, test=0.3).divide(held).refitted(held)
+    assert not splits.held_out_items(held)[held.item_codes[split.train]].any() and len(split.train) < 7
+    assert parts(NoSplit().divide(time).refitted(time)) == (list(range(10)), [], [])
+
+
 def test_ties_keep_the_order_of_the_file() -> None:
     data = shop("aaabb", time=[5, 5, 5, 1, 1])
     split = LeaveLastOut(validation=0).divide(data)

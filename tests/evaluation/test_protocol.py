@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from germane.batches import QueryBatch
-from germane.data import Dataset, Split
+from germane.data import ByTime, Dataset, LeaveLastOut, Split
 from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions, cases_of, paired
-from germane.jobs.train import judge
+from germane.jobs.train import evaluate, judge, train
 from germane.models import Counted
 from germane.recommender import Recommender
+from germane.training import TrainingOptions
 
 EVENTS = {
     "user": ["a", "a", "a", "b", "b", "b", "c"],
@@ -101,6 +102,35 @@ def test_a_frozen_history_holds_what_training_saw() -> None:
         cases = cases_of(recommender, dataset, split, "test", EvaluationOptions(history=history))  # type: ignore[arg-type]
         lengths[history] = (cases.table.queries(cases.rows, 10).history >= 0).sum(1).tolist()
     assert lengths == {"rolling": [2, 3], "frozen": [2, 2]}
+
+
+def test_a_history_holds_all_that_came_before_also_what_is_no_target() -> None:
+    """Looked at in the test period, and between what is held out: seen, and left out of lists, though no part has it."""
+    events = {"user": list("aaaaaab"), "item": list("vwxyzuv"), "time": [1, 2, 3, 4, 5, 6, 0], "stars": [5, 1, 5, 1, 5, 5, 5]}
+    dataset = Dataset.from_frames(events, columns={"time": "time", "value": "stars"}, rules={"positive": ">= 4"})
+    for splitter in (ByTime(validation=0.3, test=0.35), LeaveLastOut(validation=1, test=2)):
+        split = splitter.divide(dataset)
+        recommender = Recommender(Alphabet(), features=())
+        recommender.prepare(dataset.take(split.train))
+        for part in ("validation", "test"):
+            cases = cases_of(recommender, dataset, split, part, EvaluationOptions())
+            asked = [dataset.items["id"][int(code)] for code in dataset.item_codes[cases.rows]]
+            history = [[dataset.items["id"][int(code)] for code in row if code >= 0] for row in cases.table.queries(cases.rows, 10).history]
+            assert history == [list("vwxyzu")[: "vwxyzu".index(item)] for item in asked], (splitter, part)
+
+
+def test_new_is_what_no_training_met_also_not_the_second() -> None:
+    """z comes first in validation, y in the test: after ``refit`` y alone is new, and the user of validation is no stranger."""
+    events = {"user": list("aabbcdcd"), "item": list("vwvwzvzy"), "time": list(range(8))}
+    dataset = Dataset.from_frames(events, columns={"time": "time"})
+    found = {}
+    for refit in (False, True):
+        options = TrainingOptions(refit=refit)
+        recommender = train(Recommender(Alphabet(), features=()), dataset, split=ByTime(validation=0.25, test=0.25), training=options)
+        judged = evaluate(recommender, dataset, options=EvaluationOptions(exclude_seen=False))
+        found[refit] = {row["segment"]: row["n"] for row in judged.rows}
+    assert found[False]["new items"] == 2 and found[False]["new users"] == 2 and "known items" not in found[False]
+    assert found[True]["new items"] == 1 and found[True]["known items"] == 1 and "new users" not in found[True]
 
 
 def test_paired_compares_users_that_both_judged() -> None:

@@ -32,6 +32,23 @@ def shop() -> Recommender:
     return recommender
 
 
+def test_popularity_is_told_without_times_too() -> None:
+    whole = small_shop()
+    frame = whole.events.select("user", "item")
+    untimed = Dataset.from_frames(frame.to_dict(as_series=False))
+    features = []
+    for dataset in (whole, untimed):
+        recommender = Recommender(TwoStage(first={"use": "Popular"}, ranker={"use": "CrossNetwork", "epochs": 1}))
+        fit(recommender, dataset, LeaveLastOut().divide(dataset), TrainingOptions())
+        model = recommender.model
+        assert isinstance(model, TwoStage)
+        items = torch.arange(dataset.n_items)[None]
+        told = model.features._popular(recommender.batch([Query(history=(dataset.items["id"][0],))]), items)[0, :, -1]
+        counts = torch.from_numpy(np.bincount(dataset.item_codes, minlength=dataset.n_items)).float()
+        features.append(torch.corrcoef(torch.stack([told, counts.log1p()]))[0, 1])
+    assert min(features) > 0.8
+
+
 def read(shop: Recommender, query: Query, items: list[int], told: list[float] | None = None) -> dict[str, np.ndarray]:
     """The numbers of one query by name; the shop has the hour, the weekday and the weather as categories, and degrees."""
     model = shop.model

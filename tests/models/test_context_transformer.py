@@ -9,9 +9,11 @@ from germane.data import Dataset, LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import ConfigError, TrainingError
 from germane.evaluation import EvaluationOptions
+from germane.features import Categories, FeatureSet, Moments, Numbers, Place, Time
 from germane.jobs.train import evaluate, fit, judge, train
 from germane.losses import Objective, sampled
 from germane.models import ContextTransformer
+from germane.models.context.moment import MomentEncoder
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
@@ -234,3 +236,30 @@ def test_a_request_reads_its_history_once(shop: Recommender, monkeypatch: pytest
     assert len(passes) == 1 and first.items[0].reasons
     shop.recommend(Query(user="u1"), n=3)
     assert len(passes) == 2
+
+
+def test_a_number_goes_missing_in_training_with_its_flag() -> None:
+    """As a category does, and a place with all that tells of it; the circles of time stay, since the time is never missing."""
+    events = {"degrees": [1.0, 2.0, 3.0], "lat": [1.0, 2.0, 3.0], "lon": [4.0, 5.0, 6.0], "weather": ["rain", "sun", "rain"], "time": [0.0, 9e4, 1e6]}
+    types = {"degrees": "number", "lat": "place", "lon": "place", "weather": "category", "time": "time"}
+    features = FeatureSet.fit([Time(), Categories(), Numbers(), Place()], pl.DataFrame(events), types)
+    codes, dense = features.told_by
+    assert (len(codes), len(dense)) == features.shape
+    moments = features.encode(pl.DataFrame(events)[[0] * 4000])
+    encoder = MomentEncoder(features, 8, dropout=0.25).train()
+    seen: list[Moments] = []
+    encoder.table.register_forward_hook(lambda part, given, out: seen.append(given[0]))  # type: ignore[union-attr]
+    encoder.numbers.register_forward_hook(lambda part, given, out: seen.append(given[0]))  # type: ignore[union-attr]
+    torch.manual_seed(0)
+    encoder(moments)
+    there = torch.cat([(part != 0) | (whole == 0) for part, whole in zip(seen, (moments.codes, moments.dense))], dim=1)
+    owner = np.array([*codes, *dense])
+    told = torch.cat([moments.codes[0], moments.dense[0]]).ne(0).numpy()  # a cell of the map that holds too few says nothing anyway
+    for value in set(owner.tolist()) - {-1}:
+        columns = there[:, (owner == value) & told]
+        assert bool((columns == columns[:, :1]).all())  # together
+        assert columns.float().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert bool(there[:, owner == -1].all())
+    assert [owner[len(codes) :].tolist().count(value) for value in (owner[-5], owner[-1])] == [2, 4]  # a number and its flag, a place
+    encoder.eval()
+    torch.testing.assert_close(encoder(moments)[0], encoder(moments[:1])[0])

@@ -26,6 +26,9 @@ def test_some_items_are_as_in_the_catalogue(half_lives: tuple[float, ...]) -> No
     for found in (whole[:, items][row], prior.some(snapshots[:, None], items, known)[row]):
         gradients.append([found, *torch.autograd.grad(found.square().sum(), list(prior.parameters()))])
     torch.testing.assert_close(*gradients)
+    shared, own = torch.tensor([3, 0, 7, 3]), torch.tensor([[3, 0]]).expand(len(times), -1)
+    torch.testing.assert_close(prior.of(times, known, shared), prior.of(times, known, None)[:, shared])
+    torch.testing.assert_close(prior.of(times, known, own), prior.of(times, known, None).gather(1, own))
     pairs = prior.some(snapshots[row[:4]], items, known)
     torch.testing.assert_close(pairs, whole[row[:4], items])
 

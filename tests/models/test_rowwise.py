@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from germane import Query, Recommender
 from germane.batches import QueryBatch
-from germane.data import Dataset, Random
+from germane.data import Dataset, NoSplit, Random
 from germane.errors import ConfigError, DataError
 from germane.evaluation import EvaluationOptions
 from germane.jobs.train import fit, judge
@@ -24,11 +25,13 @@ from germane.models import (
     ContextTransformer,
     DCNv2,
     FactorisationMachine,
+    Model,
     Popular,
     RowWise,
     TensorFactorisation,
     TwoEmbeddings,
 )
+from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
 
 EVERY: list[RowWise] = [
@@ -260,3 +263,27 @@ def test_moments_of_a_history_are_gathered_for_who_reads_them() -> None:
         queries = recommender.table(dataset).queries(rows, 3)
         assert model.wants_past_moments == read == bool(queries.history_moments.codes.shape[-1])
         assert queries.moment.codes.shape[-1] and queries.history.shape == (len(rows), 3)
+
+
+def test_a_row_that_stands_alone_in_the_last_batch_is_learned_from() -> None:
+    """Standardised over a batch of one it would have no spread."""
+    dataset = small_shop()
+    model = DCNv2(width=4, layers=(8,), crosses=1)
+    batch = next(size for size in range(2, len(dataset)) if len(dataset) % size == 1)
+    fit(Recommender(model, seed=1), dataset, NoSplit().divide(dataset), TrainingOptions(heads={"rating": 1.0}, epochs=1, batch=batch))
+    assert all(bool(tensor.isfinite().all()) for tensor in model.parameters())
+    assert model.options.norm
+
+
+@pytest.mark.parametrize("model", [BiasedMF(width=4), NCF(width=4), DCNv2(width=4, layers=(8,)), ContextTransformer(width=8, user_identity=True)])
+def test_users_without_training_events_are_strangers(model: Model) -> None:
+    """Those that the users' table or the held-out part names, and nobody who trained: they are read like an id that nobody knows."""
+    events = {"user": [f"u{n % 8}" for n in range(160)], "item": [f"i{n * 7 % 11}" for n in range(160)], "stars": [float(n % 5) for n in range(160)]}
+    dataset = Dataset.from_frames(events, users={"user": [f"u{n}" for n in range(12)], "age": [n * 5 for n in range(12)]}, columns={"value": "stars"})
+    heads = {"rating": 1.0} if isinstance(model, BiasedMF) else {"ranking": 1.0} if isinstance(model, ContextTransformer) else {"click": 1.0}
+    recommender = Recommender(model, seed=1)
+    fit(recommender, dataset, NoSplit().divide(dataset), TrainingOptions(heads=heads, epochs=2))
+    asked = recommender.batch([Query(user=user, history=()) for user in ("u11", "nobody", "u3")])
+    unseen, stranger, seen = model.score(replace(asked, profile=asked.profile[[1, 1, 1]]))
+    torch.testing.assert_close(unseen, stranger)
+    assert not torch.allclose(seen, stranger)

@@ -29,6 +29,21 @@ def test_ends_of_epochs_count_alike() -> None:
     assert worn == pytest.approx([7.0, -3.0, 4.0, 2.5, 14 / 3], rel=1e-6)
 
 
+def test_epochs_that_were_thrown_away_do_not_count() -> None:
+    """``begin`` was called before the third epoch: the mean is of it and of those after it."""
+    layer = nn.Linear(1, 1, bias=False)
+    mean = EpochMean(layer, since=0)
+    for epoch, weight in enumerate([9.0, 9.0, 1.0, 2.0]):
+        begun = 2 if epoch >= 2 else 0
+        if epoch == 2:
+            mean.begin()
+        with torch.no_grad():
+            layer.weight.fill_(weight)
+        mean.ended(epoch, begun)
+    with mean.worn():
+        assert layer.weight.item() == pytest.approx(1.5)
+
+
 def test_the_mean_is_what_training_keeps() -> None:
     """Of four epochs the last two: by hand from the weights that two trainings of three and four epochs end with."""
     dataset = small_shop()

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from germane import Recommender
 from germane.batches import Rows, Timelines
+from germane.data import NoSplit
 from germane.encoders import HashedText
+from germane.jobs.train import fit
 from germane.losses import in_common
 from germane.models import BiasedMF, ContextTransformer, Learned, SASRec
 from germane.testing.model_contract import small_shop
@@ -109,6 +111,37 @@ def test_heads_that_learn_from_some_events_accumulate_too(heads: dict[str, float
     sizes = ((12, 1), (4, 3))
     large, small = (after(MODELS["ContextTransformer"](), *size, 10, heads=heads, loss="softmax") for size in sizes)
     assert max((large[weight] - small[weight]).abs().max().item() for weight in large) <= 1e-6
+
+
+def test_clicks_against_drawn_items_accumulate_too() -> None:
+    """Of what is drawn beside a target, some is in its own stretch and does not count: more in one batch than in another."""
+    said = {"heads": {"ranking": 0.5, "click": 1.0}, "loss": "softmax", "learning_rate": 1e-3}
+    large, small = (after(MODELS["ContextTransformer"](), batch, accumulate, 4, optimiser="sgd", **said) for batch, accumulate in ((12, 1), (4, 3)))
+    assert max((large[weight] - small[weight]).abs().max().item() for weight in large) <= 1e-9
+
+
+def test_l2_of_rows_of_unequal_weight_accumulates_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = small_shop()
+    shop = replace(whole, events=whole.events.with_columns(weight=pl.Series(np.linspace(0.1, 1.0, len(whole)))))
+    monkeypatch.setattr(sys.modules[__name__], "small_shop", lambda: shop)
+    large, small = (after(ExactMF(width=4, l2=0.1), batch, accumulate, 10, heads={"rating": 1.0}) for batch, accumulate in ((96, 1), (32, 3)))
+    assert max((large[name] - small[name]).abs().max().item() for name in large) <= 1e-6
+
+
+@pytest.mark.parametrize("augment", [{"crop": 1.0}, {"insert": 1.0}])
+def test_schedules_end_with_the_epochs_whatever_is_cut(augment: dict[str, float]) -> None:
+    """Stretches that are cut in two make up to twice as many steps an epoch: the rate falls all the way, and reaches 0 with the very last."""
+    dataset, rates = small_shop(), []
+
+    def told(step: Told) -> None:
+        if not step.ended:
+            rates.append(step.rate)
+
+    options = TrainingOptions(batch=4, epochs=3, warmup=0, schedule="linear", augment=augment)
+    fit(Recommender(SASRec(width=4, blocks=1, length=8)), dataset, NoSplit().divide(dataset), options, progress=told)
+    assert len(rates) > 3 * len(dataset) // 8 // 4
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < rates[-1] == pytest.approx(options.rate / len(rates), rel=0.5)
 
 
 @pytest.mark.parametrize("batches", [1, 2, 3])

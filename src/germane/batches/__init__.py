@@ -5,6 +5,7 @@ from .batch import Batch, Places, QueryBatch, RowBatch, Shown
 from .event_table import EventTable, event_frame
 from .live import columns_of, profiles, query_batch
 from .rows import Rows
+from .steps import Steps
 from .timelines import Timelines
 from .typed import Encode, own_phrases, spelling_of, typed_words, words_of
 
@@ -17,6 +18,7 @@ __all__ = [
     "RowBatch",
     "Rows",
     "Shown",
+    "Steps",
     "Timelines",
     "alike_by",
     "columns_of",

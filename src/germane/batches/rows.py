@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .batch import RowBatch
 from .event_table import EventTable
+from .steps import Steps
 
 __all__ = ["Rows"]
 
@@ -71,11 +72,10 @@ class Rows:
                 )
             yield batch
 
-    def steps(self, rng: np.random.Generator | None, batches: int) -> Iterator[list[RowBatch]]:
+    def steps(self, rng: np.random.Generator | None, batches: int) -> Steps[RowBatch]:
         """One epoch, so many batches a step; the last step may have fewer."""
         drawn = self.draw(rng)
-        while step := list(islice(drawn, batches)):
-            yield step
+        return Steps(-(-len(self) // batches), iter(lambda: list(islice(drawn, batches)), []))
 
     def _drawn(self, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(rows, items), each pair nothing that its user took."""

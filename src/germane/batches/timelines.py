@@ -13,6 +13,7 @@ from torch.nn import functional
 from ..data.augmentation import Alike, AugmentOptions, Stretches, augmented, cut
 from .batch import PAD, Batch, Places, QueryBatch, Shown, blank
 from .event_table import EventTable
+from .steps import Steps
 
 __all__ = ["Timelines"]
 
@@ -66,7 +67,7 @@ class Timelines:
         for step in self.steps(rng, 1):
             yield from step
 
-    def steps(self, rng: np.random.Generator | None, batches: int) -> Iterator[list[Batch]]:
+    def steps(self, rng: np.random.Generator | None, batches: int) -> Steps[Batch]:
         """One epoch, so many batches a step; together they hold the stretches that one of ``batches`` times the size would."""
         begins, ends = self._cuts(rng)
         longer, alike = np.zeros(len(begins), dtype=bool), None
@@ -78,9 +79,8 @@ class Timelines:
         groups = [order[i : i + batches * self.size] for i in range(0, len(order), batches * self.size)]
         if rng is not None:
             rng.shuffle(groups)
-        for group in groups:
-            parts = [group[i : i + self.size] for i in range(0, len(group), self.size)]
-            yield [self._batch(begins[part], ends[part], rng, longer[part], alike) for part in parts]
+        parted = ([group[i : i + self.size] for i in range(0, len(group), self.size)] for group in groups)
+        return Steps(len(groups), ([self._batch(begins[part], ends[part], rng, longer[part], alike) for part in parts] for parts in parted))
 
     def _cuts(self, rng: np.random.Generator | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         length, starts = self.length, self.starts

@@ -37,6 +37,22 @@ class Split:
     name: str
     """``leave-last-out``, ``by-time``, ``random``, ``given`` or ``none``: the protocol in tables."""
 
+    def refitted(self, dataset: Dataset) -> Split:
+        """Once validation events train too, and with them what lay between: events that are no targets, before the test (of their user, where each
+        user has a test of their own; in a random or a given split all such events train from the beginning)."""
+        between = ~held_out_items(dataset)[dataset.item_codes]
+        between[np.concatenate([self.train, self.validation, self.test])] = False
+        if self.name == "by-time":
+            between &= np.arange(len(dataset)) < self.test.min(initial=len(dataset))
+        elif self.name == "leave-last-out":
+            place, first = dataset.timelines.place, np.full(dataset.n_users, len(dataset), dtype=np.int64)
+            np.minimum.at(first, dataset.user_codes[self.test], place[self.test])
+            between &= place < first[dataset.user_codes]
+        else:
+            between[:] = False
+        train = np.sort(np.concatenate([self.train, self.validation, np.flatnonzero(between)]))
+        return Split(train, self.validation[:0], self.test, self.name)
+
     def __repr__(self) -> str:
         return f"Split({self.name}: {len(self.train):,} train, {len(self.validation):,} validation, {len(self.test):,} test)"
 

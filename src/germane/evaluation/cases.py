@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..batches import EventTable
 from ..data import Dataset, Split
 from ..data.conversions import closed
+from ..data.splits import held_out_items
 from ..encoders import Words
 from ..features import Moments
 from ..recommender import Recommender
@@ -28,7 +29,7 @@ class Cases:
     rows: NDArray[np.int64]
     """Rows of the event table."""
     known_items: NDArray[np.bool_]
-    """[items] has training events."""
+    """[items] the model was trained on events of it."""
     training_counts: NDArray[np.int64]
     """[users] training events of each."""
     item_counts: NDArray[np.int64]
@@ -55,18 +56,25 @@ class Cases:
 
 
 def cases_of(recommender: Recommender, dataset: Dataset, split: Split, part: str, options: EvaluationOptions) -> Cases:
-    """The held-out events of ``part``, and who knows what when they are asked: histories hold what came before, unless they are frozen."""
+    """The held-out events of ``part``, and who knows what when they are asked: histories hold all that came before, events of no part too, unless
+    they are frozen.
+
+    ``split``: its ``train`` are the events that the recommender was trained on, after ``refit`` those of ``Split.refitted``.
+    """
     rows = split.validation if part == "validation" else split.test
-    if options.history == "frozen":
-        visible = split.train
-    elif part == "validation":
-        visible = np.sort(np.concatenate([split.train, split.validation]))
-    else:
-        visible = np.sort(np.concatenate([split.train, split.validation, split.test]))
     told = closed(dataset)
-    table = recommender.table(told, visible=visible)
+    table = recommender.table(told, visible=split.train if options.history == "frozen" else _happened(dataset, split, part))
     items = np.bincount(dataset.item_codes[split.train], minlength=dataset.n_items)
     users = np.bincount(dataset.user_codes[split.train], minlength=dataset.n_users)
     took = split.train[table.positive[split.train]]
     pairs = np.unique(dataset.user_codes[took].astype(np.int64) * dataset.n_items + dataset.item_codes[took])
-    return Cases(table, rows, items > 0, users, items, pairs)
+    return Cases(table, rows, recommender.content.known.cpu().numpy(), users, items, pairs)
+
+
+def _happened(dataset: Dataset, split: Split, part: str) -> NDArray[np.int64]:
+    """Rows that histories may hold: not what the rules keep out of every part, and nothing of the test while validation is asked."""
+    there = ~held_out_items(dataset)[dataset.item_codes]
+    there[np.concatenate([split.train, split.validation, split.test])] = True
+    if part == "validation":
+        there[split.test] = False
+    return np.flatnonzero(there)

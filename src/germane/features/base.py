@@ -83,6 +83,13 @@ class Feature(Component, ABC):
     def shape(self) -> tuple[int, int]:
         """Code columns and dense columns of ``encode``."""
 
+    @property
+    def told_by(self) -> tuple[list[int], list[int]]:
+        """Which value each code column and each dense column tells of, counted from 0, so that all that tells of a value can go missing together; -1:
+        of none that ever is missing. As it stands each code column tells of a value of its own, and dense columns are never missing."""
+        codes, dense = self.shape
+        return list(range(codes)), [-1] * dense
+
     @abstractmethod
     def encode(self, frame: pl.DataFrame) -> Encoded:
         """Rows to numbers. Columns absent from the frame are missing values."""
@@ -134,6 +141,17 @@ class FeatureSet:
         """Code columns and dense columns."""
         shapes = [part.shape for part in self.parts]
         return sum(s[0] for s in shapes), sum(s[1] for s in shapes)
+
+    @property
+    def told_by(self) -> tuple[list[int], list[int]]:
+        """As a feature's, of all of them side by side."""
+        codes: list[int] = []
+        dense: list[int] = []
+        for part in self.parts:
+            first = 1 + max([*codes, *dense], default=-1)
+            for whole, own in zip((codes, dense), part.told_by, strict=True):
+                whole += [value + first if value >= 0 else -1 for value in own]
+        return codes, dense
 
     @cached_property
     def names(self) -> list[str]:

@@ -65,6 +65,10 @@ class Numbers(Feature):
     def shape(self) -> tuple[int, int]:
         return 0, 2 * len(self.scales)
 
+    @property
+    def told_by(self) -> tuple[list[int], list[int]]:
+        return [], [place // 2 for place in range(self.shape[1])]  # a number and its flag
+
     def encode(self, frame: pl.DataFrame) -> Encoded:
         dense = np.zeros((frame.height, 2 * len(self.scales)), dtype=np.float32)
         for place, (name, scale) in enumerate(self.scales.items()):

@@ -159,10 +159,11 @@ def _judge(
         return Judged([], NOTHING_JUDGED)
     options = config.evaluation
     alone = first_alone(recommender)
+    learnt = split.refitted(dataset) if part == "test" and config.training.refit else split
     stages = Stages(told, 1 + len(config.baselines) + (alone is not recommender) + len(options.variants))
-    ours = judge(recommender, dataset, split, options, part=part, told=stages.next())
+    ours = judge(recommender, dataset, learnt, options, part=part, told=stages.next())
     if not ours.rows and otherwise and len(getattr(split, otherwise)):
-        part = otherwise
+        part, learnt = otherwise, split
         ours = judge(recommender, dataset, split, options, part=part)
     rivals: dict[str, Judged] = {}
     for baseline in config.baselines:
@@ -172,18 +173,18 @@ def _judge(
         fit(rival, dataset, split, config.training.suited(baseline), evaluation=options, progress=progress)
         name = type(baseline).__name__
         name = repr(baseline) if name in rivals else name
-        rivals[name] = judge(rival, dataset, split, options, part=part, name=name, told=stages.next())
+        rivals[name] = judge(rival, dataset, learnt, options, part=part, name=name, told=stages.next())
     if alone is not recommender:
-        rivals["without ranker"] = judge(alone, dataset, split, options, part=part, variant="without ranker", told=stages.next())
+        rivals["without ranker"] = judge(alone, dataset, learnt, options, part=part, variant="without ranker", told=stages.next())
     for variant in options.variants:
         heard = stages.next()
         if variant == "without context":
             blind = without_context(recommender)
             if blind is not None:
                 fit(blind, dataset, split, config.training, evaluation=options, progress=progress)
-                rivals[variant] = judge(blind, dataset, split, options, part=part, variant=variant, told=heard)
+                rivals[variant] = judge(blind, dataset, learnt, options, part=part, variant=variant, told=heard)
         else:
-            rivals[variant] = judge(recommender, dataset, split, options, part=part, variant=variant, told=heard)
+            rivals[variant] = judge(recommender, dataset, learnt, options, part=part, variant=variant, told=heard)
     for row in ours.rows:
         if row["segment"] == "all":
             row["p_against"] = {name: _p(ours, rival, options, config.seed) for name, rival in rivals.items() if rival.rows}

@@ -134,6 +134,8 @@ def evaluate(
         parts = recommender.split
     else:
         parts = (split or _split_of(recommender)).divide(dataset)
+    if part == "test" and recommender.sections.get("training", {}).get("refit"):
+        parts = parts.refitted(dataset)
     return judge(recommender, dataset, parts, options or EvaluationOptions(**{**own, "exclude_seen": recommender.exclude_seen}), part=part)
 
 
@@ -199,7 +201,7 @@ def fit(
     if options.calibrate is not None:
         model.calibration = choose_calibration(options.calibrate, model, fitting.validation())
     if again:
-        split = Split(np.sort(np.concatenate([split.train, split.validation])), np.zeros(0, dtype=np.int64), split.test, split.name)
+        split = split.refitted(dataset)
         refitted = fitting.anew(split, "refit", trained)
         for once, more in zip(trained, refitted, strict=True):
             once.curve += more.curve
@@ -256,8 +258,8 @@ def judge(
 ) -> Judged:
     """Rows for each segment of the held-out part; ``told`` hears how many cases of how many are judged.
 
-    A ``variant`` of ``VARIANTS`` asks its questions differently, one of ``READ_OTHERWISE`` another reading of the items; none where it cannot
-    be asked.
+    ``split``: as ``cases_of`` asks for it. A ``variant`` of ``VARIANTS`` asks its questions differently, one of ``READ_OTHERWISE`` another reading of
+    the items; none where it cannot be asked.
     """
     cases = cases_of(recommender, dataset, split, part, options)
     if variant in VARIANTS:

@@ -6,7 +6,7 @@ from .conversion import conversion_loss
 from .draws import in_common, of_their_own, step_draws
 from .negatives import drawn_beside, taken_before
 from .next_item import next_item
-from .ranking import full_softmax, sampled
+from .ranking import full_softmax, sampled, weighted_mean
 from .rating import as_rating, rating_loss
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "sampled",
     "step_draws",
     "taken_before",
+    "weighted_mean",
 ]

@@ -86,7 +86,7 @@ class CandidateFeatures:
         self.lift = ContextLift()
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
-        self.features = features
+        self.features, self.timed = features, dataset.has_times
         self.recent = RecentPopularity(HALF_LIVES, content.n_items, SNAPSHOTS)
         self.mean, self.matrix = torch.zeros(content.width), torch.zeros(content.width, min(TEXT_WIDTH, content.width))
         profile = features.profile
@@ -146,8 +146,9 @@ class CandidateFeatures:
         return (1 + rivals.shape[1] - torch.searchsorted(rivals, first.contiguous(), right=True)).float().log()
 
     def _popular(self, queries: QueryBatch, items: Tensor) -> Tensor:
-        """[B, K, half-lives] as it was at each query's time."""
-        return self.recent.of(self.recent.snapshot(queries.times)[:, None], items)
+        """[B, K, half-lives] as it was at each query's time; without times, once all events were counted, which those asked about never are."""
+        times = queries.times if self.timed else torch.full_like(queries.times, torch.inf)
+        return self.recent.of(self.recent.snapshot(times)[:, None], items)
 
     def _alike(self, queries: QueryBatch, items: Tensor) -> list[Tensor]:
         """[B, K, 2] cosines with the texts of the history and with the typed words; nothing where there are no texts."""

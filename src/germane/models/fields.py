@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..batches import QueryBatch
+from ..data.dataset import Dataset
 from ..encoders import ItemContent
 from ..features import FeatureSet, Moments
+from .layers import silence
 from .memory import memory
 
 __all__ = ["Asked", "Fields", "Offered", "Row"]
@@ -86,7 +89,7 @@ class Fields(nn.Module):
 
     def __init__(
         self,
-        n_users: int,
+        dataset: Dataset,
         content: ItemContent,
         features: FeatureSet,
         width: int,
@@ -95,10 +98,12 @@ class Fields(nn.Module):
         facts: bool,
         std: float,
     ) -> None:
-        """``moment``: the width of a moment's vectors, 0 = not read; ``facts``: whether side features of items and users are read."""
+        """``dataset``: the training events; ``moment``: the width of a moment's vectors, 0 = not read; ``facts``: whether side features of items and
+        users are read."""
         super().__init__()
         self.width, self.n_moment = width, moment
-        self.users = _table(n_users + 1, width, std)  # row 0: nobody that training knows
+        self.users = _table(dataset.n_users + 1, width, std)  # row 0: nobody that training knows
+        silence(self.users, torch.from_numpy(np.unique(dataset.user_codes)).long() + 1)
         self.items = nn.Embedding(content.n_items, width)
         nn.init.normal_(self.items.weight, std=std)
         with torch.no_grad():
@@ -107,6 +112,8 @@ class Fields(nn.Module):
         self.moment = _Columns(features.n_codes, features.shape, moment, std) if moment else None
         self.profile = _Columns(asked.n_codes, asked.shape, width, std) if facts and asked is not None else None
         self.side = _Columns(content.n_side_codes, sides, width, std) if facts else None
+        if self.side is not None and self.side.table is not None:
+            silence(self.side.table, content.side_codes[content.known])
         self.register_buffer("side_codes", content.side_codes.clone(), persistent=False)
         self.register_buffer("side_dense", content.side_dense.clone(), persistent=False)
 

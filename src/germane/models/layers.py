@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from ..errors import ConfigError
 from .dropout import Dropout, dropout
 
-__all__ = ["START", "Block", "Blocks", "attention", "check_heads", "hidden_places", "product"]
+__all__ = ["START", "Block", "Blocks", "attention", "check_heads", "hidden_places", "product", "silence"]
 
 START = 0.02
 """Standard deviation of item vectors at the start, as in BERT (Devlin et al., 2019)."""
@@ -100,3 +100,17 @@ def check_heads(who: str, width: int, heads: int) -> None:
 def product(queries: Tensor, items: Tensor) -> Tensor:
     """[B, d] with [n, d] or [B, n, d] -> [B, n]"""
     return queries @ items.T if items.ndim == 2 else torch.einsum("bd,bnd->bn", queries, items)
+
+
+def silence(table: nn.Embedding, read: Tensor) -> None:
+    """Make the vectors zero that no training row reads, all but ``read`` [...], so that what was never seen says nothing, as a missing value does.
+
+    >>> table = nn.Embedding(3, 2)
+    >>> silence(table, torch.tensor([1]))
+    >>> table.weight.any(1).tolist()
+    [False, True, False]
+    """
+    unread = torch.ones(table.num_embeddings, dtype=torch.bool)
+    unread[read.ravel()] = False
+    with torch.no_grad():
+        table.weight[unread] = 0

@@ -16,7 +16,7 @@ from ..data.dataset import Dataset
 from ..encoders import Encoder, ItemContent
 from ..errors import ConfigError
 from ..features import FeatureSet
-from ..losses import Objective, click_loss
+from ..losses import Objective, click_loss, weighted_mean
 from ..search_space import Searched
 from .base import Abilities, Learned, Model
 from .delay_scale import DelayScale
@@ -63,7 +63,7 @@ class RowWise(Learned):
         self.n_items = content.n_items
         reads = self.abilities.reads
         moment = self.moment_width() if "context" in reads and not self.blind and any(features.shape) else 0
-        given = (dataset.n_users, content, features)
+        given = (dataset, content, features)
         self.fields = Fields(*given, self.vector_width(), moment=moment, facts="side" in reads, std=self.std)
         single = partial(Fields, *given, 1, moment=min(moment, 1), facts="side" in reads, std=0.0)
         self.weights = single() if self.first_order else None
@@ -125,7 +125,8 @@ class RowWise(Learned):
         else:
             out = self.scale.loss(objective.rating_loss, raw, batch.values, batch.weights)
         if self.options.l2:
-            out = out + self.options.l2 / 2 * sum(part.square().sum() for half in (asked, offered) for part in half.vectors()) / len(batch)
+            sizes = [part.square().sum((-2, -1)) for half in (asked, offered) for part in half.vectors()]  # [rows] each
+            out = out + self.options.l2 / 2 * weighted_mean(torch.stack(sizes).sum(0), batch.weights)
         if self.options.table_l2:
             out = out + self.options.table_l2 / 2 * sum(table.square().sum() for table in self.fields.parameters())
         return {head: out}

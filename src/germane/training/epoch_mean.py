@@ -36,7 +36,7 @@ class EpochMean(RunningMean):
     def update(self, step: int) -> None:
         """Steps do not count."""
 
-    def ended(self, epoch: int) -> None:
-        current, count = self._state(), max(1, epoch - self.since + 1)
+    def ended(self, epoch: int, begun: int = 0) -> None:
+        current, count = self._state(), max(1, epoch - max(self.since, begun) + 1)
         with torch.no_grad():
             torch._foreach_lerp_(list(self.means.values()), [current[name] for name in self.means], 1 / count)

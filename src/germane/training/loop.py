@@ -139,18 +139,19 @@ def _run(
         total, of, done, factor = 0.0, 0.0, 0, 1.0
         heads: dict[str, float] = {}
         figures = [told.get("validation", told["loss"]) for told in trained.curve]
-        for group in feed.steps(rng, options.accumulate):
-            factor = factor_at(options, epoch * steps + done, steps, figures, smaller=smaller)
+        drawn = feed.steps(rng, options.accumulate)  # random cuts may make more than ``steps``
+        for group in drawn:
+            factor = factor_at(options, epoch * steps + done * steps / len(drawn), steps, figures, smaller=smaller)
             loss, by_head, weight = step(group, factor, f"epoch {epoch + 1}, step {done + 1}", (seed, epoch, done))
             if mean is not None:
                 mean.update(epoch * steps + done)
             total, of, done = total + loss, of + weight, done + 1
-            texts.stepped(done, steps)
+            texts.stepped(done, len(drawn))
             heads = {head: heads.get(head, 0.0) + value for head, value in by_head.items()}
-            if progress is not None and processes.first:  # random cuts may make a few more batches
-                progress(Told(epoch + 1, done, max(steps, done), loss, by_head, options.rate * factor, weight))
+            if progress is not None and processes.first:
+                progress(Told(epoch + 1, done, len(drawn), loss, by_head, options.rate * factor, weight))
         if mean is not None:
-            mean.ended(epoch)
+            mean.ended(epoch, trained.waited)
         figure = None
         with mean.worn() if mean is not None else nullcontext():
             texts.ended()
@@ -167,7 +168,7 @@ def _run(
             texts.ended()  # learned on from are the weights' own vectors
         if progress is not None and processes.first:
             means = {head: value / max(done, 1) for head, value in heads.items()}
-            progress(Told(epoch + 1, done, max(steps, done), total / max(done, 1), means, options.rate * factor, of, figure, ended=True))
+            progress(Told(epoch + 1, done, len(drawn), total / max(done, 1), means, options.rate * factor, of, figure, ended=True))
         if checkpoint is not None and (processes.first or options.sharded):
             wait = processes.wait if options.sharded else lambda: None
             save(checkpoint, epoch + 1, model, optimisers, mean, trained, best_state, scaler, wait)

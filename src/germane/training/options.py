@@ -41,8 +41,8 @@ class TrainingOptions(Options):
     unknown_as_negatives: bool = False
     """Whether the click head's negatives may be items without training events. They then learn to be low, however good their content."""
     seen_as_negatives: bool | None = None
-    """Whether what the user took before stands against what was taken next. Absent: only where lists may show it again, which is
-    ``[evaluation] exclude_seen`` other than true."""
+    """Whether what the user took before, in the stretch of ``length`` events that is read, stands against what was taken next. Absent: only where
+    lists may show it again, which is ``[evaluation] exclude_seen`` other than true."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """With ``softmax`` or ``sampled_softmax``: the share of each target that is spread over the catalogue, such as 0.1, against overconfidence."""
     optimiser: Literal["adamw", "adam", "sgd", "adafactor"] = "adamw"

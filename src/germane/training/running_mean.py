@@ -48,8 +48,9 @@ class RunningMean:
         with torch.no_grad():
             torch._foreach_lerp_(list(self.means.values()), [current[name] for name in self.means], 1 - min(self.keep, (1 + step) / (10 + step)))
 
-    def ended(self, epoch: int) -> None:
-        """Take in the weights at the end of ``epoch``, from 0: nothing here, where each step counted."""
+    def ended(self, epoch: int, begun: int = 0) -> None:
+        """Take in the weights at the end of ``epoch``, from 0, where ``begin`` was called last before epoch ``begun``: nothing here, where each step
+        counted."""
 
     @contextmanager
     def worn(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from .options import TrainingOptions
 __all__ = ["factor_at", "falls"]
 
 
-def factor_at(options: TrainingOptions, step: int, steps_an_epoch: int, figures: Sequence[float] = (), *, smaller: bool = True) -> float:
+def factor_at(options: TrainingOptions, step: float, steps_an_epoch: int, figures: Sequence[float] = (), *, smaller: bool = True) -> float:
     """The share of the learning rate that a step takes, from 0: rising over ``warmup``, then by ``schedule`` over what is left of ``epochs``.
 
     ``figures``: those of the epochs so far that ``plateau`` goes by; ``smaller`` ones are better. All of it follows from what a checkpoint holds.

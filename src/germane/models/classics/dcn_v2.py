@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ...histories import KEPT
 from ...search_space import Searched
 from ..fields import Row
 from ..memory import REMEMBERED
@@ -27,8 +28,9 @@ class DCNv2Options(RowWiseOptions):
     """Standardise each dense layer's numbers over the rows of a batch."""
     dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.0, ge=0, lt=1)
     """Share of the dense layers' numbers left out of a training step."""
-    memory: int = Field(default=0, ge=0)
-    """How many of the user's newest events are searched for this very item: how often and how lately are fields too. 0 = none, as published."""
+    memory: int = Field(default=0, ge=0, le=KEPT)
+    """How many of the user's newest events are searched for this very item: how often and how lately are fields too. 0 = none, as published; a run
+    remembers no more than 200."""
 
 
 class DCNv2(RowWise):

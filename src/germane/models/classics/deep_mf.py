@@ -17,6 +17,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...histories import KEPT
 from ...losses import Objective, RatingLoss, click_loss
 from ...search_space import Searched
 from ..base import Abilities, Learned
@@ -41,7 +42,7 @@ START = 0.3
 class DeepMFOptions(Options):
     layers: tuple[PositiveInt, ...] = Field(default=(128, 64), min_length=1)
     """Numbers in each dense layer of either side; the last is the space in which users and items meet."""
-    length: Annotated[int, Searched(choices=(50, 100, 200))] = Field(default=200, ge=1)
+    length: Annotated[int, Searched(choices=(50, 100, 200))] = Field(default=KEPT, ge=1, le=KEPT)
     """How many of a user's newest events, and of an item's newest takers, are read."""
     values: bool = True
     """Rows and columns hold what events were worth, such as ratings, as shares of the largest; otherwise 1 for each item taken."""
@@ -56,7 +57,8 @@ class DeepMF(Learned, Keeping):
 
     Users are what they took, so that strangers are scored by the history in the query and what happens counts at once: prefer it there to ``NCF``
     and ``BiasedMF``, which know ids. Reads no order: prefer ``SASRec`` where that tells much, ``EASE`` or ``ALS`` to be done in seconds. Learns one
-    head: ``click`` (labels, or events against drawn negatives), or ``rating``, where ``rating_loss = "bce"`` is the published loss.
+    head: ``click`` (labels, or events against drawn negatives), or ``rating``, where ``rating_loss = "bce"`` is nearest to the published loss
+    (which has shares of the largest rating, and drawn zeros among them).
     Items that training does not know are judged as any item whose takers are hidden.
 
     No cell answers for itself: a pair is judged by the user's row without this item and the item's column without this user, in training and in

@@ -15,6 +15,7 @@ from ...component import Options
 from ...data.dataset import Dataset
 from ...encoders import ItemContent
 from ...features import FeatureSet
+from ...histories import KEPT
 from ...losses import Objective, next_item
 from ...search_space import Searched
 from ..base import Abilities, TwoSided
@@ -26,8 +27,8 @@ __all__ = ["SequenceModel", "SequenceOptions"]
 class SequenceOptions(Options):
     width: Annotated[int, Searched(choices=(32, 64, 96, 128))] = Field(default=64, ge=1)
     """Width of the item vectors and of what the model remembers of a history."""
-    length: Annotated[int, Searched(choices=(20, 50, 100, 200))] = Field(default=100, ge=1)
-    """How many of the newest events are read."""
+    length: Annotated[int, Searched(choices=(20, 50, 100, 200))] = Field(default=100, ge=1, le=KEPT)
+    """How many of the newest events are read; a run remembers no more than 200 of a user."""
     dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.2, ge=0, lt=1)
     """Share of the numbers left out of each training step, against overfitting."""
 

@@ -16,7 +16,7 @@ N_BUCKETS = 32
 
 
 def time_buckets(seconds: Tensor) -> Tensor:
-    """Seconds to one of 32 buckets, two for each doubling beyond a second."""
+    """Seconds to one of 32 buckets, 1.15 of them for each doubling; the last holds all that is older than four years."""
     return (seconds.clamp(min=0).log1p() * (1.5 / math.log(2) / 1.3)).long().clamp(max=N_BUCKETS - 1)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...encoders import ItemContent, Whitening
 from ...losses import in_common
 from ..kept import Keeping
-from ..layers import START
+from ..layers import START, silence
 from .traits import Traits
 from .word_match import WordMatch
 
@@ -79,6 +79,7 @@ class ItemTower(Keeping):
         with torch.no_grad():
             if self.side is not None:
                 self.side.weight[0] = 0
+                silence(self.side, self.side_codes[self.known])
             if self.identity is not None:
                 self.identity.weight[~self.known] = 0
 

@@ -6,21 +6,34 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from ...features import Moments
+from ...features import FeatureSet, Moments
 from ..dropout import Dropout
 
 __all__ = ["GatedCross", "MomentEncoder"]
 
 
 class MomentEncoder(nn.Module):
-    """Context as one vector: a sum of embeddings and a linear map. No bias, so that missing context is zero."""
+    """Context as one vector: a sum of embeddings and a linear map. No bias, so that missing context is zero.
 
-    def __init__(self, n_codes: int, shape: tuple[int, int], width: int, dropout: float = 0.0) -> None:
+    ``dropout``: the chance that a value goes missing in training, with all that tells of it.
+    """
+
+    codes_of: Tensor
+    """[C] which value each code tells of."""
+    dense_of: Tensor
+    """[D]"""
+
+    def __init__(self, features: FeatureSet, width: int, dropout: float = 0.0) -> None:
         super().__init__()
-        codes, dense = shape
+        codes, dense = features.shape
         self.dropout = dropout
-        self.table = nn.Embedding(n_codes, width, padding_idx=0) if codes else None
+        told_by = features.told_by
+        self.values = 1 + max([value for part in told_by for value in part], default=-1)
+        for name, part in zip(("codes_of", "dense_of"), told_by, strict=True):
+            self.register_buffer(name, torch.tensor(part, dtype=torch.int64), persistent=False)
+        self.table = nn.Embedding(features.n_codes, width, padding_idx=0) if codes else None
         self.numbers = nn.Linear(dense, width, bias=False) if dense else None
         if self.table is not None:
             nn.init.normal_(self.table.weight, std=width**-0.5)
@@ -30,14 +43,16 @@ class MomentEncoder(nn.Module):
 
     def forward(self, moments: Moments) -> Tensor:
         """[..., C], [..., D] -> [..., width]. In training, values go missing at random."""
-        total = torch.zeros(*moments.codes.shape[:-1], self.width, device=moments.codes.device)
+        codes, dense = moments.codes, moments.dense
+        if self.training and self.dropout and self.values:
+            there = torch.rand(*codes.shape[:-1], self.values, device=codes.device) >= self.dropout
+            there = functional.pad(there, (0, 1), value=True)  # in the last place, which is -1, what never goes missing
+            codes, dense = codes * there[..., self.codes_of], dense * there[..., self.dense_of]
+        total = torch.zeros(*codes.shape[:-1], self.width, device=codes.device)
         if self.table is not None:
-            codes = moments.codes
-            if self.training and self.dropout:
-                codes = codes * (torch.rand(codes.shape, device=codes.device) >= self.dropout)
             total = total + self.table(codes).sum(-2)
         if self.numbers is not None:
-            total = total + self.numbers(moments.dense)
+            total = total + self.numbers(dense)
         return total
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ...component import Options
+from ...histories import KEPT
 from ...search_space import Searched
 
 __all__ = ["ContextTransformerOptions"]
@@ -22,8 +23,8 @@ class ContextTransformerOptions(Options):
     gated: bool = False
     """Each place of a block says how much it takes from attention and feed-forward (LiGR). Worth trying where histories are long and data is dense;
     on sparse data it was worse (docs/models.md)."""
-    length: Annotated[int, Searched(choices=(20, 50, 100, 200))] = Field(default=100, ge=1)
-    """How many of the newest events are read."""
+    length: Annotated[int, Searched(choices=(20, 50, 100, 200))] = Field(default=100, ge=1, le=KEPT)
+    """How many of the newest events are read; a run remembers no more than 200 of a user."""
     dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.2, ge=0, lt=1)
     """Share of the numbers left out of each training step, against overfitting."""
     identity: bool = True
@@ -76,7 +77,7 @@ class ContextTransformerOptions(Options):
     relative_time: bool = True
     """Attention knows how long ago each event was."""
     context_dropout: Annotated[float, Searched(0.0, 0.4)] = Field(default=0.1, ge=0, lt=1)
-    """Chance that a context value goes missing in training, so that missing context is normal."""
+    """Chance that a context value goes missing in training, so that missing context is normal. Time is never missing: its circles stay."""
     memory: bool = True
     """How often and how lately this user took this very item, among the newest ``length`` events; read by the click, rating and conversion head."""
     half_lives: tuple[float, ...] = (3.0, 30.0)

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..layers import START
+from ..layers import START, silence
 
 __all__ = ["PersonTower"]
 
@@ -15,13 +15,13 @@ __all__ = ["PersonTower"]
 class PersonTower(nn.Module):
     """A trainable vector for each user that training knows. Left out of whole stretches at random in training, so that strangers are normal."""
 
-    def __init__(self, n_users: int, width: int, dropout: float = 0.1) -> None:
+    def __init__(self, n_users: int, seen: Tensor, width: int, dropout: float = 0.1) -> None:
+        """``seen`` [...] codes of the users of training events; others of the ``n_users`` are strangers like those to come."""
         super().__init__()
         self.dropout = dropout
         self.table = nn.Embedding(n_users + 1, width, padding_idx=0)  # row 0: nobody that training knows
         nn.init.normal_(self.table.weight, std=START)
-        with torch.no_grad():
-            self.table.weight[0] = 0
+        silence(self.table, seen + 1)
 
     def forward(self, users: Tensor) -> Tensor:
         """Codes [B] -> [B, width]"""

@@ -71,7 +71,7 @@ class RecentPopularity(nn.Module):
 
     def of(self, snapshots: Tensor, items: Tensor) -> Tensor:
         """[as broadcast, half-lives] of these items in these snapshots."""
-        place = torch.searchsorted(self.taken, items).clamp(max=len(self.taken) - 1)
+        place = torch.searchsorted(self.taken, items.contiguous()).clamp(max=len(self.taken) - 1)
         return self.kept[snapshots, place] * (self.taken[place] == items)[..., None]
 
     def weighed(self, snapshots: Tensor | slice, weight: Tensor) -> Tensor:

@@ -52,10 +52,12 @@ class Prior(nn.Module):
 
     def of(self, times: Tensor, known: Tensor, items: Tensor | None) -> Tensor:
         """[n, items] of the whole catalogue, of shared items [k], or of own rows [n, k]."""
-        prior, row = self.at(times, known)
-        if items is None or items.ndim == 1:
-            return (prior if items is None else prior[:, items])[row]
-        return prior[row[:, None], items]
+        if items is None:
+            prior, row = self.at(times, known)
+            return prior[row]
+        snapshots, row = self.snapshots(times)
+        told = self.some(snapshots[row][:, None], items if items.ndim == 2 else items[None], known)
+        return told.expand(len(times), -1)
 
     def _with(self, known: Tensor, snapshots: Tensor | slice) -> Tensor:
         bias = self.bias * known

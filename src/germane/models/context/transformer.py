@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -64,13 +65,13 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         self.items = ItemTower(content, o.width, **parts, taught=typed is not None, text_width=o.text_width, identity_dropout=o.identity_dropout)
         self.history = HistoryTransformer(o.width, o.blocks, o.heads, o.length, o.dropout, o.relative_time, o.gated)
         self.start = nn.Parameter(torch.zeros(o.width))
-        self.event_moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.history_context else None
-        self.moment = MomentEncoder(features.n_codes, features.shape, o.width, o.context_dropout) if o.context else None
+        self.event_moment = MomentEncoder(features, o.width, o.context_dropout) if o.history_context else None
+        self.moment = MomentEncoder(features, o.width, o.context_dropout) if o.context else None
         self.gap = Gap(o.width) if o.context and dataset.has_times else None
         profile = features.profile
-        self.profile = MomentEncoder(profile.n_codes, profile.shape, o.width) if o.profile and profile is not None and any(profile.shape) else None
+        self.profile = MomentEncoder(profile, o.width) if o.profile and profile is not None and any(profile.shape) else None
         z = self.items.text_width
-        self.person = PersonTower(dataset.n_users, o.width) if o.user_identity else None
+        self.person = PersonTower(dataset.n_users, torch.from_numpy(np.unique(dataset.user_codes)), o.width) if o.user_identity else None
         self.value = ValueEncoder(o.width) if o.values and dataset.columns.value is not None else None
         self.words = WordTower(z, o.width, typed if o.word_identity else None, o.identity_dropout) if o.words and z else None
         self.words_weight = nn.Parameter(torch.tensor(4.0)) if o.words and z else None
@@ -288,7 +289,8 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
             pool = torch.ones_like(self.items.known) if objective.unknown_as_negatives else self.items.known
             beside = batch.queries.users, batch.queries.history, batch.items, batch.targets, objective.click_negatives
             drawn, clash = drawn_beside(pool.nonzero().ravel(), *beside)
-            items, counts = torch.cat([items, drawn], dim=1), torch.cat([counts, counts * ~clash], dim=1)
+            items, there = torch.cat([items, drawn], dim=1), functional.pad(~clash, (1, 0), value=True)  # [P, 1 + negatives]
+            counts = counts * there * (items.shape[1] / there.sum(1, keepdim=True))  # each target weighs the same, whatever was drawn beside it
         labels = torch.zeros_like(counts)  # [P, 1 + negatives]
         labels[:, 0] = 1
         raw, labels, counts = self._looked(asked, items)["click"].flatten(), labels.flatten(), counts.flatten()

@@ -88,6 +88,7 @@ class WordMatch(nn.Module):
 
     def fit_to(self, state: Mapping[str, Tensor], prefix: str) -> None:
         """Make room for as many words as a saved state holds."""
+        self.holders = None
         self.codes, self.words, self.vectors = (torch.zeros_like(state[f"{prefix}{name}"]) for name in ("codes", "words", "vectors"))
 
     def grow(self, content: ItemContent) -> None:
@@ -145,7 +146,7 @@ class WordMatch(nn.Module):
         return functional.embedding_bag(place[typed.long()], holds, per_sample_weights=worth, mode="sum", padding_idx=0)
 
     def _by_holders(self, typed: Tensor, worth: Tensor) -> Tensor:
-        if self.holders is None or len(self.codes) - self.sorted > MOST_ADDED:
+        if self.holders is None or self.holders[0].device != self.codes.device or len(self.codes) - self.sorted > MOST_ADDED:
             flat = self.codes.flatten().int()
             there = flat.nonzero().ravel()
             counts = torch.bincount(flat[there], minlength=1 + BUCKETS)
