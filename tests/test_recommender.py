@@ -4,9 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from germane.data import Dataset
+from germane import times
+from germane.data import ByTime, Dataset
 from germane.encoders import HashedText, NoText
 from germane.errors import AbilityError, DataError, QueryError
+from germane.evaluation import EvaluationOptions, cases_of, judge_pairs
 from germane.features import Categories, Place
 from germane.jobs.train import train
 from germane.models import ContextTransformer, Popular
@@ -194,3 +196,28 @@ def test_nobody_is_told_of_a_history_that_is_not_there(shop: Recommender) -> Non
     for query, said in ((Query(), "fits those who are new here"), (Query(history=("i1",)), "fits what was taken before")):
         reasons = shop.recommend(query, n=1).items[0].reasons
         assert [reason.text for reason in reasons if reason.kind == "history"] == [said]
+
+
+def test_pairs_with_a_time_are_scored_as_of_then() -> None:
+    """As judging asks: by a history that ends before the pair, which neither holds it nor what came later."""
+    dataset = small_shop()
+    split = ByTime().divide(dataset)
+    model = ContextTransformer(width=16, blocks=1, length=10)
+    recommender = train(Recommender(model, exclude_seen=False), dataset, split=ByTime(), training=TrainingOptions(loss="mse", epochs=2))
+    judged = judge_pairs(recommender.model, cases_of(recommender, dataset, split, "test", EvaluationOptions()))["rating"].to_numpy()
+    held = dataset.events[split.test]
+    users, items = dataset.users["id"].gather(held["user"]), dataset.items["id"].gather(held["item"])
+    pairs = held.select(user=users, item=items, time="time", weather="context:weather", degrees="context:degrees")
+    np.testing.assert_allclose(recommender.score(pairs), judged, atol=1e-5)
+    unknown = recommender.score(pairs.with_columns(time=pl.lit(None, pl.Float64)))  # no time: all that is known is known
+    assert np.abs(unknown - judged).max() > 1e-3
+
+
+def test_a_live_query_knows_events_of_clocks_that_are_ahead(shop: Recommender) -> None:
+    newest = shop.histories.of("u0")[-1]
+    assert isinstance(newest.time, float)
+    query = Query(user="u0", time=times.Wall(newest.time - 60))
+    assert shop.batch([query]).history[0, -1] == shop.catalogue.codes[newest.item]
+    assert shop.batch([query], as_of=True).history[0, -1] == shop.catalogue.codes[shop.histories.of("u0")[-2].item]
+    shop.histories.put("u0", [Event("i1"), Event("i2", newest.time)])  # no time is no later one
+    assert shop.batch([query], as_of=True).history.tolist() == [[shop.catalogue.codes["i1"]]]

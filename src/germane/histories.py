@@ -20,8 +20,10 @@ class Histories:
         self._seen: dict[str, dict[str, set[str]]] = {}
         self._kinds: Counter[str] = Counter()
 
-    def of(self, user: str) -> list[Event]:
-        return list(self._events.get(user, ()))
+    def of(self, user: str, before: float | None = None) -> list[Event]:
+        """What is kept of the user, oldest first; with ``before``, without what is known to have happened at that time or later."""
+        events = self._events.get(user, ())
+        return [event for event in events if before is None or not isinstance(event.time, float) or event.time < before]
 
     def seen(self, user: str, kinds: Iterable[str] | None = None) -> set[str]:
         """Items the user took; with ``kinds``, by these kinds of event only."""

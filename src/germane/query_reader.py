@@ -58,10 +58,19 @@ class QueryReader:
         self.read_columns = [TIME, *features.names] if schema.has_times else features.names
 
     def read(
-        self, queries: Sequence[Query], histories: Histories, now: float, length: int, notes: list[list[Note]], words: Words | None = None
+        self,
+        queries: Sequence[Query],
+        histories: Histories,
+        now: float,
+        length: int,
+        notes: list[list[Note]],
+        words: Words | None = None,
+        *,
+        as_of: bool = False,
     ) -> QueryBatch:
         """Of queries that were checked. ``now``: the time of those that name none; ``length``: how many of the newest events are read;
-        ``notes``: added to, by query; ``words``: of the queries, where they were read before.
+        ``notes``: added to, by query; ``words``: of the queries, where they were read before; ``as_of``: of ``histories``, a query that names a time
+        knows what came before it alone. A live one knows all: events may come from clocks that are ahead of the one that it was asked by.
 
         A bare number is an epoch, ``now`` too. Where the data has no times, places stand for them, as in ``EventTable``.
         """
@@ -69,7 +78,8 @@ class QueryReader:
         for query, told in zip(queries, notes, strict=True):
             users.append(self.people.codes.get(query.user, -1) if query.user is not None else -1)
             self._note_history(query, told)
-            history = self._history(query, histories, told)
+            before = times.parse(query.time, self.zone) if as_of and self.has_times and query.time is not None else None
+            history = self._history(query, histories, told, before)
             _note_kinds(query, histories, told)
             moments.append(times.parse(now if query.time is None else query.time, self.zone) if self.has_times else float(len(history)))
             contexts.append({TIME: moments[-1], **self.context(query.context, told)})
@@ -91,9 +101,9 @@ class QueryReader:
             length,
         )
 
-    def _history(self, query: Query, histories: Histories, notes: list[Note]) -> list[tuple[int, Event]]:
-        """(item code, event) of what the query tells, or else of what is stored."""
-        stored = histories.of(query.user) if query.user is not None else []
+    def _history(self, query: Query, histories: Histories, notes: list[Note], before: float | None) -> list[tuple[int, Event]]:
+        """(item code, event) of what the query tells, or else of what is stored, ``before`` a time where one is said."""
+        stored = histories.of(query.user, before) if query.user is not None else []
         if query.user is not None and query.user not in self.people.codes and not stored:
             notes.append(Note("unknown_user", f"user {query.user!r:.80} is not known: the answer rests on the query alone."))
         told = query.history if query.history is not None else stored

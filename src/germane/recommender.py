@@ -235,11 +235,11 @@ class Recommender:
                 )
             return slates
 
-    def batch(self, queries: Sequence[Query], now: float | None = None) -> QueryBatch:
-        """Live queries as tensors; what is unknown is left out."""
+    def batch(self, queries: Sequence[Query], now: float | None = None, *, as_of: bool = False) -> QueryBatch:
+        """Queries as tensors; what is unknown is left out. ``as_of``: a query that names a time does not know what is stored from then on."""
         for query in queries:
             self.check(query)
-        return self._reader.read(queries, self.histories, self.newest if now is None else now, self.model.length, [[] for _ in queries])
+        return self._reader.read(queries, self.histories, self.newest if now is None else now, self.model.length, [[] for _ in queries], as_of=as_of)
 
     def _allowed(self, query: Query, notes: list[Note]) -> NDArray[np.int64]:
         """Codes that may be shown, ascending."""
@@ -260,7 +260,7 @@ class Recommender:
         """What a head says of (user, item) rows of any table, under the config's column names; context columns and the time are read where present.
 
         ``head``: ``click`` (a probability), ``rating``, ``ranking`` (a score) or ``conversion`` (of a click); absent, the first of these it has.
-        ``told`` hears how many rows of how many are done.
+        ``told`` hears how many rows of how many are done. A row with a time is asked as of then, as ``evaluate`` asks: what came later is not known.
         """
         trained, head = self.model.objective.heads, head or self.model.objective.first()
         if head != "ranking" and head not in trained:
@@ -275,7 +275,7 @@ class Recommender:
                 codes = [self.catalogue.codes.get(row["item"]) for row in rows]
                 queries = [Query(row["user"], time=times.wall(row.get("time")), context={n: row[c] for c, n in contexts.items()}) for row in rows]
                 asked = torch.tensor([[c if c is not None else 0] for c in codes])
-                scores = self.model.predict(self.batch(queries), asked, head)[:, 0].double().numpy()
+                scores = self.model.predict(self.batch(queries, as_of=True), asked, head)[:, 0].double().numpy()
                 out[begin : begin + len(rows)] = np.where([c is not None for c in codes], scores, np.nan)
                 told(begin + len(rows), frame.height)
         return out
