@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -46,8 +47,10 @@ class Alphabet(Counted):
     def load_state(self, state: dict[str, Tensor]) -> None: ...
 
 
-def judged(options: EvaluationOptions, flat: bool = False) -> tuple[dict[str, dict[str, dict[str, float]]], pl.DataFrame]:
-    dataset = Dataset.from_frames(EVENTS, columns={"time": "time"})
+def judged(
+    options: EvaluationOptions, flat: bool = False, events: Mapping[str, Sequence[object]] = EVENTS
+) -> tuple[dict[str, dict[str, dict[str, float]]], pl.DataFrame]:
+    dataset = Dataset.from_frames(events, columns={"time": "time"})
     user, item = dataset.users["id"].to_list(), dataset.items["id"].to_list()
     rows = [(user[u], item[i], t) for u, i, t in zip(dataset.user_codes, dataset.item_codes, dataset.times)]
     train = np.array([n for n, (_, _, time) in enumerate(rows) if time < 3])
@@ -78,6 +81,14 @@ def test_what_may_be_taken_again_stays_in_the_list() -> None:
     figures, cases = judged(EvaluationOptions(exclude_seen=False))
     assert sorted(zip(cases["item"], cases["rank"])) == [("v", 1), ("x", 3), ("z", 5)]
     assert figures["known items"]["mrr@10"]["value"] == 1  # v
+
+
+def test_what_a_list_leaves_out_is_neither_covered_nor_novel() -> None:
+    """With v and w taken by both, three of five items are left to show; of these y alone has a training event."""
+    events = {"user": ["a", "a", "b", "b", "c", "a", "b"], "item": ["v", "w", "v", "w", "y", "x", "z"], "time": [1, 2, 1, 2, 2, 3, 3]}
+    figures, _ = judged(EvaluationOptions(), events=events)
+    assert figures["all"]["coverage@10"]["value"] == pytest.approx(3 / 5)
+    assert figures["all"]["novelty@10"]["value"] == pytest.approx(-(math.log2(2 / 10) + 2 * math.log2(1 / 10)) / 3)
 
 
 def test_k_cuts_and_segments_choose() -> None:

@@ -59,7 +59,8 @@ def judge_cases(
                 scores[:, ~among] = -np.inf
             ranks = measures.rank_of(scores, targets)
             top = np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10]
-            taken += np.bincount(top.ravel(), minlength=len(taken))
+            shown = top[np.take_along_axis(scores, top, axis=1) > -np.inf]  # where fewer are left, a list is shorter
+            taken += np.bincount(shown, minlength=len(taken))
             out.append(np.stack([rows, cases.table.users[rows], targets, ranks], axis=1)[~lost])
             told(begin + len(rows), len(cases.rows))
     ranks_of = np.concatenate(out) if out else np.zeros((0, 4), dtype=np.int64)
@@ -75,12 +76,12 @@ def judge_cases(
             pl.Series(f"mrr@{k}", np.where(within, 1 / rank, 0.0)),
             pl.Series(f"map@{k}", np.where(within, 1 / rank, 0.0)),
         ]
-    shown = taken / max(taken.sum(), 1)
+    places = taken / max(taken.sum(), 1)
     share = (cases.item_counts + 1) / (cases.item_counts.sum() + len(cases.item_counts))
     frame = frame.with_columns(figures)
     # Coverage and novelty belong to the lists as a whole: the same value on every row, so that they survive means.
     return frame.with_columns(
-        pl.lit(float((taken > 0).mean())).alias("coverage@10"), pl.lit(float(-(shown * np.log2(share)).sum())).alias("novelty@10")
+        pl.lit(float((taken > 0).mean())).alias("coverage@10"), pl.lit(float(-(places * np.log2(share)).sum())).alias("novelty@10")
     )
 
 
