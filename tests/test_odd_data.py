@@ -269,6 +269,23 @@ def test_a_prompt_that_no_language_model_reads(text: str | None, columns: Told, 
     assert any(one.startswith("the prompt is not read") for one in notes(events(), columns, items, **sections)) is noted
 
 
+@pytest.mark.parametrize(
+    ("model", "text", "columns", "said"),
+    [
+        ("ContextTransformer", None, {}, "for without texts no language model is: name the columns that hold texts in [data.columns] text, or say"),
+        ("ContextTransformer", "NoText", {"text": ["title"]}, "for without texts no language model is"),
+        ("EASE", None, {"text": ["title"]}, "for EASE reads no words; models that do are ContextTransformer"),
+        ("ContextTransformer", None, {"text": ["title"]}, None),
+        ("ContextTransformer", "HashedText", {}, None),
+    ],
+)
+def test_words_that_nothing_reads(model: str, text: str | None, columns: Told, said: str | None) -> None:
+    items = {"item": [f"i{n}" for n in range(12)], "title": [f"thing {n}" for n in range(12)]}
+    sections = {"model": {"use": model}} | ({"text": {"use": text}} if text else {})
+    heard = [one for one in notes(events(asked=half(("red", "blue"))), {"words": "asked", **columns}, items, **sections) if one.startswith("words")]
+    assert heard == [] if said is None else len(heard) == 1 and heard[0].startswith(f"words asked is not read, {said}")
+
+
 def test_a_kind_that_no_event_has_is_named_with_the_nearest() -> None:
     said = notes(events(kind=half(("buy", "view"))), {"kind": "kind"}, evaluation={"exclude_seen": ["byu", "view"]}, data=BY_KIND)
     assert said == [

@@ -12,6 +12,7 @@ from ..component import exported
 from ..config import Config
 from ..data import Dataset, LeaveLastOut, Split
 from ..data.conversions import closed
+from ..encoders import NoText
 from ..errors import nearest
 from ..features import Feature
 from ..models import Model
@@ -111,6 +112,14 @@ def _unread(dataset: Dataset, config: Config) -> Iterator[Note]:
     for meaning, kept in (("image", columns.image), ("vector", columns.vector)):
         if kept is not None:
             yield Note("unread_column", f"{meaning} {kept} is read by nothing yet: leave it out of [data.columns]")
+    if columns.words is not None and "words" not in reads:
+        so = f"{type(config.model).__name__} reads no words; models that do are {', '.join(_who_reads('words'))}"
+        yield Note("unread_words", f"words {columns.words} is not read, for {so}")
+    elif columns.words is not None and (isinstance(config.encoder, NoText) or (config.encoder is None and not columns.text)):
+        so = '[data.columns] text, or say use = "HashedText" in [text], which reads what is typed by its spelling'
+        yield Note(
+            "unread_words", f"words {columns.words} is not read, for without texts no language model is: name the columns that hold texts in {so}"
+        )
     if config.data.prompt is not None and not columns.text and config.encoder is None:
         yield Note("unread_prompt", "the prompt is not read, for without [data.columns] text no language model is: name the columns that hold texts")
 

@@ -99,7 +99,7 @@ def _held(found: Guess) -> list[str]:
     elif "value" in columns:
         why.append(f"Values {_names(columns['value'])}: read with each event of the history; lists are what is learned.")
     if "words" in columns:
-        why.append("Typed words: read with each question.")
+        why.append("Typed words: " + ("read with each question." if columns.get("text") else "not read, since no item has texts."))
     return why
 
 
