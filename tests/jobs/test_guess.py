@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 
 import polars as pl
 import pytest
@@ -125,6 +125,17 @@ def test_an_hour_of_the_day_is_no_clock() -> None:
     )
     assert meanings(frame)["context"] == ["weather", "time_of_day", "took"] and "time" not in meanings(frame)
     assert set(Dataset.from_frames(frame, columns=meanings(frame)).types.values()) == {"category"}
+
+
+@pytest.mark.parametrize("days", [[date(2025, 1, 1 + n % 9) for n in range(400)], [f"2025-01-0{1 + n % 9}" for n in range(400)]])
+def test_dates_beside_the_time_are_left_out_as_nothing_reads_them(days: list[object]) -> None:
+    frame = shop().with_columns(time=pl.int_range(pl.len()) * 60 + 1_700_000_000, due=pl.Series(days))
+    items = pl.DataFrame({"sku": frame["sku"].unique(maintain_order=True)}).with_columns(out=pl.Series(days).head(frame["sku"].n_unique()))
+    found = guess(frame, items)
+    assert found.columns["context"] == ["weather"] and "side" not in found.columns
+    assert [one.why for one in found.found if one.column in ("due", "out")] == [
+        "times, which no feature reads there: put a number of it, such as the year, in its place"
+    ] * 2
 
 
 def test_latitude_and_longitude_are_one_place() -> None:

@@ -42,14 +42,14 @@ def distinct(values: pl.Series) -> int:
 
 
 def kind_of(values: pl.Series, context: bool = False) -> str:
-    """``number``, ``several`` (values in a cell), ``few`` (categories), ``wordy`` or ``many``."""
+    """``number``, ``times``, ``several`` (values in a cell), ``few`` (categories), ``wordy`` or ``many``."""
     if values.dtype.is_nested() and not isinstance(values.dtype, pl.List):
         return "many"
     detected = detect(values, context=context)
     if isinstance(values.dtype, pl.List) and values.dtype.inner.is_numeric():
         return "many"
-    if detected == "number":
-        return "number"
+    if detected in ("number", "time"):
+        return "number" if detected == "number" else "times"
     if detected == "categories":
         return "several"
     texts = as_text(values).drop_nulls()
