@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 
 from germane.errors import ConfigError, DataError, TrainingError
 from germane.jobs.check import check, duration
+from germane.jobs.run import train_run
 from germane.worlds import Checkerboard
 
 
@@ -74,6 +76,23 @@ def test_all_that_training_would_refuse_is_told_at_once(shop: Path) -> None:
     assert len(told) == 3 and "the column 'titl'" in told[0] and "Did you mean title" in told[0] and "rating head" in told[1]
     with pytest.raises(ConfigError, match="the column 'titl'"):
         check(shop, sets=sets[:1])
+
+
+@pytest.mark.parametrize(
+    ("stars", "more", "said"),
+    [
+        (pl.lit(3), [], "all ratings of the training events are 3: a rating head needs at least two different ones"),
+        (pl.int_range(pl.len()), ["training.rating_loss=ordinal"], "different ratings are no levels"),
+    ],
+)
+def test_ratings_of_which_nothing_can_be_learnt_are_refused_as_training_does(shop: Path, stars: pl.Expr, more: list[str], said: str) -> None:
+    pl.read_csv(shop.parent / "events.csv", infer_schema=False).with_columns(stars=stars).write_csv(shop.parent / "events.csv")
+    shop.write_text(shop.read_text().replace('item = "item"\n', 'item = "item"\nvalue = "stars"\n'))
+    sets = ["training.heads={rating = 1.0}", *more]
+    with pytest.raises(DataError, match=said):
+        check(shop, sets=sets, timed=False)
+    with pytest.raises(DataError, match=said):
+        train_run(shop, shop.parent / "run", sets=sets)
 
 
 def test_a_device_that_is_elsewhere_is_noted(shop: Path) -> None:

@@ -17,6 +17,7 @@ from ..encoders import ItemContent
 from ..errors import ConfigError, DataError
 from ..losses import Objective
 from ..models import Learned
+from ..models.rating_scale import levels_of
 from ..training import TrainingOptions
 
 __all__ = ["check_lessons", "likeness_for", "rows_to_learn"]
@@ -24,8 +25,10 @@ __all__ = ["check_lessons", "likeness_for", "rows_to_learn"]
 
 def check_lessons(objective: Objective, dataset: Dataset, split: Split) -> None:
     """An error where a head that is asked for has nothing to learn from."""
-    if "rating" in objective.heads and ("value" not in dataset.events.columns or dataset.events["value"].null_count() == len(dataset)):
-        raise DataError("a rating head learns from values, and no event has one: name their column by value = … in [data.columns].")
+    if "rating" in objective.heads:
+        if "value" not in dataset.events.columns or dataset.events["value"].null_count() == len(dataset):
+            raise DataError("a rating head learns from values, and no event has one: name their column by value = … in [data.columns].")
+        levels_of(dataset.events["value"].gather(split.train), objective.rating_loss)
     if "conversion" not in objective.heads:
         return
     rule = dataset.rules.conversion

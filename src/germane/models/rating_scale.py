@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import polars as pl
 import torch
 from torch import Tensor, nn
 
@@ -11,10 +12,21 @@ from ..data.dataset import Dataset
 from ..errors import DataError
 from ..losses import RatingLoss, as_rating, rating_loss
 
-__all__ = ["RatingScale"]
+__all__ = ["RatingScale", "levels_of"]
 
 MANY = 50
 """More different ratings than this are a quantity and no scale of levels."""
+
+
+def levels_of(values: pl.Series, kind: RatingLoss) -> Tensor:
+    """The different ratings, ascending; an error where nothing can be learnt from them."""
+    found = torch.tensor(values.drop_nulls().unique().sort().to_list(), dtype=torch.float32)
+    if kind == "ordinal" and len(found) > MANY:
+        raise DataError(f"rating_loss = 'ordinal': {len(found):,} different ratings are no levels; use mse, or bce on the scaled rating.")
+    if len(found) < 2:
+        told = f"{float(found[0]):g}" if len(found) else "missing"
+        raise DataError(f"all ratings of the training events are {told}: a rating head needs at least two different ones; train without it.")
+    return found
 
 
 class RatingScale(nn.Module):
@@ -32,11 +44,7 @@ class RatingScale(nn.Module):
     def fit(self, dataset: Dataset, kind: RatingLoss) -> None:
         """Take the levels, and ``start``: the number that stands for the mean rating."""
         values = dataset.events["value"].drop_nulls()
-        found = torch.tensor(values.unique().sort().to_list(), dtype=torch.float32)
-        if kind == "ordinal" and len(found) > MANY:
-            raise DataError(f"rating_loss = 'ordinal': {len(found):,} different ratings are no levels; use mse, or bce on the scaled rating.")
-        if len(found) < 2:
-            raise DataError(f"all ratings are {float(found[0]) if len(found) else 'missing'}: a rating head needs at least two different ones.")
+        found = levels_of(values, kind)
         self.levels = (found if len(found) <= MANY else found[[0, -1]]).to(self.levels.device)
         self.cuts = nn.Parameter(torch.zeros(len(self.levels) - 1, device=self.levels.device))
         mean, low, high = float(values.mean()), float(self.levels[0]), float(self.levels[-1])  # type: ignore[arg-type]
