@@ -70,3 +70,13 @@ def test_a_pair_that_cannot_be_read_is_named(shop: Dataset, tmp_path: Path) -> N
     (tmp_path / "pairs.csv").write_text("user,item,degrees\nu1,i1,3\nu1,i1,warm\n")
     with pytest.raises(DataError, match=r"pairs\.csv, line 3: column 'degrees' holds 'warm' where a number belongs"):
         pairs_of(read_files("pairs.csv", tmp_path), shop, ["degrees"])
+
+
+def test_rows_of_empty_cells_say_nothing(shop: Dataset, tmp_path: Path) -> None:
+    """A spreadsheet ends with them; what stands behind one is named by its own line all the same."""
+    (tmp_path / "new.csv").write_text("item;year\nn1;1999\n;\nn2;2001\n;\n")
+    assert items_of(read_files("new.csv", tmp_path), shop, shop.items.schema).select("id", "year").rows() == [("n1", 1999), ("n2", 2001)]
+    (tmp_path / "new.csv").write_text("item;year\n;\nn2;abc\n")
+    with pytest.raises(DataError, match=r"line 3: column 'year' holds 'abc'"):
+        items_of(read_files("new.csv", tmp_path), shop, shop.items.schema)
+    assert items(shop, item=["n1", None], year=[2000.0, None])["year"].to_list() == [2000]

@@ -32,7 +32,8 @@ def pairs_of(table: Table, schema: Dataset, contexts: Iterable[str]) -> pl.DataF
 
 
 def items_of(table: Table, schema: Dataset, held: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Rows as the catalogue (``held``) has them, one an id; of several the last. A column that the table lacks is missing throughout.
+    """Rows as the catalogue (``held``) has them, one an id; of several the last. A column that the table lacks is missing throughout; a row of empty
+    cells, with which spreadsheets end, says nothing.
 
     Where a column of whole numbers gets others, it comes back as Float64.
     """
@@ -40,11 +41,20 @@ def items_of(table: Table, schema: Dataset, held: Mapping[str, pl.DataType]) -> 
     name = key if key in table.names else "id"
     if name not in table.names:
         raise DataError(f"{table.name} has no column {key!r} (or 'id'); it has {', '.join(table.names)}.{nearest(key, table.names)}")
-    ids = as_text(table.frame[name])
-    if ids.has_nulls():
-        raise DataError(f"{table.place(int(ids.is_null().arg_max() or 0))}: column {name!r} is empty: every item needs an id.")
+    ids, blank = as_text(table.frame[name]), _blank(table.frame)
+    lacking = ids.is_null() & ~blank
+    if lacking.any():
+        raise DataError(f"{table.place(int(lacking.arg_max() or 0))}: column {name!r} is empty: every item needs an id.")
     read = [ids.alias("id") if column == "id" else _fact(table, column, dtype, schema) for column, dtype in held.items()]
-    return pl.DataFrame(read).unique("id", keep="last", maintain_order=True)
+    return pl.DataFrame(read).filter(~blank).unique("id", keep="last", maintain_order=True)
+
+
+def _blank(frame: pl.DataFrame) -> pl.Series:
+    """[rows] whether all cells of a row are empty."""
+    blank = pl.repeat(True, frame.height, eager=True)
+    for cells in frame:
+        blank &= cells.fill_null("") == "" if cells.dtype == pl.String else cells.is_null()
+    return blank
 
 
 def _fact(table: Table, name: str, dtype: pl.DataType, schema: Dataset) -> pl.Series:
