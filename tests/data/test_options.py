@@ -83,6 +83,14 @@ def test_sql_gives_the_tables(tmp_path: Path) -> None:
     assert data.users["id"].to_list() == ["7", "8"] and data.items["title"].to_list() == ["Ex", None] and data.times[1] - data.times[0] == 86400
 
 
+COLONS = "select '12:00 :00 :00:30 100% a%s ? \\:x' as said"
+
+
+def test_sql_is_run_as_it_is_written(tmp_path: Path) -> None:
+    read = read_query("sqlite:///shop.db", COLONS, database(tmp_path), "events_query")
+    assert read.frame["said"].to_list() == ["12:00 :00 :00:30 100% a%s ? \\:x"]
+
+
 def test_a_postgresql_server_gives_them_in_its_own_types(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = sqlalchemy.create_engine(postgres)
     with engine.begin() as base:
@@ -97,6 +105,7 @@ def test_a_postgresql_server_gives_them_in_its_own_types(tmp_path: Path, postgre
     data = open_dataset(DataOptions(sql="env:SHOP", events_query="select * from bought order by at", columns=columns), tmp_path)
     assert data.items["id"][0] == "00000000-0000-0000-0000-000000000001" and data.times[1] - data.times[0] == 86400
     assert data.events["value"].to_list() == [9.5, None] and data.users["id"].to_list() == ["7", "8"]
+    assert read_query("env:SHOP", COLONS + ", 5::text as cast", tmp_path, "events_query").frame.row(0) == ("12:00 :00 :00:30 100% a%s ? \\:x", "5")
     with pytest.raises(DataError, match='relation "nix" does not exist'):
         read_query("env:SHOP", "select * from nix", tmp_path, "events_query")
 

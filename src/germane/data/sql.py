@@ -32,8 +32,9 @@ def read_query(address: str, query: str, base: Path, name: str) -> Table:
     except (SQLAlchemyError, ImportError) as error:
         raise ConfigError(f"[data] sql = {safe(address)!r}: {_first_line(error)}.") from None
     try:
-        with engine.connect().execution_options(stream_results=True) as connection:
-            result = connection.execute(sqlalchemy.text(query))
+        as_written = {"stream_results": True, "no_parameters": True}  # a colon and a percent sign stand for themselves
+        with engine.connect().execution_options(**as_written) as connection:
+            result = connection.exec_driver_sql(query)
             columns = list(result.keys())
             refuse_doubled(columns, f"the result of {name}")
             chunks = [_frame(rows, columns) for rows in result.partitions(_CHUNK)]
