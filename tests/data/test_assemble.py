@@ -371,6 +371,24 @@ def test_arrow_is_known_by_its_stream() -> None:
     assert shop(Stream()).fingerprint == shop().fingerprint
 
 
+@pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(["4", "5", "2026-05-01", "2026-05-02", "a", "b"]), pl.Binary])
+def test_text_kept_as_codes_or_bytes_is_read_as_text_is(kind: Any) -> None:
+    rows = {"who": ["a", "b", "a"], "what": ["b", "b", "a"], "when": ["2026-05-01", "2026-05-01", "2026-05-02"], "stars": ["4", "5", None]}
+    kept = shop(pl.DataFrame(rows).cast(kind), columns={"user": "who", "item": "what", "time": "when", "value": "stars"})
+    assert kept.events.equals(shop(rows, columns=kept.columns).events) and kept.users["id"].to_list() == ["a", "b"]
+    with pytest.raises(DataError, match=r"row 0: column 'what' holds 'b' where a number belongs"):
+        shop(pl.DataFrame(rows).cast(kind), columns={**COLUMNS, "value": "what", "context": []})
+
+
+def test_bytes_that_are_no_text_are_told_in_hex() -> None:
+    ids = pl.Series([bytes([200 + n % 2] * 4) for n in range(4)])
+    sky = pl.Series([[b"rain", b"\xff"], [], [b"sun"], None], dtype=pl.List(pl.Binary))
+    read = shop(pl.DataFrame(EVENTS).with_columns(who=ids, sky=sky))
+    assert read.users["id"].to_list() == ["c8c8c8c8", "c9c9c9c9"] and read.types["sky"] == "categories"
+    assert read.events["context:sky"].to_list() == [None, None, ["rain", "ff"], ["sun"]]
+    assert shop(pl.DataFrame(EVENTS).with_columns(sky=pl.Series(EVENTS["sky"]).cast(pl.Binary))).types["sky"] == "categories"
+
+
 def test_typed_columns_and_rows_of_mappings() -> None:
     aware = datetime(2026, 5, 1, 21, tzinfo=timezone(timedelta(hours=2)))
     rows = [{"user": 1, "item": 2, "time": aware, "ok": True}, {"user": 2, "item": 2, "time": aware.astimezone(UTC), "ok": None}]

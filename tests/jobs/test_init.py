@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from germane.config import Config
+from germane.data.readers import read_files
 from germane.errors import ConfigError, DataError
 from germane.jobs.guess import Guess
 from germane.jobs.init import as_toml, init
@@ -109,6 +110,19 @@ def test_nothing_is_written_over_or_half(tmp_path: Path) -> None:
     assert (tmp_path / "c.toml").read_text() == "mine"
     init(str(tmp_path / "events.csv"), out=tmp_path / "c.toml", replace=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.toml", "events.csv", "items.csv"]
+
+
+def test_text_that_parquet_keeps_as_codes_or_bytes_begins_as_text_does(tmp_path: Path) -> None:
+    tables(tmp_path)
+    plain = read_files("events.csv", tmp_path).frame
+    kept = plain.cast({"user": pl.Binary, "item": pl.Categorical, "stars": pl.Categorical, 'odd "name"\\': pl.Enum(["a", "b"])})
+    kept = kept.with_columns(photo=pl.Series([bytes([255, n % 256, n // 256]) for n in range(300)]))
+    plain.write_parquet(tmp_path / "plain.parquet")
+    kept.write_parquet(tmp_path / "kept.parquet")
+    _, begun = init(str(tmp_path / "kept.parquet"), str(tmp_path / "items.csv"), out=tmp_path / "c.toml")
+    _, as_text = init(str(tmp_path / "plain.parquet"), str(tmp_path / "items.csv"), out=tmp_path / "t.toml")
+    assert begun.columns == as_text.columns and begun.columns["value"] == "stars"
+    assert len(Config.read(tmp_path / "c.toml").dataset()) == 300
 
 
 def test_names_that_need_quoting_stay_as_they_are() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -39,6 +41,15 @@ def test_whole_numbers_are_whole_however_they_are_written(cells: list[int | None
     assert looks.are_whole(texts) and looks.numbers_of(texts).drop_nulls().to_list() == [cell for cell in cells if cell is not None]
     assert looks.are_within(texts, 10**6)
     assert not looks.are_whole(pl.Series(["0.5"])) and not looks.are_within(pl.Series(["rain"]), 1)
+
+
+def test_numbers_and_times_in_columns_of_every_type() -> None:
+    for kind in (pl.Categorical, pl.Enum(["4", "0,5"]), pl.Binary):
+        assert looks.numbers_of(pl.Series(["4", "0,5", None]).cast(kind)).to_list() == [4.0, 0.5, None]
+    assert looks.is_time(pl.Series(["2026-05-01", "2026-05-02"], dtype=pl.Categorical))
+    for cells in ([b"\xff"], [{"a": 1}], [[1]], ["rain"], [timedelta(1)]):
+        other = pl.Series(cells)
+        assert looks.numbers_of(other).to_list() == [None] and not looks.is_time(other) and not looks.are_epochs(other)
 
 
 def test_codes_links_and_owners() -> None:

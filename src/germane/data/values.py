@@ -13,7 +13,7 @@ from . import clock
 from .columns import ColumnType
 from .tables import Table
 
-__all__ = ["MISSING", "as_categories", "as_numbers", "as_text", "as_times", "as_type", "detect", "said_types"]
+__all__ = ["MISSING", "as_categories", "as_numbers", "as_text", "as_times", "as_type", "as_written", "detect", "said_types"]
 
 FEW = 50
 """Whole-number context columns with at most so many different values are categories."""
@@ -63,6 +63,8 @@ def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
     >>> detect(pl.Series(["rain", "sun"])), detect(pl.Series(["1.5", "2"])), detect(pl.Series(["a|b", "c"]))
     ('category', 'number', 'categories')
     """
+    if column.dtype == pl.Binary:
+        column = as_text(column)
     kind = column.dtype
     if isinstance(kind, pl.List | pl.Array):
         return "categories"
@@ -102,7 +104,8 @@ def as_type(table: Table, name: str, kind: ColumnType, separator: str = "|", zon
 
 
 def as_text(column: pl.Series) -> pl.Series:
-    """Cells as written; empty cells are missing, whole floats lose their ".0" (pandas makes them of integers with gaps)."""
+    """Cells as written; empty cells are missing, whole floats lose their ".0" (pandas makes them of integers with gaps), bytes are UTF-8, or else
+    told in hex."""
     kind = column.dtype
     if isinstance(kind, pl.List | pl.Array):
         text = _lists(column).list.join(", ", ignore_nulls=True)
@@ -112,9 +115,20 @@ def as_text(column: pl.Series) -> pl.Series:
         text = column.fill_nan(None).cast(pl.String)
     elif kind in (pl.Object, pl.Duration) or kind.is_nested():
         text = pl.Series(column.name, [_said(cell) for cell in column.to_list()], dtype=pl.String)
+    elif kind == pl.Binary:
+        text = _decoded(column)
     else:
         text = column.cast(pl.String)
     return text.set(text == "", None) if (text == "").any() else text
+
+
+def as_written(column: pl.Series) -> pl.Series:
+    """Text that a table keeps as codes or as bytes, as text; any other column as it is.
+
+    >>> as_written(pl.Series(["4", "5"], dtype=pl.Categorical)).to_list(), as_written(pl.Series([4, 5])).to_list()
+    (['4', '5'], [4, 5])
+    """
+    return as_text(column) if column.dtype in (pl.Categorical, pl.Enum, pl.Binary) else column
 
 
 def as_categories(column: pl.Series, separator: str) -> pl.Series:
@@ -132,7 +146,7 @@ def as_categories(column: pl.Series, separator: str) -> pl.Series:
 
 def as_numbers(table: Table, name: str) -> pl.Series:
     """Float64; missing cells are null; text where a number belongs is an error that names file, line and value."""
-    column = table.frame[name]
+    column = as_written(table.frame[name])
     kind = column.dtype
     if kind == pl.String:
         text = column.str.strip_chars()
@@ -158,7 +172,7 @@ def as_numbers(table: Table, name: str) -> pl.Series:
 
 def as_times(table: Table, name: str, zone: str | None, form: str | None = None) -> pl.Series:
     """Float64 seconds of the wall clock; what is no time is an error that names file, line and value. ``form``: how texts are written."""
-    column = table.frame[name]
+    column = as_written(table.frame[name])
     if column.dtype == pl.String:
         column = column.set(column.str.strip_chars().str.to_lowercase().is_in(MISSING), None)
     elif column.dtype.is_float():
@@ -180,16 +194,28 @@ def as_times(table: Table, name: str, zone: str | None, form: str | None = None)
 def _lists(column: pl.Series) -> pl.Series:
     """List(String) of a column of lists, whatever these hold."""
     inner = column.dtype.inner if isinstance(column.dtype, pl.List | pl.Array) else None
-    if inner is None or not inner.is_nested():
+    if inner is None or not (inner.is_nested() or inner in (pl.Binary, pl.Duration)):
         return column.cast(pl.List(pl.String))
     return pl.Series(column.name, [None if cell is None else [_said(one) for one in cell] for cell in column.to_list()], dtype=pl.List(pl.String))
+
+
+def _decoded(column: pl.Series) -> pl.Series:
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.PolarsError:  # some are no UTF-8
+        return pl.Series(column.name, [_said(cell) for cell in column.to_list()], dtype=pl.String)
 
 
 def _said(cell: object) -> str | None:
     """What no table has a type for, as text; what is nested as JSON."""
     if cell is None:
         return None
-    return json.dumps(cell, ensure_ascii=False, default=str) if isinstance(cell, dict | list) else str(cell)
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode()
+        except UnicodeDecodeError:
+            return cell.hex()
+    return json.dumps(cell, ensure_ascii=False, default=_said) if isinstance(cell, dict | list) else str(cell)
 
 
 def _decimal_comma(texts: pl.Series) -> bool:

@@ -10,7 +10,7 @@ import polars as pl
 from ..data.assemble import PARTS
 from ..data.clock import written_forms
 from ..data.meeting import apart, mend
-from ..data.values import as_text, detect
+from ..data.values import as_text, as_written, detect
 from ..errors import DataError
 from .looks import (
     are_codes,
@@ -218,7 +218,7 @@ def _by_name(made: Guess, meaning: str, events: pl.DataFrame) -> None:
     for column in _named(events, meaning):
         if column in made.taken("events"):
             continue
-        values = events[column]
+        values = as_written(events[column])
         kinds = kinds_of(values)
         number = detect(values) == "number"
         if meaning == "value" and number:

@@ -8,7 +8,7 @@ import polars as pl
 
 from ..data.clock import looks_like_times
 from ..data.truths import truths
-from ..data.values import as_text, detect
+from ..data.values import as_text, as_written, detect
 
 __all__ = [
     "are_codes",
@@ -76,6 +76,7 @@ def belongs(events: pl.DataFrame, key: str, column: str) -> bool:
 
 def are_moments(values: pl.Series) -> bool:
     """Whether each value is a moment by itself; an hour of the day and a duration are none."""
+    values = as_written(values)
     return values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime) or (values.dtype == pl.String and looks_like_times(values))
 
 
@@ -105,8 +106,12 @@ def are_epochs(values: pl.Series) -> bool:
 
 def numbers_of(values: pl.Series) -> pl.Series:
     """Null where a cell is no number; a comma may be the decimal mark."""
-    texts = values.str.replace(",", ".", literal=True) if values.dtype == pl.String else values
-    return texts.cast(pl.Float64, strict=False)
+    values = as_written(values)
+    if values.dtype == pl.String:
+        values = values.str.replace(",", ".", literal=True)
+    elif not values.dtype.is_numeric() and values.dtype != pl.Boolean:
+        return pl.Series(values.name, [None] * len(values), dtype=pl.Float64)
+    return values.cast(pl.Float64, strict=False)
 
 
 def are_whole(values: pl.Series) -> bool:
