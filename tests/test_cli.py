@@ -311,15 +311,18 @@ def test_exit_codes(
     assert said in err and "Traceback" not in err
 
 
-def test_our_own_fault_leaves_a_report(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Path) -> None:
+@pytest.mark.parametrize("raised", [ZeroDivisionError, pl.exceptions.PanicException])
+def test_our_own_fault_leaves_a_report(
+    raised: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Path
+) -> None:
     def broken(*given: object, **named: object) -> None:
-        raise ZeroDivisionError
+        raise raised
 
     monkeypatch.setattr("germane.jobs.describe.open_run", broken)
     assert call(monkeypatch, "describe", run) == 3
     report = Path(capsys.readouterr().err.split("lies in ")[1].strip().rstrip("."))
     said = report.read_text()
-    assert "ZeroDivisionError" in said and "germane describe" in said and "Python 3" in said
+    assert raised.__name__ in said and "germane describe" in said and "Python 3" in said
     report.unlink()
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from germane.errors import ConfigError
-from germane.jobs.output import FORMS, form_of, whole, write_frame, write_slates
+from germane.jobs.output import FORMS, check_fits, form_of, whole, write_frame, write_slates
 from germane.types import Slate, SlateItem
 
 
@@ -38,6 +40,28 @@ def test_no_slates_and_empty_slates(form: str, tmp_path: Path) -> None:
 def test_many_slates_keep_their_order(tmp_path: Path) -> None:
     assert write_slates((slate(n, 1) for n in range(2500)), tmp_path / "l.parquet") == 2500
     assert pl.read_parquet(tmp_path / "l.parquet")["recommendation_id"].to_list() == [f"r{n}" for n in range(2500)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_type_is_written_or_refused_before_the_work(form: str, tmp_path: Path) -> None:
+    one = [b"\xff", timedelta(1), time(1), date(2026, 5, 1), Decimal("1.5"), None, True, "a", datetime(2026, 5, 1, tzinfo=UTC)]
+    several = [[b"\xff"], [timedelta(1)], [1.5], {"a": [b"\xff"]}, {"a": 1}]
+    columns = [pl.Series("cells", [cell]) for cell in one + several]
+    columns += [pl.Series("cells", [[1]], dtype=pl.Array(pl.Int64, 1)), pl.Series("cells", ["a"], dtype=pl.Enum(["a"]))]
+    columns += [pl.Series("cells", [object()], dtype=pl.Object)]
+    for column in columns:
+        frame = column.to_frame()
+        try:
+            check_fits(frame, tmp_path / f"made{form}")
+        except ConfigError as error:
+            assert f"'cells' holds {column.dtype}, for which {form} has no cells: " in str(error)
+            assert column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Duration, pl.Object)
+        else:
+            write_frame(frame, tmp_path / f"made{form}")
+            if form == ".parquet":
+                assert pl.read_parquet(tmp_path / "made.parquet").equals(frame)
+    with pytest.raises(ConfigError, match="leave the column out"):
+        check_fits(columns[-1].to_frame(), tmp_path / f"made{form}")
 
 
 def test_what_fails_on_the_way_leaves_what_was_there(tmp_path: Path) -> None:

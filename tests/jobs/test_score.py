@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,14 @@ def test_lists_are_written_where_the_form_has_cells_for_them(run: Path, tmp_path
     (tmp_path / "p.jsonl").write_text('{"user": "u1", "item": "i1", "tags": ["a", "b"]}\n')
     with pytest.raises(ConfigError, match=r"s\.csv: column 'tags' holds List\(String\), for which \.csv has no cells: write \.jsonl or \.parquet"):
         score_file(run, tmp_path / "p.jsonl", tmp_path / "s.csv")
+    pairs = pl.DataFrame({"user": ["u1"], "item": ["i1"], "took": [timedelta(1)], "photo": [b"\xff"]})
+    pairs.write_parquet(tmp_path / "p.parquet")
+    with pytest.raises(ConfigError, match=r"'took' holds Duration.*, for which \.tsv has no cells: write \.jsonl or \.parquet"):
+        score_file(run, tmp_path / "p.parquet", tmp_path / "s.tsv")
+    with pytest.raises(ConfigError, match=r"'photo' holds Binary, for which \.jsonl has no cells: write \.parquet"):
+        score_file(run, tmp_path / "p.parquet", tmp_path / "s.jsonl")
+    score_file(run, tmp_path / "p.parquet", tmp_path / "s.parquet")
+    assert pl.read_parquet(tmp_path / "s.parquet").drop("score").equals(pairs)
     heard: list[tuple[int, int]] = []
     score_file(run, tmp_path / "p.jsonl", tmp_path / "s.parquet", told=lambda done, of: heard.append((done, of)))
     assert pl.read_parquet(tmp_path / "s.parquet")["tags"].to_list() == [["a", "b"]] and heard == [(1, 1)]

@@ -53,7 +53,7 @@ def _run(arguments: list[str]) -> int:
         return _nobody_reads() if left.code == 1 else int(left.code or 0)
     except MemoryError:
         return _fault(_TOO_LARGE, 2)
-    except Exception as error:
+    except BaseException as error:  # a panic of polars is no Exception
         if isinstance(error, RuntimeError):
             from ..training import is_out_of_memory
 

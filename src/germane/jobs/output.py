@@ -48,11 +48,22 @@ def form_of(path: str | Path) -> str:
 
 def check_fits(frame: pl.DataFrame, path: str | Path) -> None:
     """Refuse columns that the file's form has no cells for; called before the work begins."""
-    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()] if form_of(path) in (".csv", ".tsv") else []
-    if nested:
-        raise ConfigError(
-            f"{path}: column {nested[0]!r} holds {frame.schema[nested[0]]}, for which {form_of(path)} has no cells: write .jsonl or .parquet."
-        )
+    form = form_of(path)
+    for name, dtype in frame.schema.items():
+        if not _has_cells(form, dtype):
+            others = [other for other in (".jsonl", ".parquet") if _has_cells(other, dtype)]
+            instead = f"write {' or '.join(others)}" if others else "leave the column out"
+            raise ConfigError(f"{path}: column {name!r} holds {dtype}, for which {form} has no cells: {instead}.")
+
+
+def _has_cells(form: str, dtype: pl.DataType) -> bool:
+    if form in (".csv", ".tsv"):
+        return not (dtype.is_nested() or dtype in (pl.Binary, pl.Duration, pl.Object))
+    if isinstance(dtype, pl.List | pl.Array):
+        return _has_cells(form, dtype.inner)  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        return all(_has_cells(form, field.dtype) for field in dtype.fields)  # type: ignore[arg-type]
+    return dtype != pl.Object and (dtype != pl.Binary or form == ".parquet")
 
 
 @contextmanager
