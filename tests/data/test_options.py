@@ -158,6 +158,9 @@ def test_the_services_own_log_is_a_source(tmp_path: Path, monkeypatch: pytest.Mo
         ({"events": "a.csv", "columns": {"usr": "x"}}, "Did you mean user"),
         ({"events": "a.csv", "rules": {"positive": "good"}}, "is not a condition"),
         ({"events": "a.csv", "format": {"separator": ",,"}}, "at most 1 character"),
+        ({"events": "a.csv", "format": {"separator": "§"}}, "one character of ASCII"),
+        ({"events": "a.csv", "format": {"quote": "»"}}, "one character of ASCII"),
+        ({"events": "a.csv", "format": {"separator": "\n"}}, "that ends no line"),
         ({"event": "a.csv"}, "Extra inputs|event"),
     ],
 )

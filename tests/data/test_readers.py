@@ -56,6 +56,27 @@ def test_said_encodings(tmp_path: Path) -> None:
         read_files("e.csv", tmp_path, Format(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("encoding", ["base64", "rot13", "zlib", "utf-8\0", "punycode", "idna", "undefined", "utf-16"])
+def test_what_cannot_be_the_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
+    written(tmp_path, "e.csv", "user,item\nann,1\n")
+    with pytest.raises(DataError, match=r"is not known|is not written in|is empty"):
+        read_files("e.csv", tmp_path, Format(encoding=encoding))
+
+
+def test_a_mark_of_the_encoding_and_nothing_else_is_an_empty_file(tmp_path: Path) -> None:
+    for mark in (b"\xff\xfe", b"\xef\xbb\xbf"):
+        (tmp_path / "e.csv").write_bytes(mark)
+        with pytest.raises(DataError, match="is empty"):
+            read_files("e.csv", tmp_path)
+
+
+@pytest.mark.parametrize("said", [{"separator": '"'}, {"quote": ","}, {"separator": ";", "quote": ";"}])
+def test_separator_and_quote_are_two(said: dict[str, str], tmp_path: Path) -> None:
+    written(tmp_path, "e.csv", "user,item\nann,1\n")
+    with pytest.raises(DataError, match="both separator and quote"):
+        read_files("e.csv", tmp_path, Format(**said))
+
+
 def test_headers_can_be_missing_or_said(tmp_path: Path) -> None:
     written(tmp_path, "e.csv", "a,x\nb,y\n")
     assert read_files("e.csv", tmp_path, Format(header=False)).frame.columns == ["column_1", "column_2"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..component import Options
 
@@ -22,3 +22,10 @@ class Format(Options):
     """False: the first line is data, and columns are called column_1, column_2 …; or their names."""
     quote: str | None = Field(default=None, max_length=1)
     """What encloses cells that hold separators; empty: nothing does."""
+
+    @field_validator("separator", "quote")
+    @classmethod
+    def _one_byte(cls, value: str | None) -> str | None:
+        if value and (not value.isascii() or value in "\r\n"):
+            raise ValueError("should be one character of ASCII that ends no line")
+        return value

@@ -122,23 +122,27 @@ def _lines_by_hand(file: Path) -> pl.DataFrame:
 def _read_text(file: Path, form: Format, only: Collection[str] | None, skip: int) -> Table:
     with file.open("rb") as source:
         head = source.read(_HEAD)
-    if not head.strip():
-        raise DataError(f"{file.name} is empty: its first line should name the columns.")
     encoding = form.encoding or _encoding(file, head)
     try:
+        "".encode(encoding)  # refuses what is no encoding of text, such as base64
         text = codecs.getincrementaldecoder(encoding)(errors="strict").decode(head)
-    except LookupError:
+    except UnicodeError as error:
+        reason = getattr(error, "reason", error)
+        raise DataError(f"{file.name} is not written in {encoding}: {reason}. Say another encoding in [data.format].") from None
+    except (LookupError, ValueError):  # the latter: a name that no name can be
         raise DataError(
             f"[data.format] encoding = {encoding!r} is not known: write 'utf-8', 'cp1252', 'latin-1' or another of Python's names."
         ) from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file.name} is not written in {encoding}: {error.reason}. Say another encoding in [data.format].") from None
     text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise DataError(f"{file.name} is empty: its first line should name the columns.")
     lines = text.splitlines()[skip : -1 if len(head) == _HEAD else None]
     separator = form.separator or _separator(file, lines)
     quote = '"' if form.quote is None else form.quote
     if quote and separator == "\t" and form.quote is None and _stray_quotes(lines):
         quote = ""
+    if quote == separator:
+        raise DataError(f"{file.name}: {separator!r} is both separator and quote: say another of one of them in [data.format].")
     names = next(csv.reader(lines, delimiter=separator, **_quoting(quote)))
     if form.header is True:
         names = [name.strip() for name in names]
