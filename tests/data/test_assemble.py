@@ -389,6 +389,19 @@ def test_bytes_that_are_no_text_are_told_in_hex() -> None:
     assert shop(pl.DataFrame(EVENTS).with_columns(sky=pl.Series(EVENTS["sky"]).cast(pl.Binary))).types["sky"] == "categories"
 
 
+def test_a_name_that_two_tables_have_is_told_where_their_types_differ() -> None:
+    events = {**EVENTS, "level": [0.5, 1.5, 2.5, 3.5]}
+    said = {**COLUMNS, "context": ["level"]}
+    with pytest.raises(DataError, match=r"items table, row 0: column 'level' holds 'high' .* 'level' is a column of the events table too.*rename one"):
+        shop(events, {"what": ["x"], "level": ["high"]}, columns=said)
+    with pytest.raises(DataError, match=r"Mend the cell[^.]*\.types\][^.]*\.$") as alone:
+        shop({**events, "level": ["1", "2", "high", "3"]}, columns=said, types={"level": "number"})
+    assert "rename" not in str(alone.value)
+    with pytest.raises(DataError, match=r"users table, row 0: .* is a column of the items table too"):
+        columns = {**COLUMNS, "side": ["level"], "user_side": ["level"]}
+        shop(EVENTS, {"what": ["x", "y"], "level": [0.5, 1.5]}, {"who": ["a"], "level": ["gold"]}, columns=columns)
+
+
 def test_typed_columns_and_rows_of_mappings() -> None:
     aware = datetime(2026, 5, 1, 21, tzinfo=timezone(timedelta(hours=2)))
     rows = [{"user": 1, "item": 2, "time": aware, "ok": True}, {"user": 2, "item": 2, "time": aware.astimezone(UTC), "ok": None}]

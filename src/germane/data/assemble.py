@@ -118,6 +118,8 @@ class _Assembly:
     """Of times that are not written as ISO has it."""
     timezone: str | None
     types: dict[str, ColumnType] = field(default_factory=dict)
+    homes: dict[str, Table] = field(default_factory=dict)
+    """The table that each type is of: a name has one type, whichever tables have it."""
     notes: list[Note] = field(default_factory=list)
 
     @property
@@ -171,6 +173,7 @@ class _Assembly:
             self._find_type(name, self.train, context=True)
         for name in c.place:
             self.types[name] = self.said.get(name, "number" if len(c.place) == 2 else "category")
+            self.homes[name] = self.train
         for name in (*c.side, *c.text):
             if name in c.side:
                 self._find_type(name, self._owner(name, self.items))
@@ -258,12 +261,19 @@ class _Assembly:
         return frame
 
     def _typed(self, table: Table, name: str, kind: ColumnType) -> pl.Series:
-        cells = as_type(table, name, kind, self.separators.get(name, "|"), self.timezone, self.forms.get(name))
+        try:
+            cells = as_type(table, name, kind, self.separators.get(name, "|"), self.timezone, self.forms.get(name))
+        except DataError as error:
+            home = self.homes.get(name, table)
+            if home is table or (table is not self.items and table is not self.users):
+                raise
+            raise DataError(f"{error} {name!r} is a column of {home.name} too, and one name has one type: rename one of the two.") from None
         return as_truths(cells) if kind == "category" else cells
 
     def _find_type(self, name: str, table: Table, context: bool = False) -> None:
         if name not in self.types:
             self.types[name] = self.said.get(name) or detect(table.frame[name], context=context)
+            self.homes[name] = table
             if self.types[name] == "categories":
                 self.separators.setdefault(name, "|")
 
