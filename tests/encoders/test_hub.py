@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from germane.encoders import PretrainedText, hub
 from germane.encoders.hub import from_hub
+from germane.encoders.weights import get_weights
 from germane.errors import ConfigError, FetchError
 
 
@@ -34,8 +36,16 @@ def answer(monkeypatch: pytest.MonkeyPatch, call: Any) -> None:
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", call)
 
 
-def test_the_hub_cache_is_enough(monkeypatch: pytest.MonkeyPatch, tiny_bert: Path) -> None:
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(tiny_bert) if options["local_files_only"] else "")
+def listed(folder: Path, listing: str = "{}") -> Path:
+    """A snapshot that the hub's list of files lies beside."""
+    (folder.parents[1] / "trees").mkdir()
+    (folder.parents[1] / "trees" / f"{folder.name}.json").write_text(listing)
+    return folder
+
+
+def test_the_hub_cache_is_enough(monkeypatch: pytest.MonkeyPatch, tiny_bert: Path, tmp_path: Path) -> None:
+    here = listed(Path(shutil.copytree(tiny_bert, tmp_path / "snapshots" / "abc")))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(here) if options["local_files_only"] else "")
     answer(monkeypatch, lambda *given, **options: pytest.fail("asked the hub"))
     assert PretrainedText(model="owner/model").encode(["rain"]).shape == (1, 16)
 
@@ -199,8 +209,51 @@ def test_a_name_that_cannot_be() -> None:
         from_hub("no such: name")
 
 
-def test_a_model_of_pickles_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(tmp_path))
-    with pytest.raises(ConfigError, match="no safetensors"):
+@pytest.mark.parametrize("held, lacks", [("config.json", "safetensors file; Germane reads no pickles"), ("model.safetensors", r"config\.json")])
+def test_a_whole_model_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, held: str, lacks: str) -> None:
+    here = tmp_path / "snapshots" / "abc"
+    here.mkdir(parents=True)
+    (here / held).write_text("{}")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(listed(here)))
+    with pytest.raises(ConfigError, match=f"has no {lacks}"):
         from_hub("owner/model")
+
+
+def held_in_part(cache: Path, *names: str) -> Path:
+    """What a broken-off download, or another program that read these files alone, leaves in the hub's cache."""
+    repository = cache / "models--owner--model"
+    for folder, file, content in (("refs", "main", "d" * 40), *((f"snapshots/{'d' * 40}", name, "of before") for name in names)):
+        (repository / folder).mkdir(parents=True, exist_ok=True)
+        (repository / folder / file).write_text(content)
+    return repository / "snapshots" / ("d" * 40)
+
+
+@pytest.mark.parametrize("names", [("config.json",), ("config.json", "model.safetensors")])
+def test_a_part_of_a_model_is_completed(small_hub: ThreadingHTTPServer, tmp_path: Path, names: tuple[str, ...]) -> None:
+    part = held_in_part(tmp_path / "hub", *names)
+    folder = from_hub("owner/model")
+    assert folder != part and sorted(file.name for file in folder.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_what_lacks_files_of_the_list_is_completed(small_hub: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = from_hub("owner/model")
+    (folder / "model.safetensors").unlink()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(FetchError, match="not whole, in the hub's cache"):
+        from_hub("owner/model")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert from_hub("owner/model") == folder and (folder / "model.safetensors").is_file()
+
+
+def test_without_the_hub_a_part_that_can_be_read_is(
+    small_hub: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = held_in_part(tmp_path / "hub", "config.json")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(FetchError, match="HF_HUB_OFFLINE is set"):
+        from_hub("owner/model")
+    (part / "model.safetensors").write_text("")
+    assert from_hub("owner/model") == part
+    assert "owner/model is read as the hub's cache holds it" in capsys.readouterr().err
+    with pytest.raises(FetchError, match="HF_HUB_OFFLINE is set"):
+        get_weights("owner/model", whole=True)

@@ -54,7 +54,7 @@ def test_the_list_says_what_is_here(tiny: KnownWeights, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failure", [ConfigError("No such model."), FetchError("No connection.")])
 def test_an_unknown_name_is_told_the_nearest_and_what_needs_no_hub(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
-    def fail(name: str) -> Path:
+    def fail(name: str, **said: bool) -> Path:
         raise failure
 
     monkeypatch.setattr(hub, "from_hub", fail)

