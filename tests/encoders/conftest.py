@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,3 +24,19 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     LlamaForCausalLM(LlamaConfig(vocab_size=len(words), max_position_embeddings=40, **sizes)).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def tiny_of(tiny_bert: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Makes a language model of another family, ``tiny_of("DebertaV2", …)``, with random weights and three layers."""
+    import transformers
+
+    def made(family: str, **said: Any) -> Path:
+        transformers.AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(tmp_path / family)
+        sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 40}
+        torch.manual_seed(0)
+        config = getattr(transformers, f"{family}Config")(vocab_size=64, **sizes, **said)
+        getattr(transformers, f"{family}Model")(config).save_pretrained(tmp_path / family)
+        return tmp_path / family
+
+    return made

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,15 @@ def test_what_a_backbone_cannot_do(tiny_model: Path) -> None:
         made(tiny_model, "top:3")
     with pytest.raises(ConfigError, match="Linear maps of this model are"):
         made(tiny_model, "lora", targets=("no_such_map",))
+    with pytest.raises(ConfigError, match=r"targets = '\(': missing \), .* 0\. Linear maps of this model are"):
+        made(tiny_model, "lora", targets="(")
+
+
+def test_layers_that_share_their_weights_learn_all_or_not_at_all(tiny_of: Callable[..., Path]) -> None:
+    folder = tiny_of("Albert", embedding_size=8)
+    model, learns = made(folder, "full")
+    assert len(learns) == len(list(model.body.parameters())) and set(depths(model.body, list(learns))) == {0}
+    assert all("lora" in name for name in made(folder, "lora", targets="all-linear")[1])
+    for tuning, said in (("top:1", {}), ("lora", {"layers": 1}), ("adapter", {}), ("prefix", {})):
+        with pytest.raises(ConfigError, match="does not say which its layers are; choose frozen, full, or lora without layers"):
+            made(folder, tuning, **said)

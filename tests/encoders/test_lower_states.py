@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,19 @@ def test_vectors_and_gradients_are_those_of_the_whole_model(tiny_model: Path, tu
     assert found[0][1]
     for whole, kept in zip(found[0][1], found[1][1], strict=True):
         torch.testing.assert_close(kept, whole, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("convolution", [0, 3])
+@pytest.mark.parametrize("below", [1, 2])
+def test_layers_that_give_more_than_their_states(tiny_of: Callable[..., Path], below: int, convolution: int) -> None:
+    """DeBERTa's give nothing beside; where its convolution stands between the first two layers, nothing can be handed on in the first one's place."""
+    folder = tiny_of("DebertaV2", relative_attention=True, position_buckets=8, pos_att_type=["p2c", "c2p"], conv_kernel_size=convolution)
+    encoder = PretrainedText(model=str(folder), tuning=f"top:{3 - below}", max_tokens=32)
+    learning = encoder.learning(TEXTS)
+    assert learning is not None and learning.lower.below == below
+    learning.lower.fill(TEXTS, 2)
+    assert len(learning.lower) == (0 if convolution and below == 1 else 3)
+    torch.testing.assert_close(learning.encode(TEXTS), encoder.untuned().encode(TEXTS), atol=1e-6, rtol=0)
 
 
 def test_lower_layers_are_gone_through_once_a_text_and_upper_ones_as_they_stand(tiny_model: Path) -> None:

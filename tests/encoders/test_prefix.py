@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 
 from germane.encoders.language_model import LanguageModel
 from germane.encoders.prefix import Prefix, Prefixes
+from germane.errors import ConfigError
 
 
 def test_one_place_adds_its_value_as_far_as_the_gate_is_open() -> None:
@@ -28,3 +31,11 @@ def test_it_goes_again(tiny_model: Path) -> None:
     assert len(put.attentions) == 2 and not torch.allclose(model(tokens), before, atol=1e-4)
     put.remove()
     assert torch.equal(model(tokens), before)
+
+
+def test_an_attention_that_takes_none(tiny_of: Callable[..., Path]) -> None:
+    model = LanguageModel(tiny_of("Gemma2", num_key_value_heads=1, head_dim=8, bos_token_id=2, eos_token_id=3), "mean", 16)
+    before = model(model.tokens(["rain"]))
+    with pytest.raises(ConfigError, match="Gemma2Model has no attention that takes a prefix; choose top:N, full, lora or adapter"):
+        Prefixes(model, 2)
+    assert torch.equal(model(model.tokens(["rain"])), before)

@@ -77,7 +77,8 @@ def adapt(model: LanguageModel, how: Adaptation) -> dict[str, nn.Parameter]:
 
     What is put in is drawn from torch's generator. A backbone that cannot do it is an error.
     """
-    body, layers = model.body, layers_of(model.body)
+    by_layer = how.top is not None or how.layers is not None or how.tuning in ("adapter", "prefix")
+    body, layers = model.body, layers_of(model.body, needed=by_layer)
     if (how.top or how.layers or 0) > len(layers):
         said = f"tuning = {how.tuning!r}" if how.top else f"layers = {how.layers}"
         raise ConfigError(f"[text] {said}: this language model has {len(layers)} layers.")
@@ -117,21 +118,24 @@ def in_bytes(weight: Tensor) -> bool:
     return type(weight).__name__ == "Int8Tensor"
 
 
-def layers_of(body: Any) -> list[nn.Module]:
-    """The transformer layers, from the bottom to the top."""
+def layers_of(body: Any, *, needed: bool = True) -> list[nn.Module]:
+    """The transformer layers, from the bottom to the top; where it does not say which they are, as ALBERT's that share their weights, an error, or
+    none where they are not ``needed``."""
     wanted = getattr(body.config, "num_hidden_layers", None)
     for found in body.modules():
         if isinstance(found, nn.ModuleList) and len(found) == wanted:
             return list(found)
-    raise ConfigError(f"[text] tuning: {type(body).__name__} does not say which its layers are; choose frozen or full.")
+    if needed:
+        raise ConfigError(f"[text] tuning: {type(body).__name__} does not say which its layers are; choose frozen, full, or lora without layers.")
+    return []
 
 
 def depths(body: Any, names: Sequence[str]) -> list[int]:
     """Of each parameter the layer that it stands in: 0 = below all layers, 1 = the bottom layer, …; what stands behind them counts as the last."""
-    places = {id(part): place for place, layer in enumerate(layers_of(body), 1) for part in layer.parameters()}
+    places = {id(part): place for place, layer in enumerate(layers_of(body, needed=False), 1) for part in layer.parameters()}
     table = body.get_input_embeddings()
     below = {id(part) for part in (table, *_beside(body, table)) for part in part.parameters()} if table is not None else set()
-    last = len(layers_of(body))
+    last = len(layers_of(body, needed=False))
     found = dict(body.named_parameters())
     return [places.get(id(found[name]), 0 if id(found[name]) in below else last) for name in names]
 
@@ -157,10 +161,10 @@ def _lora(body: Any, how: Adaptation) -> None:
     try:
         with hushed():
             inject_adapter_in_model(config, body)
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         linear = sorted({name.rpartition(".")[2] for name, part in body.named_modules() if isinstance(part, nn.Linear)})
-        reason, known = str(error).strip().split("\n")[0], ", ".join(linear)
-        raise ConfigError(f"[text] targets = {how.targets!r}: {reason} Linear maps of this model are {known}; or say all-linear.") from None
+        reason, known = str(error).strip().split("\n")[0].rstrip("."), ", ".join(linear)
+        raise ConfigError(f"[text] targets = {how.targets!r}: {reason}. Linear maps of this model are {known}; or say all-linear.") from None
     for parameter in body.parameters():
         if parameter.requires_grad and parameter.dtype in HALVES:  # small steps would be lost in half precision
             parameter.data = parameter.data.float()

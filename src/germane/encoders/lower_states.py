@@ -37,7 +37,8 @@ class LowerStates:
         self.full = room <= 0
         """No text more is kept, nor gone through for it."""
         self._kept = dict[str, tuple[Tensor, Tensor]]()
-        self._several = False
+        self._beside: tuple[None, ...] | None = None
+        """In place of what a layer gives beside its states; None: it gives them alone."""
 
     def __call__(self, texts: Sequence[str], *, keep: bool = True) -> Tensor:
         """[texts, width] as ``LanguageModel`` gives them, with gradients. ``keep = False``: of texts that will not come again."""
@@ -82,7 +83,11 @@ class LowerStates:
         if not texts or self.full:
             return
         tokens = self.model.tokens(texts)
-        states = self._below(tokens).cpu()
+        entering = self._below(tokens)
+        if entering is None:
+            self.full = True
+            return
+        states = entering.cpu()
         there = tokens["attention_mask"].bool().cpu()
         for text, codes, own, mask in zip(texts, tokens["input_ids"].cpu(), states, there, strict=True):
             size = self.bytes_of(own[mask])
@@ -92,12 +97,20 @@ class LowerStates:
             self._kept[text] = (codes[mask].clone(), own[mask].clone())
             self.taken += size
 
-    def _below(self, tokens: dict[str, Tensor]) -> Tensor:
-        """[texts, tokens, width] as they enter the layer above."""
-        found: list[Tensor] = []
+    def _below(self, tokens: dict[str, Tensor]) -> Tensor | None:
+        """[texts, tokens, width] as they enter the layer above; None: they are not what the layer below gives, as where DeBERTa's convolution stands
+        between the first two, so that it cannot hand them on in its place."""
+        given: list[Tensor] = []
+        entered: list[Tensor] = []
         layers, body = layers_of(self.model.body), self.model.body
-        watch = layers[self.below].register_forward_pre_hook(lambda layer, given: found.append(given[0]))
-        shape = layers[0].register_forward_hook(lambda layer, given, made: setattr(self, "_several", isinstance(made, tuple)))
+
+        def look(layer: nn.Module, read: Any, made: Any) -> None:
+            several = isinstance(made, tuple)
+            self._beside = (None,) * (len(made) - 1) if several else None
+            given.append(made[0] if several else made)
+
+        shape = layers[self.below - 1].register_forward_hook(look)
+        watch = layers[self.below].register_forward_pre_hook(lambda layer, read: entered.append(read[0]))
         was = body.training
         try:
             with self._passed(layers[self.below :]):
@@ -107,7 +120,7 @@ class LowerStates:
             body.train(was)
             watch.remove()
             shape.remove()
-        return found[0]
+        return entered[0] if torch.equal(entered[0], given[0]) else None
 
     def _from(self, kept: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         body, device = self.model.body, self.model.device
@@ -125,7 +138,7 @@ class LowerStates:
 
         def hand_on(given: Tensor, *_: Any, **__: Any) -> Any:
             handed = given if states is None else states
-            return (handed,) if self._several else handed
+            return handed if self._beside is None else (handed, *self._beside)
 
         own = [vars(layer).get("forward") for layer in layers]  # there where something else was put before a layer
         for layer in layers:

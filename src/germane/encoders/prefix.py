@@ -51,9 +51,12 @@ class Prefixes:
         self.before = self.body.config._attn_implementation
         _register()
         inside = {id(part) for layer in layers or [self.body] for part in layer.modules()}
-        with _noticed() as met, torch.no_grad():
-            self.body.set_attn_implementation(ATTENTION)
-            model(model.tokens(["a"]))
+        try:
+            with _noticed() as met, torch.no_grad():
+                self.body.set_attn_implementation(ATTENTION)
+                model(model.tokens(["a"]))
+        except ValueError:  # of an attention that is worked out in no other way, such as Gemma 2's
+            met = []
         found = [(part, heads, width) for part, heads, width in met if id(part) in inside]
         self.attentions = [part for part, *_ in found]
         if not found:

@@ -95,7 +95,7 @@ def shard_frozen(body: nn.Module, learned: Iterable[Tensor], processes: Processe
 
     mesh = init_device_mesh(next(body.parameters()).device.type, (processes.count,))
     kept = {weight for weight in learned if isinstance(weight, nn.Parameter)}
-    for part in (*layers_of(body), body):
+    for part in (*layers_of(body, needed=False), body):
         fully_shard(part, mesh=mesh, ignored_params=kept)
 
 
