@@ -101,7 +101,10 @@ def test_language_models_that_learnt_are_averaged_with_the_rest(tiny_bert: Path,
     tuned = f'[text]\nmodel = "{tiny_bert}"\ntuning = "lora"\nrank = 2\nfrozen_epochs = 0\n'
     (tmp_path / "shop.toml").write_text(CONFIG.replace('[text]\nuse = "HashedText"\nwidth = 32\n', tuned))
     rates = ("training.learning_rate={text = 1e-2, rest = 2e-3}", "training.learning_rate={text = 3e-2, rest = 3e-3}")
-    both = [train_run(tmp_path / "shop.toml", tmp_path / name, sets=[said])[0] for name, said in zip("ab", rates, strict=True)]
+    sets = ((rates[0],), (rates[1], "text.fresh=16", "text.batch=8", "text.refreshes=2"), (rates[1], "text.alpha=4"))
+    *both, scaled = [train_run(tmp_path / "shop.toml", tmp_path / name, sets=said)[0] for name, said in zip("abc", sets, strict=True)]
+    with pytest.raises(RunError, match="read texts differently.*alpha=4"):
+        soup([both[0], scaled], tmp_path / "soup")
     folder, judged = soup(both, tmp_path / "soup")
     one, two, mean = (load_file(run / "text.safetensors") for run in (*both, folder))
     assert any(not torch.equal(one[name], two[name]) for name in one)

@@ -168,12 +168,19 @@ def _check(parts: Sequence[_Ingredient]) -> None:
             why = f"{other.recommender.model} and {first.recommender.model}; they differ in {', '.join(names[:3])}"
             why += ", and one counted the events of validation too, by refit" if other.config.training.refit != first.config.training.refit else ""
             raise RunError(f"{both} differ in their architecture ({why}): a soup averages weights of the same names and shapes.")
-        if _shapes(other.text) != _shapes(first.text) or repr(other.recommender.text.untuned()) != repr(first.recommender.text.untuned()):
+        if _shapes(other.text) != _shapes(first.text) or _reading(other) != _reading(first):
             raise RunError(f"{both} read texts differently ({other.recommender.text} and {first.recommender.text}): a soup needs one way.")
         theirs = read_json(other.folder, "vocabulary.json")
         different = [name for name in SAME if theirs.get(name) != said.get(name)]
         if different:
             raise RunError(f"{both} differ in their vocabulary ({', '.join(different)}): the same number would mean different things.")
+
+
+def _reading(part: _Ingredient) -> tuple[object, ...]:
+    """What the vectors of texts depend on besides what is averaged, such as how much LoRA's products count; not how fast it reads, nor how it learned."""
+    text = part.recommender.text
+    bare = text.untuned()
+    return bare.identity, bare.for_words.identity, text.settings().get("alpha") if part.text else None
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
