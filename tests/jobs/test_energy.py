@@ -26,6 +26,16 @@ def test_packages_are_added_up_and_their_parts_are_not(tmp_path: Path) -> None:
     assert meter.wh() == pytest.approx(3.0)
 
 
+def test_the_platform_counts_only_where_no_package_does(tmp_path: Path) -> None:
+    for zone, name in (("intel-rapl:0", "package-0"), ("intel-rapl:1", "psys")):
+        (package(tmp_path / "both", zone, 0) / "name").write_text(f"{name}\n")
+    (package(tmp_path / "platform", "intel-rapl:1", 0) / "name").write_text("psys\n")
+    both, platform = (EnergyMeter(tmp_path / root, graphics=False) for root in ("both", "platform"))
+    for root, zone, count in (("both", "intel-rapl:0", 3.6e9), ("both", "intel-rapl:1", 7.2e9), ("platform", "intel-rapl:1", 7.2e9)):
+        package(tmp_path / root, zone, count)
+    assert (both.wh(), platform.wh()) == (pytest.approx(1.0), pytest.approx(2.0))
+
+
 def test_a_counter_may_start_anew(tmp_path: Path) -> None:
     package(tmp_path, "intel-rapl:0", 9e9, most=1e10)
     meter = EnergyMeter(tmp_path, graphics=False)

@@ -28,7 +28,7 @@ class EnergyMeter:
     """Watt-hours of the whole machine's processors since it was made: other work beside the job is counted in.
 
     Reads the counters of Linux' powercap (RAPL: Intel, AMD), of each processor package, and of NVIDIA's graphics cards where the library
-    ``pynvml`` is there. Virtual machines mostly hide them, and some systems show them to root alone: then there is nothing to say, and nothing is
+    ``pynvml`` is there. The platform's counter (``psys``), which holds the packages' too, is read only where these have none. Virtual machines mostly hide them, and some systems show them to root alone: then there is nothing to say, and nothing is
     guessed. A counter that starts anew more than once between two readings loses a turn; ``watch`` in between (a package at 100 W turns after
     some 40 minutes).
 
@@ -38,7 +38,8 @@ class EnergyMeter:
 
     def __init__(self, root: Path = POWERCAP, graphics: bool = True) -> None:
         self.graphics = graphics
-        self.packages = [path for path in sorted(root.glob("*-rapl:*")) if path.name.count(":") == 1]
+        zones = [path for path in sorted(root.glob("*-rapl:*")) if path.name.count(":") == 1]
+        self.packages = [zone for zone in zones if _name(zone) != "psys"] or zones
         self.last = self._read()
         self.total = 0.0
 
@@ -70,6 +71,13 @@ class EnergyMeter:
             return float((Path(name) / "max_energy_range_uj").read_text())
         except (OSError, ValueError):
             return 0.0
+
+
+def _name(zone: Path) -> str:
+    try:
+        return (zone / "name").read_text().strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _cards() -> dict[str, float]:
