@@ -32,6 +32,8 @@ class Endpoint(ThreadingHTTPServer):
         self.answers: list[Answer] = []
         self.silence = threading.Event()
         self.silent = False
+        self.refuses_from: int | None = None
+        """The first of the requests, counted from 1, that are all refused."""
 
     @property
     def url(self) -> str:
@@ -51,6 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
         vectors = (HashedText(width=8).encode(said["input"]) * 3).tolist()
         rows = [{"index": place, "embedding": vector} for place, vector in enumerate(vectors)][::-1]
         code, content, headers = self.server.answers.pop(0) if self.server.answers else (200, {"data": rows}, {})
+        if self.server.refuses_from is not None and len(self.server.asked) >= self.server.refuses_from:
+            code, content = 401, {}
         body = json.dumps(content).encode()
         self.send_response(code)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
@@ -185,6 +189,42 @@ def test_beyond_the_budget_nothing_is_sent(endpoint: Endpoint) -> None:
         encoder.encode(["snow", "fog"])
     assert len(endpoint.asked) == 1
     encoder.encode(["snow"])
+
+
+def test_what_was_paid_for_is_kept_where_a_later_request_fails(endpoint: Endpoint, pauses: list[float], tmp_path: Path) -> None:
+    texts = [f"text {place}" for place in range(10)]
+    first = EndpointText(url=endpoint.url, model="m", width=8, batch=3)
+    endpoint.refuses_from = 3
+    with pytest.raises(FetchError, match="answered 401"):
+        VectorCache(tmp_path).cached(first)(texts)
+    endpoint.refuses_from = None
+    again = EndpointText(url=endpoint.url, model="m", width=8, batch=3)
+    torch.testing.assert_close(VectorCache(tmp_path).cached(again)(texts), HashedText(width=8).encode(texts))
+    assert first.sent == 9 and again.sent == 4 and endpoint.asked[3]["input"] == texts[6:9]
+
+
+def test_the_budget_is_asked_once_for_all_that_the_cache_lacks(endpoint: Endpoint, tmp_path: Path) -> None:
+    encoder = EndpointText(url=endpoint.url, model="m", width=8, batch=2, budget=4)
+    with pytest.raises(ConfigError, match=r"5 texts are to be sent .* and 4 are left of budget = 4: nothing was sent"):
+        VectorCache(tmp_path).cached(encoder)(["rain", "sun", "snow", "fog", "hail", " "])
+    assert not endpoint.asked and encoder.sent == 0
+    VectorCache(tmp_path).cached(encoder)(["rain", "sun", "snow", "fog", " "])
+    assert encoder.sent == 4
+
+
+def test_what_did_not_leave_does_not_count(endpoint: Endpoint, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        encoder = EndpointText(url=f"http://127.0.0.1:{free.getsockname()[1]}/v1", model="m", width=8, budget=2)
+        for _ in range(3):
+            with pytest.raises(FetchError, match="cannot be reached"):
+                encoder.encode(["rain"])
+    assert encoder.sent == 0
+    monkeypatch.delenv("EXAMPLE_KEY")
+    keyless = EndpointText(url=endpoint.url, model="m", width=8, key="env:EXAMPLE_KEY")
+    with pytest.raises(ConfigError, match="is not set"):
+        keyless.encode(["rain"])
+    assert keyless.sent == 0
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,14 @@ class Encoder(Component, ABC):
         return False
 
     @property
+    def request(self) -> int | None:
+        """How many texts it sends away at once: what came back for them is kept before more are sent. None: nothing is sent."""
+        return None
+
+    def check_room(self, texts: Sequence[str]) -> None:
+        """Refuse to encode so many texts, before the first of them is."""
+
+    @property
     def learns(self) -> bool:
         """Whether training may change it."""
         return False

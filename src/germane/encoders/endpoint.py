@@ -20,7 +20,7 @@ from ..component import Options
 from ..data.fetch import cache_folder
 from ..errors import ConfigError, FetchError
 from .base import Encoder
-from .endpoint_client import EndpointClient, check_key, check_url
+from .endpoint_client import EndpointClient, NotSentError, check_key, check_url
 
 __all__ = ["EndpointText", "EndpointTextOptions"]
 
@@ -72,8 +72,7 @@ class EndpointText(Encoder):
             return self.options.width
         with suppress(OSError, ValueError, KeyError, TypeError):
             return int(json.loads(self._facts.read_text(encoding="utf-8"))["width"])
-        self._spend(1)
-        width = len(self._client.ask(["width"])[0])
+        width = len(self._ask(["width"])[0])
         with suppress(OSError):
             self._facts.parent.mkdir(exist_ok=True)
             self._facts.write_text(json.dumps({"width": width}), encoding="utf-8")
@@ -95,30 +94,54 @@ class EndpointText(Encoder):
     def in_parallel(self) -> bool:
         return True
 
+    @property
+    def request(self) -> int:
+        return self.options.batch
+
+    def check_room(self, texts: Sequence[str]) -> None:
+        with self._lock:
+            self._check(len(_sent(texts)))
+
     def encode(self, texts: Sequence[str]) -> Tensor:
-        wanted = list(dict.fromkeys(text for text in texts if text.strip()))
+        wanted = _sent(texts)
         if not wanted:
             return torch.zeros(len(texts), self.width)
         width = self.width
-        self._spend(len(wanted))
+        self.check_room(wanted)
         found: dict[str, list[float]] = {}
         for start in range(0, len(wanted), self.options.batch):
             some = wanted[start : start + self.options.batch]
-            found |= dict(zip(some, self._client.ask(some), strict=True))
-        wrong = next((len(vector) for vector in found.values() if len(vector) != width), None)
-        if wrong is not None:
-            raise ConfigError(f"The endpoint {self._client.host} gives vectors of {wrong} numbers for {self.options.model}, not {width}; set width.")
+            came = self._ask(some)
+            if (wrong := next((len(vector) for vector in came if len(vector) != width), None)) is not None:
+                said = f"gives vectors of {wrong} numbers for {self.options.model}, not {width}; set width."
+                raise ConfigError(f"The endpoint {self._client.host} {said}")
+            found |= dict(zip(some, came, strict=True))
         vectors = torch.tensor([found.get(text) or [0.0] * width for text in texts])
         if not torch.isfinite(vectors).all():
             raise FetchError(f"The endpoint {self._client.host} gave vectors with numbers that are not finite.")
         return functional.normalize(vectors, dim=1)
 
-    def _spend(self, texts: int) -> None:
+    def _ask(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector a text. They count while they are on their way, since others may send meanwhile, and after that where they left."""
         with self._lock:
-            left = self.options.budget - self.sent
-            if texts > left:
-                raise ConfigError(
-                    f"{texts:,} texts are to be sent to {self._client.host} and {left:,} are left of budget = {self.options.budget:,}: "
-                    f"nothing was sent. Raise budget in [text], or choose an encoder that runs here."
-                )
-            self.sent += texts
+            self._check(len(texts))
+            self.sent += len(texts)
+        try:
+            return self._client.ask(texts)
+        except (NotSentError, ConfigError):  # nobody there, or no key
+            with self._lock:
+                self.sent -= len(texts)
+            raise
+
+    def _check(self, texts: int) -> None:
+        left = self.options.budget - self.sent
+        if texts > left:
+            raise ConfigError(
+                f"{texts:,} texts are to be sent to {self._client.host} and {left:,} are left of budget = {self.options.budget:,}: "
+                f"nothing was sent. Raise budget in [text], or choose an encoder that runs here."
+            )
+
+
+def _sent(texts: Sequence[str]) -> list[str]:
+    """What there is to send of them, each once."""
+    return list(dict.fromkeys(text for text in texts if text.strip()))

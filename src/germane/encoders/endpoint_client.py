@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigError, FetchError
 
-__all__ = ["EndpointClient", "check_key", "check_url"]
+__all__ = ["EndpointClient", "NotSentError", "check_key", "check_url"]
 
 _TRIES = 3
 _MOST_CONNECT = 4.0  # seconds
@@ -40,6 +40,10 @@ def check_url(url: str, key: str | None) -> None:
         raise ConfigError('EndpointText option url holds a name or a password; write key = "env:NAME" instead.')
     if key is not None and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ConfigError(f"EndpointText option url: a key would go to {parts.hostname} unencrypted; use https, or leave key out.")
+
+
+class NotSentError(FetchError):
+    """No text has left this machine."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -106,7 +110,8 @@ class EndpointClient:
             except TimeoutError:
                 raise FetchError(self._silent()) from None
             except urllib.error.URLError as error:
-                raise FetchError(f"The endpoint {self.host} cannot be reached ({error.reason}); what was fetched before is in the cache.") from None
+                kind = NotSentError if left == _TRIES - 1 else FetchError
+                raise kind(f"The endpoint {self.host} cannot be reached ({error.reason}); what was fetched before is in the cache.") from None
             except OSError as error:
                 raise FetchError(f"The endpoint {self.host} broke off ({error}).") from None
         raise AssertionError("the last try answers or raises")

@@ -24,7 +24,7 @@ __all__ = ["CachedTexts", "VectorCache"]
 
 _log = logging.getLogger(__name__)
 
-_BLOCK = 8192  # texts encoded between two writes: what an interrupted start loses
+_BLOCK = 8192  # texts encoded between two writes, which an interrupted start loses; of an encoder that sends them away, those of one request
 _MANY = 32  # shards, from which the small ones are merged
 _SMALL = 4096  # rows
 
@@ -93,8 +93,10 @@ class CachedTexts:
 
     def _encode(self, missing: dict[bytes, str], progress: Callable[[int, int], None] | None) -> None:
         todo = list(missing.items())
-        for start in range(0, len(todo), _BLOCK):
-            block = todo[start : start + _BLOCK]
+        self.encoder.check_room([text for _, text in todo])
+        size = self.encoder.request or _BLOCK
+        for start in range(0, len(todo), size):
+            block = todo[start : start + size]
             vectors = self.encoder.encode([text for _, text in block])
             if not (whole := vectors.isfinite().all(1)).all():
                 text = block[int(whole.int().argmin())][1]
