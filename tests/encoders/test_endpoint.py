@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
@@ -143,6 +144,13 @@ def test_busy_then_good(endpoint: Endpoint, pauses: list[float]) -> None:
     assert pauses == [7.0, 1.0] and len(endpoint.asked) == 3
 
 
+@pytest.mark.parametrize("code", [429, 500, 501, 529])
+def test_a_failure_of_its_own_is_asked_again(endpoint: Endpoint, pauses: list[float], code: int) -> None:
+    endpoint.answers = [(code, {}, {})]
+    assert EndpointText(url=endpoint.url, model="m", width=8).encode(["rain"]).any()
+    assert pauses == [0.5] and len(endpoint.asked) == 2
+
+
 @pytest.mark.parametrize(("answers", "tries"), [([(503, {}, {})] * 9, 3), ([(429, {}, {"Retry-After": "600"})] * 9, 1)])
 def test_retries_end(endpoint: Endpoint, pauses: list[float], answers: list[Answer], tries: int) -> None:
     endpoint.answers = list(answers)
@@ -156,6 +164,57 @@ def test_silence_ends_with_the_timeout(endpoint: Endpoint, pauses: list[float]) 
     with pytest.raises(FetchError, match=r"did not answer within 0.2 s; timeout in \[text\]"):
         EndpointText(url=endpoint.url, model="m", width=8, timeout=0.2).encode(["rain"])
     assert len(endpoint.asked) == 1 and not pauses
+
+
+def test_a_body_that_comes_in_drops_ends_with_the_timeout(endpoint: Endpoint, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0.0, 40.0)
+    monkeypatch.setattr(endpoint_client.time, "monotonic", lambda: next(clock))
+    with pytest.raises(FetchError, match="did not answer within 30 s"):
+        EndpointText(url=endpoint.url, model="m", width=8).encode(["rain"])
+    assert EndpointText(url=endpoint.url, model="m", width=8, timeout=50).encode(["rain"]).any()
+
+
+def answering(said: bytes) -> str:
+    """The address of a server that says this, once, whatever it is asked."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with listening, listening.accept()[0] as connection:
+            connection.sendall(said)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):  # what is left unread would cut the answer off
+                pass
+
+    threading.Thread(target=answer, daemon=True).start()
+    return f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        (b"", r"broke off"),
+        (b"SSH-2.0-OpenSSH\r\n", r"does not speak HTTP \(BadStatusLine\)"),
+        (HEAD + b"X: " + b"a" * 70_000 + b"\r\n\r\n", r"does not speak HTTP \(LineTooLong\)"),
+        (HEAD + b"Content-Length: 99\r\n\r\n{}", r"broke off, .* \(IncompleteRead\)"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", r"broke off, .* \(IncompleteRead\)"),
+        (HEAD + b'\r\n{"data": [{"embedding": [1' + b"0" * 400 + b"]}]}", "answered something else"),
+        (HEAD + b"\r\n" + b"[" * 200_000, "answered something else"),
+    ],
+    ids=["nothing", "no HTTP", "a long line", "cut off", "a bad chunk", "a huge number", "a deep JSON"],
+)
+def test_what_goes_wrong_on_the_way_is_one_sentence(said: bytes, means: str) -> None:
+    with pytest.raises(FetchError, match=means):
+        EndpointText(url=answering(said), model="m", width=1).encode(["rain"])
+
+
+def test_what_stays_on_this_machine_goes_through_no_proxy(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody is
+    assert EndpointText(url=endpoint.url, model="m", width=8, key="env:EXAMPLE_KEY").encode(["rain"]).any()
 
 
 def test_nobody_there_is_asked_once(pauses: list[float]) -> None:
@@ -241,6 +300,32 @@ def test_a_key_that_is_not_there(endpoint: Endpoint, monkeypatch: pytest.MonkeyP
     with pytest.raises(ConfigError, match="environment variable EXAMPLE_KEY is not set"):
         EndpointText(url=endpoint.url, model="m", width=8, key="env:EXAMPLE_KEY").encode(["rain"])
     assert not endpoint.asked
+
+
+@pytest.mark.parametrize("key", [f"{SECRET}\nX-More: 1", f"{SECRET}–", f"{SECRET}\x7f"])
+def test_a_key_that_no_header_holds_is_refused_and_not_repeated(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("EXAMPLE_KEY", key)
+    with pytest.raises(ConfigError, match="environment variable EXAMPLE_KEY holds no key: a key is one line") as caught:
+        EndpointText(url=endpoint.url, model="m", width=8, key="env:EXAMPLE_KEY").encode(["rain"])
+    assert SECRET not in str(caught.value) and not endpoint.asked
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://127.0.0.1:99999/v1", "is no http or https address"),
+        ("http://127.0.0.1:abc/v1", "is no http or https address"),
+        ("http://127.0.0.1:0/v1", "is no http or https address"),
+        ("http://[::1/v1", "is no http or https address"),
+        ("http://a..b/v1", "is no http or https address"),
+        ("http://127.0.0.1/v1 x", "holds a blank or a letter outside ASCII"),
+        ("http://127.0.0.1/v1\n", "holds a blank or a letter outside ASCII"),
+        ("http://bücher.example/v1", "holds a blank or a letter outside ASCII"),
+    ],
+)
+def test_addresses_that_cannot_be(url: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        EndpointText(url=url, model="m", width=8)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ __all__ = ["EndpointClient", "NotSentError", "check_key", "check_url"]
 _TRIES = 3
 _MOST_CONNECT = 4.0  # seconds
 _MOST_WAIT = 30.0  # seconds between tries, all together
-_AGAIN = {429, 500, 502, 503, 504}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -33,8 +32,15 @@ def check_key(key: str | None) -> None:
 
 def check_url(url: str, key: str | None) -> None:
     """An address that a key may be sent to; the error does not repeat what may hold one."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not all("!" <= letter <= "~" for letter in url):
+        raise ConfigError("EndpointText option url holds a blank or a letter outside ASCII: write it percent-encoded, and a host as xn--….")
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")  # refuses what can be no host
+        named = bool(host) and parts.scheme in ("http", "https") and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is no number, half an IPv6 address
+        named = False
+    if not named:
         raise ConfigError("EndpointText option url is no http or https address, such as https://host/v1/embeddings.")
     if parts.username or parts.password:
         raise ConfigError('EndpointText option url holds a name or a password; write key = "env:NAME" instead.')
@@ -94,16 +100,18 @@ class EndpointClient:
     def ask(self, texts: Sequence[str]) -> list[list[float]]:
         """A vector a text. At most three tries, where the endpoint is busy or failing itself; an endpoint that is not there is asked once."""
         request = urllib.request.Request(self.url, json.dumps({"model": self.model, "input": list(texts)}).encode(), self._headers())
-        opener = urllib.request.build_opener(_NoRedirects, _Http, _Https)
+        direct = [urllib.request.ProxyHandler({})] if urlsplit(self.url).hostname in _LOOPBACK else []  # no proxy sees what stays on this machine
+        opener = urllib.request.build_opener(_NoRedirects, _Http, _Https, *direct)
         waited = 0.0
         for left in reversed(range(_TRIES)):
             try:
+                began = time.monotonic()
                 with opener.open(request, timeout=self.timeout) as answer:
-                    return self._read(answer.read(), len(texts))
+                    return self._read(_body(answer, began + self.timeout), len(texts))
             except urllib.error.HTTPError as error:
                 with error:
                     pause = _pause(error.headers.get("Retry-After"), _TRIES - 1 - left)
-                    if error.code not in _AGAIN or not left or waited + pause > _MOST_WAIT:
+                    if not _again(error.code) or not left or waited + pause > _MOST_WAIT:
                         raise FetchError(f"The endpoint {self.host} answered {error.code} {_meaning(error.code, self.key)}.") from None
                 waited += pause
                 time.sleep(pause)
@@ -114,6 +122,8 @@ class EndpointClient:
                 raise kind(f"The endpoint {self.host} cannot be reached ({error.reason}); what was fetched before is in the cache.") from None
             except OSError as error:
                 raise FetchError(f"The endpoint {self.host} broke off ({error}).") from None
+            except http.client.HTTPException as error:
+                raise FetchError(f"The endpoint {self.host} broke off, or does not speak HTTP ({type(error).__name__}).") from None
         raise AssertionError("the last try answers or raises")
 
     def _headers(self) -> dict[str, str]:
@@ -122,6 +132,8 @@ class EndpointClient:
             secret = os.environ.get(self.key[4:], "").strip()
             if not secret:
                 raise ConfigError(f"The environment variable {self.key[4:]} is not set: EndpointText's key = {self.key!r} reads the key from there.")
+            if not (secret.isascii() and secret.isprintable()):
+                raise ConfigError(f"The environment variable {self.key[4:]} holds no key: a key is one line of letters, digits and signs of ASCII.")
             headers["Authorization"] = f"Bearer {secret}"
         return headers
 
@@ -133,11 +145,28 @@ class EndpointClient:
             told = json.loads(body)["data"]
             rows = sorted(told, key=lambda row: row.get("index", 0))
             found = [[float(number) for number in row["embedding"]] for row in rows]
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             raise FetchError(f'The endpoint {self.host} answered something else than {{"data": [{{"embedding": [...]}}]}}.') from None
         if len(found) != n:
             raise FetchError(f"The endpoint {self.host} gave {len(found)} vectors for {n} texts.")
         return found
+
+
+def _body(answer: http.client.HTTPResponse, until: float) -> bytes:
+    """All of it, or a ``TimeoutError``: the timeout of a socket begins anew with each byte."""
+    parts = []
+    while part := answer.read1(1 << 16):
+        parts.append(part)
+        if time.monotonic() > until:
+            raise TimeoutError
+    if answer.length:  # of what the head promised
+        raise http.client.IncompleteRead(b"", answer.length)
+    return b"".join(parts)
+
+
+def _again(code: int) -> bool:
+    """Whether it may be another answer in a moment: too many requests, or a failure of its own."""
+    return code == 429 or code >= 500
 
 
 def _pause(said: str | None, tried: int) -> float:
@@ -155,4 +184,4 @@ def _meaning(code: int, key: str | None) -> str:
         return "(it points elsewhere; write the final address)"
     if code == 404:
         return "(url or model is unknown there)"
-    return "(too many requests)" if code == 429 else "(after its retries)" if code in _AGAIN else "(it refuses the request)"
+    return "(too many requests)" if code == 429 else "(after its retries)" if _again(code) else "(it refuses the request)"
