@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from torch import Tensor
 
-from germane.encoders import Whitening
+from germane.encoders import HashedText, Whitening
 from germane.errors import ConfigError
 
 
@@ -67,6 +69,34 @@ def test_a_rank_below_the_width_gives_zeros() -> None:
     whitening = Whitening.fit(flat, width=8)
     assert whitening.matrix.shape == (6, 8) and not whitening.matrix[:, 6:].any()
     assert torch.isfinite(whitening.transform(torch.randn(4, 6))).all()
+
+
+def few_words(seed: int) -> list[str]:
+    """Texts of four words out of eleven."""
+    words = ["quiet", "film", "about", "rain", "space", "three", "umbrella", "boots", "sunscreen", "sandals", "number"]
+    rng = random.Random(seed)
+    return [" ".join(rng.choice(words) for _ in range(4)) for _ in range(rng.choice((25, 40, 40, 60, 100)))]
+
+
+def test_fewer_texts_than_axes() -> None:
+    """Of these, ``eigh`` of the covariances does not converge."""
+    vectors = HashedText(width=768).encode(few_words(34))
+    moved = Whitening.fit(vectors, width=128).transform(vectors)
+    assert moved.shape == (100, 128) and torch.isfinite(moved).all()
+    torch.testing.assert_close(moved.norm(dim=1), torch.ones(100))
+
+
+def test_both_ways_to_the_axes_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = cone(40, 24)
+    usual = Whitening.fit(vectors, width=6, shrink=0)
+    beside = torch.cat([vectors, torch.zeros(40, 24)], dim=1)  # the same in a space of 48 axes, more than there are rows
+    torch.testing.assert_close(Whitening.fit(beside, width=6, shrink=0).transform(beside), usual.transform(vectors), atol=1e-4, rtol=0)
+
+    def fails(matrix: Tensor) -> Tensor:
+        raise torch.linalg.LinAlgError("it did not converge")
+
+    monkeypatch.setattr(torch.linalg, "eigh", fails)
+    torch.testing.assert_close(Whitening.fit(vectors, width=6, shrink=0).transform(vectors), usual.transform(vectors))
 
 
 def test_no_width() -> None:

@@ -46,8 +46,8 @@ class Whitening:
         used = vectors[(vectors != 0).any(-1)].double()  # [used, vector width]
         mean = used.mean(0) if len(used) else torch.zeros(wide, dtype=torch.float64)
         centred = used - mean
-        variances, axes = torch.linalg.eigh(centred.T @ centred / max(len(used), 1))
-        variances, axes = variances.flip(0)[:width], axes.flip(1)[:, :width]
+        variances, axes = _principal(centred)
+        variances, axes = variances[:width], axes[:, :width]
         total = float(centred.square().mean()) if used.numel() else 0.0  # mean variance of an axis
         matrix = torch.zeros(wide, width, dtype=torch.float64)
         if total <= 1e-12:  # one vector, or all alike: nothing to whiten
@@ -68,3 +68,21 @@ class Whitening:
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Whitening:
         return cls(state["mean"], state["matrix"])
+
+
+def _principal(centred: Tensor) -> tuple[Tensor, Tensor]:
+    """[k] variances, largest first, and [vector width, k] their axes, of centred rows [n, vector width].
+
+    Where rows are fewer than axes, most variances are zero, and ``eigh`` does not always converge on so many alike: the rows are taken apart.
+    """
+    n, wide = centred.shape
+    if n < wide:
+        _, lengths, axes = torch.linalg.svd(centred, full_matrices=False)
+        return lengths.square() / max(n, 1), axes.T
+    spread = centred.T @ centred / max(n, 1)
+    try:
+        variances, axes = torch.linalg.eigh(spread)
+    except RuntimeError:  # LinAlgError: many rows, few of them different
+        axes, variances, _ = torch.linalg.svd(spread)
+        return variances, axes
+    return variances.flip(0), axes.flip(1)
