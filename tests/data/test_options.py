@@ -134,20 +134,6 @@ def test_the_whole_address_may_stand_in_the_environment(tmp_path: Path, monkeypa
     assert read_query("env:SHOP", "select * from p", database(tmp_path), "items_query").frame.rows() == [("x", "Ex")]
 
 
-def test_the_services_own_log_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with sqlite3.connect(tmp_path / "log.db") as base:
-        base.executescript(
-            "create table log (row, tenant, user, item, time, device); create view events as select * from log;"
-            "insert into log values (2, 'default', 'b', 'y', 20.0, 'tv'), (1, 'default', 'a', 'x', 10.0, null), (3, 'other', 'c', 'z', 5.0, 'tv');"
-            "create table cat (tenant, item, title); create view items as select * from cat; insert into cat values ('default', 'x', 'Ex');"
-            "create table folk (tenant, user); create view users as select * from folk;"
-        )
-    base.close()
-    monkeypatch.setenv("GERMANE_STORE", f"sqlite:///{tmp_path}/log.db")
-    data = open_dataset(DataOptions(store=True, columns={"context": ["device"], "text": ["title"]}), Path())
-    assert data.users["id"].to_list() == ["a", "b"] and data.items.columns == ["id", "title"] and data.has_times
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -119,6 +119,11 @@ def test_the_views_read_like_the_users_tables(store: EventStore, address: str) -
     assert rows(address, "SELECT user, age FROM users") == [{"user": "u1", "age": 30}]
 
 
+def test_the_views_say_yes_and_no(store: EventStore, address: str) -> None:
+    store.add_events([EventLine("u1", "a", context={"member": member}) for member in (True, False, 1, 0.5, "yes", None, [True, "a"])])
+    assert [row["member"] for row in rows(address, "SELECT member FROM events")] == ["true", "false", 1, 0.5, "yes", None, '[true,"a"]']
+
+
 def test_a_column_keeps_its_name_whatever_comes_later(address: str) -> None:
     """SQL takes Weather for weather; the one that came first is called so."""
     with open_store(address) as store:

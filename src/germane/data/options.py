@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..component import Options, faults, find
@@ -18,8 +17,8 @@ from .assemble import assemble
 from .columns import Columns, Rules
 from .dataset import Dataset
 from .format import Format
+from .logged import read_log
 from .readers import read_files
-from .tables import Table
 from .values import said_types
 
 __all__ = ["DataOptions", "open_dataset", "read_config", "read_toml"]
@@ -175,7 +174,7 @@ def _tables(options: DataOptions, base: Path) -> tuple[Any, Any, Any, Mapping[st
         items, users = (None if path is None else read_files(path, base, options.format) for path in (options.items, options.users))
         return events, items, users, {}, (base / options.events).parent
     if options.sql is None:
-        return *_store_tables(options.timezone is not None), base
+        return *read_log(Columns.model_validate(options.columns), options.types, _named(options)), {"columns": {"time": "time"}}, base
     from .sql import read_query
 
     queries = {name: getattr(options, name) for name in ("events_query", "items_query", "users_query")}
@@ -191,27 +190,3 @@ def _named(options: DataOptions) -> set[str]:
     for value in said.values():
         names |= {value} if isinstance(value, str) else set(value or ())
     return names
-
-
-def _on_the_wall(events: pl.DataFrame) -> pl.DataFrame:
-    """The store's times are on the wall clock already: as datetimes, no ``timezone`` moves them once more."""
-    return events.with_columns((pl.col("time") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us")))
-
-
-def _store_tables(zoned: bool) -> tuple[Table, Table | None, Table | None, Mapping[str, Any]]:
-    from .sql import read_query
-
-    address = os.environ.get("GERMANE_STORE") or "sqlite:///germane.db"
-    events, items, users = (
-        read_query(address, f"SELECT * FROM {view} WHERE tenant = 'default'", Path.cwd(), f"the store's view {view}")
-        for view in ("events", "items", "users")
-    )
-    if events.frame.height == 0:
-        raise DataError(f"the store at {address} holds no events yet.")
-    bare = {name: table.frame.drop("tenant") for name, table in (("items", items), ("users", users))}
-    return (
-        Table(_on_the_wall(events.frame.sort("row")) if zoned else events.frame.sort("row"), events.name),
-        Table(bare["items"], items.name) if items.frame.height else None,
-        Table(bare["users"], users.name) if users.frame.height else None,
-        {"columns": {"time": "time"}},
-    )

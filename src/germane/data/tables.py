@@ -12,7 +12,7 @@ import polars as pl
 
 from ..errors import DataError
 
-__all__ = ["Table", "as_rows", "as_table", "refuse_doubled", "several", "spelled"]
+__all__ = ["Table", "as_rows", "as_series", "as_table", "refuse_doubled", "several", "spelled"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,15 @@ def _pandas_column(name: str, column: Any) -> pl.Series:
     if values.dtype != object:
         return pl.Series(name, values, nan_to_null=True)
     missing = column.isna().to_numpy()
-    cells = [None if gone else _native(cell) for cell, gone in zip(values, missing)]
+    return as_series(name, [None if gone else _native(cell) for cell, gone in zip(values, missing)])
+
+
+def as_series(name: str, cells: list[Any]) -> pl.Series:
+    """A column of whatever was told: of one kind as that, of several, whole and other numbers aside, as text.
+
+    >>> as_series("zip", [8000, "007", True, None]).to_list(), as_series("age", [30, 1.5]).to_list()
+    (['8000', '007', 'true', None], [30.0, 1.5])
+    """
     kinds = {type(cell) for cell in cells if cell is not None}
     if len(kinds) <= 1 or kinds <= {int, float}:
         try:

@@ -1,7 +1,7 @@
 """The tables of a store, and the views ``events``, ``items`` and ``users`` in which it can be read like the user's own three tables.
 
 What differs from caller to caller (context, columns of items and users) is kept as JSON; every name that has occurred is a
-column of the view. Each table has the tenant first.
+column of the view: numbers and texts as they are, true and false as these words, lists as JSON. Each table has the tenant first.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ def make_views(connection: Connection, *which: str) -> None:
             shown = next(way for way in ways if way.lower() not in taken)
             taken.add(shown.lower())
             path = f'$."{name}"'.replace("'", "''")
-            cells.append(f"json_extract({source}, '{path}') AS {_quoted(shown)}")
+            cell = f"{source}, '{path}'"
+            cells.append(f"CASE WHEN json_type({cell}) IN ('true', 'false') THEN json_type({cell}) ELSE json_extract({cell}) END AS {_quoted(shown)}")
         said = f"CREATE VIEW {view} AS SELECT {', '.join(cells)} FROM {table}{where}"
         if made.get(view) != said:
             connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
