@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine, event, select
@@ -103,6 +104,21 @@ def test_events_stream_from_a_row(store: EventStore) -> None:
     streamed = list(store.events_since())
     assert [stored.event.item for stored in streamed] == [f"i{n}" for n in range(2000)]
     assert [stored.event.item for stored in store.events_since(streamed[-2].row)] == ["i1999"]
+
+
+def test_what_streams_is_read_in_the_order_in_which_it_lies(store: EventStore, address: str) -> None:
+    """Else every chunk would sort the whole log."""
+    store.add_events([EventLine("u", "a")])
+    store.put_item("a", {})
+    asked: list[tuple[str, Any]] = []
+    event.listen(store._engine, "before_cursor_execute", lambda *told: asked.append(told[2:4]))  # type: ignore[attr-defined]
+    assert len(list(store.events_since())) == len(list(store.items())) == 1
+    streamed = [(query, given) for query, given in asked if query.startswith("SELECT")]
+    assert len(streamed) == 2
+    connection = sqlite3.connect(address.removeprefix("sqlite:///"))
+    plans = [step[3] for query, given in streamed for step in connection.execute(f"EXPLAIN QUERY PLAN {query}", given)]
+    connection.close()
+    assert len(plans) == 2 and all("USING INTEGER PRIMARY KEY (rowid>?)" in plan for plan in plans), plans
 
 
 def test_the_views_read_like_the_users_tables(store: EventStore, address: str) -> None:
