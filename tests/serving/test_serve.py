@@ -13,6 +13,7 @@ import pytest
 
 from germane.errors import ConfigError
 from germane.serving import serve
+from germane.serving.serve import _listen
 
 from .fake import FakeRecommender
 
@@ -33,11 +34,23 @@ def test_a_taken_port_is_one_sentence():
         serve(FakeRecommender(), port=70_000)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_answers_leave_at_once(host):
+    """asyncio sets TCP_NODELAY on what says that it is TCP."""
+    try:
+        door = _listen(host, 0)
+    except ConfigError:
+        pytest.skip(f"this machine has no {host}")
+    with door:
+        assert door.proto == socket.IPPROTO_TCP
+
+
 STARTED = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from fake import FakeRecommender
 from germane.serving import serve
+from germane.serving.serve import _listen
 serve(FakeRecommender(), sys.argv[2], port=0)
 """
 

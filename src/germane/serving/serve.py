@@ -57,7 +57,8 @@ def _listen(host: str, port: int) -> socket.socket:
     """Bound before anything is loaded into it, so that a taken port is one sentence."""
     if not 0 <= port <= 65535:
         raise ConfigError(f"port {port}: ports are numbers from 0 (any free one) to 65535.")
-    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # TCP is said, since asyncio sends answers at once only where it is; else the second part of each waits 40 ms for the client to take the first.
+    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((host, port))
