@@ -74,4 +74,4 @@ def read_log(columns: Columns, types: Mapping[str, str], named: Collection[str])
 
 def _on_the_wall(events: pl.DataFrame) -> pl.DataFrame:
     """The store's times are on the wall clock already: as datetimes they are taken as they stand, and none for milliseconds."""
-    return events.with_columns((pl.col("time") * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us")))
+    return events.with_columns((pl.col("time") * 1e6 + 0.5).floor().cast(pl.Int64).cast(pl.Datetime("us")))

@@ -17,6 +17,7 @@ from ..errors import NotFoundError, QueryError, nearest
 from ..store import EventStore, Receipt
 from ..types import Event, Query, Slate
 from ..wire import EventLine, Flat, RewardLine, event_from_line, event_to_json, feedback_from_line
+from .unheld import unheld
 
 if TYPE_CHECKING:
     from ..recommender import Recommender
@@ -179,13 +180,8 @@ class Service:
             if columns is None and item in self._present:
                 self.recommender.remove_item(item)
                 self._present.discard(item)
-        had: dict[str, set[tuple[str, Any]]] = {}
-        for stored in self.store.events_since(0):
-            # A run trained from this store has its events already.
-            if stored.user not in had:
-                had[stored.user] = {(entry.item, entry.time) for entry in histories.of(stored.user)}
-            if (stored.event.item, stored.event.time) not in had[stored.user]:
-                self._record(stored.user, stored.event)
+        for stored in unheld(self.store.events_since(), histories, kinds=self.recommender.columns.kind is not None):
+            self._record(stored.user, stored.event)
         people = dict(self.store.users())
         self._people.update(people)
         try:
