@@ -226,6 +226,51 @@ def test_erasing_leaves_no_byte_of_the_id(address: str, tmp_path: Path) -> None:
         assert not any(person.encode() in file.read_bytes() for file in tmp_path.iterdir())
 
 
+def test_what_is_erased_while_somebody_reads_is_gone_from_the_disk_when_they_are(address: str, tmp_path: Path) -> None:
+    def left(person: str) -> bool:
+        return any(person.encode() in file.read_bytes() for file in tmp_path.iterdir())
+
+    def reader() -> sqlite3.Connection:
+        """As a training from the store, or a notebook."""
+        connection = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM event_log").fetchone()
+        return connection
+
+    waited = []
+    with open_store(address) as store:
+        timeout = "SELECT timeout FROM pragma_busy_timeout"
+        event.listen(store._writing, "checkin", lambda connection, _: waited.append(connection.execute(timeout).fetchone()[0]))  # type: ignore[attr-defined]
+        for person, settle in (
+            ("person-1", lambda: store.add_events([EventLine("other", "a")])),
+            ("person-2", store.close),
+        ):
+            store.add_events([EventLine(person, "a")])
+            reading = reader()
+            assert store.erase(person) == 1 and store.events_of(person) == []
+            store.add_events([EventLine("other", "a")])
+            assert left(person), "it is read"
+            reading.execute("COMMIT")
+            settle()
+            assert not left(person)
+            reading.close()
+        assert set(waited) == {10_000}, "others wait as long as ever"
+
+
+def test_a_store_that_is_opened_settles_what_the_last_process_owed(address: str, tmp_path: Path) -> None:
+    with open_store(address) as store:
+        store.add_events([EventLine("person-1", "a")])
+        reading = sqlite3.connect(address.removeprefix("sqlite:///"), isolation_level=None)
+        reading.execute("PRAGMA query_only = ON")
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM event_log").fetchone()
+        store.erase("person-1")
+    reading.execute("COMMIT")
+    with open_store(address):
+        assert not any(b"person-1" in file.read_bytes() for file in tmp_path.iterdir())
+    reading.close()
+
+
 def test_one_process_writes_and_others_read(store: EventStore, address: str) -> None:
     store.add_events([EventLine("u1", "a")])
     with pytest.raises(StoreError, match="in use by another process"):

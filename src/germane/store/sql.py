@@ -19,6 +19,7 @@ from . import tables
 from .base import EventStore, Line, Receipt, StoredEvent
 from .sqlite import engine, own
 from .tables import catalogue, event_log, people, rewards, slates
+from .wal import WriteAheadLog
 from .writer import Writer
 
 __all__ = ["SqlStore"]
@@ -44,12 +45,14 @@ class SqlStore(EventStore):
         self._engine = engine(address, reads=read_only)
         self._writing = engine(address, writes=True)
         self._names: dict[str, set[str]] = {"events": set(), "items": set(), "users": set()}
+        self._log = WriteAheadLog(self._writing)
         self._writer: Writer | None = None
         try:
             if not read_only:
                 with self._writing.begin() as connection:
                     _prepare(connection, address)
-                self._writer = Writer(self._writing)
+                self._log.settle()
+                self._writer = Writer(self._writing, self._log.settle)
             self.check()
         except BaseException as error:
             self.close()
@@ -224,13 +227,10 @@ class SqlStore(EventStore):
                 gone += connection.execute(table.delete().where((table.c.tenant == self.tenant) & (table.c.user == user))).rowcount
             connection.execute(tables.erased.delete().where((tables.erased.c.tenant == self.tenant) & (tables.erased.c.digest == digest)))
             connection.execute(tables.erased.insert(), [{"tenant": self.tenant, "digest": digest}])
+            self._log.owe()
             return gone
 
-        gone = self._write(work)
-        with self._reading() as connection:  # the write-ahead log still holds old pages: empty it
-            connection.rollback()
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return gone
+        return self._write(work)
 
     def erased(self, users: Collection[str]) -> set[str]:
         with self._reading() as connection:

@@ -30,11 +30,11 @@ Job = tuple[Callable[[Connection], Any], "Future[Any]"]
 class Writer:
     """A thread with the only connection that writes."""
 
-    def __init__(self, engine: Engine) -> None:
-        """``engine``: of this writer alone, so that readers never keep it waiting for a connection."""
+    def __init__(self, engine: Engine, settle: Callable[[], object] = lambda: None) -> None:
+        """``engine``: of this writer alone, so that readers never keep it waiting for a connection. ``settle`` is called after each commit, and at the end."""
         self.failing = False
         """Whether the store refused what was written last."""
-        self._engine = engine
+        self._engine, self._settle = engine, settle
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -75,6 +75,7 @@ class Writer:
             going = job is not None
             if batch:
                 self._commit(batch)
+        self._settle()
 
     def _commit(self, batch: list[Job]) -> None:
         try:
@@ -86,6 +87,7 @@ class Writer:
                 future.set_exception(_refusal(error))
             return
         self.failing = any(isinstance(outcome, OperationalError) for outcome in outcomes)
+        self._settle()
         for (_, future), outcome in zip(batch, outcomes):
             if isinstance(outcome, BaseException):
                 future.set_exception(_refusal(outcome))
