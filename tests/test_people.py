@@ -64,6 +64,12 @@ def test_a_number_is_a_number_and_nothing_is_half_taken(people: People, age: obj
     assert people.users.equals(USERS)
 
 
+def test_several_values_are_refused_where_one_is_held(people: People) -> None:
+    with pytest.raises(QueryError, match=r"town = \['Bath', 'York'\] is several values, and this column holds one"):
+        people.put({"b": {"age": 20}, "a": {"town": ["Bath", "York"]}})
+    assert people.users.equals(USERS)
+
+
 def test_several_values_are_parted_as_the_config_says() -> None:
     users = pl.DataFrame({"id": ["a"], "likes": [["tea", "jam"]]})
     several = People(users, FeatureSet.fit([Categories()], users.select("likes"), {"likes": "categories"}), {"likes": ";"})

@@ -37,8 +37,11 @@ class People:
         whole = []
         for user, columns in given.items():
             for name, value in columns.items():
-                if value is not None and self.users.schema[name].is_numeric() and (isinstance(value, bool) or not isinstance(value, int | float)):
+                dtype = self.users.schema[name]
+                if value is not None and dtype.is_numeric() and (isinstance(value, bool) or not isinstance(value, int | float)):
                     raise QueryError(f"{name} = {value!r} is not a number.", name)
+                if isinstance(value, list) and not isinstance(dtype, pl.List):
+                    raise QueryError(f"{name} = {value!r} is several values, and this column holds one: give one text.", name)
             if columns:
                 held = self.users.row(self.codes[user], named=True) if user in self.codes else {}
                 whole.append({**held, **columns, "id": user})
