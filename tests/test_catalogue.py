@@ -51,6 +51,35 @@ def test_new_ones_go_behind(shelf: Catalogue) -> None:
     assert shelf.codes == {"v": 0, "w": 1, "x": 2, "y": 3} and len(shelf) == 4 and shelf.taken[3] == 0
 
 
+def test_what_was_added_and_is_taken_out_is_forgotten(shelf: Catalogue) -> None:
+    shelf.took("y")  # before it comes
+    shelf.add(pl.DataFrame({"id": ["y"], "shade": ["red"]}), shelf.items.clear())
+    shelf.took("y")
+    shelf.remove("y")
+    assert "y" not in shelf.codes and shelf.items.row(3) == ("", None) and shelf.removed == {3}
+    with pytest.raises(QueryError, match="'y' is not in the catalogue"):
+        shelf.code("y")
+    shelf.add(pl.DataFrame({"id": ["z", "y"], "shade": ["red", None]}, schema=shelf.items.schema), shelf.items.clear())
+    assert [item for item, _ in shelf.latest(2)] == ["y", "z"] and dict(shelf.popular(5))["y"] == 2
+    assert Catalogue(shelf.items).codes == {"v": 0, "w": 1, "x": 2, "z": 4, "y": 5}
+
+
+def test_rows_of_known_ids_are_made_whole(shelf: Catalogue) -> None:
+    shelf.items = shelf.items.with_columns(size=pl.Series([1, 2, 3]))
+    rows = pl.DataFrame({"id": ["y", "x", "v"], "shade": [None] * 3, "size": [None, 9, None]}, schema=shelf.items.schema)
+    fresh, changed = shelf.apart(rows, ["id", "size"])
+    assert fresh["id"].to_list() == ["y"] and changed.rows() == [("x", "red", 9), ("v", "red", None)]
+
+
+def test_what_comes_back_is_as_it_was_at_the_beginning(shelf: Catalogue) -> None:
+    none = shelf.items.clear()
+    shelf.add(none, shelf.items.filter(pl.col("id") == "w").with_columns(shade=pl.lit("green")))
+    for out, shade in ((False, "green"), (True, "blue")):
+        if out:
+            shelf.remove("w")
+        assert shelf.apart(pl.DataFrame({"id": ["w"], "shade": [None]}, schema=none.schema), ["id"])[1]["shade"].to_list() == [shade]
+
+
 def test_candidates_and_filters_meet_and_the_unknown_is_noted(shelf: Catalogue) -> None:
     notes: list[Note] = []
     mask = shelf.candidates(Query(candidates=("v", "w", "ghost"), filter={"eq": ["shade", "red"]}), notes)

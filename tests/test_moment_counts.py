@@ -25,7 +25,7 @@ def counts() -> MomentCounts:
 
 
 def taken(counts: MomentCounts, context: dict[str, object], since: float = 50.0) -> tuple[list[float], list[float]]:
-    all_of_them, lately = counts.count(context, CODES, since)
+    all_of_them, lately = counts.count(context, CODES, len(CODES), since)
     return all_of_them.tolist(), lately.tolist()
 
 

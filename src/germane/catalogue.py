@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,22 @@ Counted = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class Catalogue:
-    """Items in the order of their codes. Grows at the end; what is taken out keeps its code."""
+    """Items in the order of their codes. Grows at the end. What is taken out keeps its code if it was there at the beginning; what was added
+    and is taken out is forgotten, and its code stands for nothing any more."""
 
     def __init__(self, items: pl.DataFrame) -> None:
         self.items = items
-        """``id`` and the columns that the data brought."""
-        self.codes: dict[str, int] = {item: code for code, item in enumerate(items["id"])}
+        """``id`` and the columns that the data brought; rows of what is forgotten are empty, their ids too."""
+        self.first = items
+        """As they were at the beginning."""
+        self.codes: dict[str, int] = {item: code for code, item in enumerate(items["id"]) if item}
         self.removed: set[int] = set()
         self.taken = np.zeros(items.height)
         """[items] how often each was taken."""
         self.taken_lately = np.zeros(items.height)
         """[items] of these, in the newest thirty days; without times, among the newest tenth."""
+        self.others: Counter[str] = Counter()
+        """How often what is not in the catalogue was taken: it may come yet."""
 
     def __len__(self) -> int:
         return self.items.height
@@ -50,24 +56,44 @@ class Catalogue:
 
     def took(self, item: str) -> None:
         code = self.codes.get(item)
-        if code is not None:
+        if code is None:
+            self.others[item] += 1
+        else:
             self.taken[code] += 1
             self.taken_lately[code] += 1
 
+    def apart(self, rows: pl.DataFrame, named: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Of ``rows`` those of new ids; and those of known ids as they will be: the ``named`` columns from here, the others as they are, or, of
+        what is out and comes back, as they were at the beginning."""
+        known = rows["id"].is_in(list(self.codes))
+        given = rows.filter(known)
+        codes = [self.codes[item] for item in given["id"]]
+        back = self.first[[code for code in codes if code in self.removed]]
+        held = self.items[codes].update(back, on="id", how="left", include_nulls=True)
+        return rows.filter(~known), held.with_columns(given.select(name for name in held.columns if name in named and name != "id"))
+
     def add(self, fresh: pl.DataFrame, changed: pl.DataFrame) -> None:
-        """``fresh`` rows go behind the others; ``changed`` rows hold ``id`` and the columns that known ids take. All are in from now on."""
-        for item in fresh["id"]:
-            self.codes[item] = len(self.codes)
+        """``fresh`` rows go behind the others, ``changed`` rows take the place of those of their ids. All are in from now on."""
+        self.codes.update((item, len(self) + place) for place, item in enumerate(fresh["id"]))
         self.items = self.items.cast({name: dtype for name, dtype in fresh.schema.items() if dtype.is_float()})  # whole numbers so far
         self.items = pl.concat([self.items, fresh])
-        more = np.zeros(fresh.height)
+        more = np.zeros(fresh.height) + [self.others.pop(item, 0) for item in fresh["id"]]
         self.taken, self.taken_lately = np.concatenate([self.taken, more]), np.concatenate([self.taken_lately, more])
-        if changed.width > 1:
-            self.items = self.items.update(changed, on="id", how="left", include_nulls=False)
+        if changed.height:
+            self.items = self.items.update(changed, on="id", how="left", include_nulls=True)
         self.removed -= {self.codes[item] for frame in (fresh, changed) for item in frame["id"]}
 
     def remove(self, item: str) -> None:
-        self.removed.add(self.code(item))
+        code = self.code(item)
+        self.removed.add(code)
+        if code >= self.first.height:
+            del self.codes[item]
+            self.others[item] += int(self.taken[code])
+            self.taken[code] = self.taken_lately[code] = 0
+            self.items = self.items.with_columns(
+                pl.when(pl.int_range(len(self)) == code).then(pl.lit("") if name == "id" else None).otherwise(name).alias(name)
+                for name in self.items.columns
+            )
 
     def code(self, item: str) -> int:
         code = self.codes.get(item)
@@ -96,7 +122,7 @@ class Catalogue:
         """What is taken lately, against how often it is taken at all."""
         taken, lately = counted if counted is not None else (self.taken, self.taken_lately)
         share = lately / max(lately.sum(), 1)
-        usual = (taken + 1) / (taken.sum() + len(self))
+        usual = (taken + 1) / (taken.sum() + len(self.codes))
         return self.top(_some(share * np.log1p(share / usual), counted), n, filter)
 
     def latest(self, n: int, filter: Mapping[str, Any] | None = None, counted: Counted | None = None) -> list[tuple[str, float]]:

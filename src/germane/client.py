@@ -68,7 +68,8 @@ class Client:
         return self._send("rewards", rewards)
 
     def put_item(self, item: str, columns: Flat | None = None) -> None:
-        """Add an item, or change its columns. The next answer knows it."""
+        """Add an item, or change columns of it; None empties one. The next answer knows it; of an item with training events scores follow from the
+        next training on."""
         self._call("PUT", f"/v1/items/{quote(item, safe='')}", columns or {})
 
     def delete_item(self, item: str) -> None:

@@ -31,7 +31,9 @@ class MomentCounts:
     def add(self, event: Event) -> None:
         self._waiting.append(event)
 
-    def count(self, context: Mapping[str, Any], codes: Mapping[str, int], since: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def count(
+        self, context: Mapping[str, Any], codes: Mapping[str, int], n_items: int, since: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """[items] how often each was taken in such moments, and how often of these in the time from ``since`` on.
 
         A column of several values agrees where it holds those that are asked for.
@@ -46,7 +48,7 @@ class MomentCounts:
         rows = np.array([codes.get(item, -1) for item in frame["item"].to_list()], dtype=np.int64)
         late = (frame["time"].to_numpy() >= since)[rows >= 0]
         rows = rows[rows >= 0]
-        return np.bincount(rows, minlength=len(codes)).astype(float), np.bincount(rows[late], minlength=len(codes)).astype(float)
+        return np.bincount(rows, minlength=n_items).astype(float), np.bincount(rows[late], minlength=n_items).astype(float)
 
     def _frame(self, events: Sequence[Event]) -> pl.DataFrame:
         columns = {name: pl.Series(name, [_texts(event.context.get(name)) for event in events], dtype=pl.List(pl.String)) for name in self.names}

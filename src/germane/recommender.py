@@ -20,11 +20,12 @@ from .catalogue import MONTH, Catalogue
 from .data import Dataset, Split
 from .data.brought import items_of, pairs_of
 from .data.tables import as_table
-from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Vocabulary, Words, prompts, text_words
+from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Vocabulary, Words
 from .errors import AbilityError, QueryError
 from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
 from .histories import Histories
 from .introduction import moments, parameters
+from .item_reader import ItemReader
 from .models import ContextTransformer, Model
 from .moment_counts import MomentCounts
 from .past import recall
@@ -94,8 +95,9 @@ class Recommender:
         self.text = self.text.anew()
         self._cache()
         known = torch.from_numpy(np.bincount(dataset.item_codes, minlength=dataset.n_items) > 0)
-        texts = self._prompts(dataset.items, dataset)
-        content = self._content(dataset.items, texts, known, bar)
+        items = ItemReader(dataset, self.side)
+        texts = items.texts(dataset.items)
+        content = items.content(dataset.items, texts, self._vectors(texts, bar), known)
         self.spelling = spelling_of(dataset, texts, self.text)
         words, learns = self.model.wants_vocabulary and self.text.width, self.model.abilities.tunes and self.text.learns
         vocabulary, learning = Vocabulary.of(texts, self.encode_words) if words else None, self.text.learning(texts) if learns else None
@@ -123,14 +125,14 @@ class Recommender:
         self.columns, self.types = dataset.columns, dict(dataset.types)
         read = self.catalogue, self.people, self.text.for_words, self.spelling, self.model.abilities.reads
         self._reader = QueryReader(self.schema, self.features, *read)
+        self._items = ItemReader(dataset, self.side)
         self.model.prepare(dataset, content, self.features)
 
     def take_text(self, state: dict[str, Tensor], dataset: Dataset) -> None:
         """Read texts with the language model as training left it, from now on."""
         self.text.load_state(state)
         self._cache()
-        vectors = self.encode(self._prompts(dataset.items, dataset))
-        self.content = replace(self.content, text=vectors, learning=None)
+        self.content = replace(self.content, text=self.encode(self._items.texts(dataset.items)), learning=None)
 
     def remember(self, dataset: Dataset) -> None:
         """Take these events as what users did before now: the time of the newest, held out or not. A row with the label 0 nobody did."""
@@ -140,13 +142,8 @@ class Recommender:
         self.newest = times.Wall(dataset.times.max()) if dataset.has_times and len(dataset) else self.newest
         recall(dataset, self.histories)
 
-    def _content(self, frame: pl.DataFrame, texts: list[str], known: Tensor, bar: Callable[[int, int], None] | None = None) -> ItemContent:
-        side = self.side.encode(frame)
-        text = self.encode(texts, bar) if self.text.width else torch.zeros(frame.height, 0)
-        return ItemContent(text, side.codes, side.dense, known, self.side.n_codes, text_words(texts))
-
-    def _prompts(self, frame: pl.DataFrame, dataset: Dataset) -> list[str]:
-        return prompts(frame, dataset.prompt, [c for c in dataset.columns.text if c in frame.columns], dataset.separators)
+    def _vectors(self, texts: list[str], bar: Callable[[int, int], None] | None = None) -> Tensor:
+        return self.encode(texts, bar) if self.text.width else torch.zeros(len(texts), 0)
 
     def table(
         self, dataset: Dataset, *, visible: NDArray[np.int64] | None = None, words: tuple[Words, NDArray[np.int64]] | None = None
@@ -316,30 +313,33 @@ class Recommender:
         asked = self._reader.counted(context)
         if self._moments is None:
             self._moments = MomentCounts(self.histories, self.columns.moment)
-        return self._moments.count(asked, self.catalogue.codes, self.newest - MONTH)
+        return self._moments.count(asked, self.catalogue.codes, len(self.catalogue), self.newest - MONTH)
 
     # -- taking in -----------------------------------------------------------------------------------------------
 
     def add_items(self, frame: Any) -> int:
-        """New ids of any table are scored from their content from now on, known ids take the new columns. Returns how many are new."""
+        """New ids of any table are scored from their content from now on. Known ids take its columns, and what it leaves empty is empty; their
+        scores follow where training knew no event of theirs, else from the next training on. Returns how many are new."""
         table = as_table(frame, "the table of new items")
         with self._growing:
-            held, grown, texts = self.catalogue, self.content, []
-            rows = items_of(table, self._dataset(), held.items.schema)
-            known = rows["id"].is_in(list(held.codes))
-            fresh, changed = rows.filter(~known), rows.filter(known)
-            if fresh.height:
-                texts = self._prompts(fresh, self._dataset())
+            held, grown = self.catalogue, self.content
+            fresh, changed = held.apart(items_of(table, self._dataset(), held.items.schema), table.names)
+            codes, again = self._items.reread(held, changed, grown.known)
+            read = pl.concat([again, fresh], how="vertical_relaxed")
+            texts = self._items.texts(read)
+            if texts:
                 with self._reader.encoding:
-                    grown = grown.extended(self._content(fresh, texts, torch.zeros(fresh.height, dtype=torch.bool)))
+                    content = self._items.content(read, texts, self._vectors(texts))
+                grown = grown.rewritten(codes, content[: len(codes)]).extended(content[len(codes) :])
             with self._lock:
-                if fresh.height:
+                if texts:
                     self.model.add_items(grown)
+                    self.model.change_items(grown, codes)
                     self.content = grown
                     if self.spelling is not None:
                         self.spelling.learn(texts)
-                held.add(fresh, changed.select("id", *(c for c in held.items.columns if c in table.names and c != "id")))
-                if fresh.height and self.model.wants_balance and len(self.histories):
+                held.add(fresh, changed)
+                if texts and self.model.wants_balance and len(self.histories):
                     self.model.balance(*sampled_lists(self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length))
             return fresh.height
 

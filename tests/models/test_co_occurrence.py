@@ -130,9 +130,24 @@ def test_added_items_borrow_as_if_all_were_asked_again() -> None:
     whole.lend(fixed, 4, known)
     one_by_one.lend(fixed[:9], 4, known[:9])
     for begin, end in ((9, 11), (11, 12), (12, 13), (13, 14)):
-        one_by_one.lend(fixed[:end], 4, known[:end], begin)
+        one_by_one.lend(fixed[:end], 4, known[:end], torch.arange(begin, end))
     for name in ("begins", "new", "lending", "lenders", "shares"):
         torch.testing.assert_close(getattr(one_by_one, name), getattr(whole, name))
+
+
+def test_changed_items_borrow_as_if_all_were_asked_again() -> None:
+    fixed, known = torch.nn.functional.normalize(torch.randn(14, 6, generator=torch.Generator().manual_seed(0)), dim=1), torch.arange(14) < 9
+    before = fixed.clone()
+    before[[10, 13]] = before[[0, 1]]
+    before[9], fixed[12] = 0, 0  # nothing was known of the one, nothing is any more of the other
+    whole, changed = (CoOccurrence(1.0, 0.3, 0.0, 9) for _ in range(2))
+    for part in (whole, changed):
+        part.fit(walks())
+    whole.lend(fixed, 4, known)
+    changed.lend(before, 4, known)
+    changed.lend(fixed, 4, known, torch.tensor([13, 9, 12, 10]))
+    for name in ("begins", "new", "lending", "lenders", "shares"):
+        torch.testing.assert_close(getattr(changed, name), getattr(whole, name))
 
 
 def test_queries_are_counted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

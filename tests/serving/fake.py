@@ -49,7 +49,7 @@ class FakeRecommender:
         self.catalogue = Catalogue(
             pl.DataFrame({"id": names, "title": [f[0] for f in films], "genre": [f[1] for f in films], "year": [1988, 1935, 1979, 1964, 1967]})
         )
-        self.schema = SimpleNamespace(separators={}, timezone=None)
+        self.schema = SimpleNamespace(separators={}, timezone=None, forms={})
         self.people = SimpleNamespace(codes={"u1": 0, "u2": 1})
         self.histories = Histories()
         self.counts = dict.fromkeys(names, 0)

@@ -88,10 +88,11 @@ def test_rewards_belong_to_what_was_shown(store: EventStore) -> None:
     assert store.recommendation("nope") is None
 
 
-def test_items_come_back_in_the_order_of_their_last_change(store: EventStore) -> None:
+def test_items_come_back_in_the_order_in_which_they_came(store: EventStore) -> None:
     assert store.put_item("a", {"title": "A"})
     assert store.put_item("b", {"title": "B"})
     assert not store.put_item("a", {"year": 1999})
+    assert [item for item, _ in store.items()] == ["a", "b"]
     store.delete_item("b")
     assert list(store.items()) == [("a", {"title": "A", "year": 1999}), ("b", None)]
     assert store.put_item("b", {"title": "B2"})

@@ -69,12 +69,27 @@ class ItemContent:
         """[..., text width]"""
         return self.text[items]
 
+    def __getitem__(self, rows: slice) -> ItemContent:
+        """Some of the items."""
+        single = None if self.single is None else self.single[rows]
+        return ItemContent(self.text[rows], self.side_codes[rows], self.side_dense[rows], self.known[rows], self.n_side_codes, single)
+
     def extended(self, more: ItemContent) -> ItemContent:
         """The same items with new ones behind them, unknown to training."""
         pairs = ((self.text, more.text), (self.side_codes, more.side_codes), (self.side_dense, more.side_dense), (self.known, more.known))
         text, side_codes, side_dense, known = (torch.cat(pair) for pair in pairs)
         single = None if self.single is None or more.single is None else _longer(self.single, more.single)
         return ItemContent(text, side_codes, side_dense, known, self.n_side_codes, single)
+
+    def rewritten(self, items: Tensor, rows: ItemContent) -> ItemContent:
+        """The same items, of which ``items`` [m] say now what ``rows`` [m] say; training knows them as little as before."""
+        pairs = ((self.text, rows.text), (self.side_codes, rows.side_codes), (self.side_dense, rows.side_dense))
+        text, side_codes, side_dense = (old.index_copy(0, items, new) for old, new in pairs)
+        single = None
+        if self.single is not None and rows.single is not None:
+            longer = _longer(self.single, rows.single)  # [items + m, S]
+            single = longer[: self.n_items].index_copy(0, items, longer[self.n_items :])
+        return ItemContent(text, side_codes, side_dense, self.known, self.n_side_codes, single)
 
 
 def _longer(single: Tensor, more: Tensor) -> Tensor:

@@ -129,6 +129,11 @@ class Model(Component, ABC):
     def add_items(self, content: ItemContent) -> None:
         """Score these items too from now on: ``content`` holds the old items and, behind them, the new."""
 
+    def change_items(self, content: ItemContent, items: Tensor) -> None:
+        """Score ``items`` [m], none of which training knew, by what ``content`` says of them now. What is made of an item's content is made anew;
+        a model that takes all from ``content`` in ``add_items`` has no more to do."""
+        self.add_items(content)
+
     def likeness(self) -> Tensor | None:
         """[items, any width] vectors whose cosine tells how alike two items are to this model. None: it has none; texts tell it then."""
         return None

@@ -156,6 +156,10 @@ class Blend(Model):
         for member in self.members:
             member.add_items(content)
 
+    def change_items(self, content: ItemContent, items: Tensor) -> None:
+        for member in self.members:
+            member.change_items(content, items)
+
     @property
     def wants_balance(self) -> bool:
         return any(member.wants_balance for member in self.members)

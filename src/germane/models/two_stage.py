@@ -202,6 +202,10 @@ class TwoStage(Model):
         self.features.add_items(content)
         self.n_items = content.n_items
 
+    def change_items(self, content: ItemContent, items: Tensor) -> None:
+        self.first.change_items(content, items)
+        self.features.add_items(content)
+
     def likeness(self) -> Tensor | None:
         return self.first.likeness()
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from .. import times
-from ..data.tables import as_rows
-from ..errors import NotFoundError, QueryError, nearest
+from ..errors import NotFoundError, QueryError
 from ..store import EventStore, Receipt
 from ..types import Event, Query, Slate
 from ..wire import EventLine, Flat, RewardLine, event_from_line, event_to_json, feedback_from_line
+from .item_rows import ItemRows
 from .unheld import unheld
 
 if TYPE_CHECKING:
@@ -34,6 +31,7 @@ class Service:
         self.recommender = recommender
         self.store = store
         self._zone = store.zone = recommender.schema.timezone if recommender.schema is not None else None
+        self._rows = ItemRows(recommender)
         self._changing = threading.Lock()  # of the catalogue: the model and the store change together
         self._meeting = threading.Lock()  # the same of people
         self._present: set[str] = set(recommender.catalogue.items["id"].to_list())
@@ -96,10 +94,10 @@ class Service:
 
     def put_item(self, item: str, columns: Flat) -> bool:
         """True where the item was in no answer before. The model takes it first: what it refuses is not stored."""
-        cells = self._cells(item, columns)
+        cells = self._rows.checked(item, columns)
         with self._changing:
             new = item not in self._present
-            self.recommender.add_items(self._frame([(item, cells)]))
+            self.recommender.add_items(self._rows.frame([(item, cells)]))
             try:
                 self.store.put_item(item, cells)
             except Exception:
@@ -172,9 +170,9 @@ class Service:
         for user in self.store.erased({*histories.users(), *self.recommender.people.codes}):
             self.recommender.forget(user)
         changes = list(self.store.items())
-        put = [(item, self._fitting(columns)) for item, columns in changes if columns is not None]
+        put = [(item, self._rows.fitting(columns)) for item, columns in changes if columns is not None]
         if put:
-            self.recommender.add_items(self._frame(put))
+            self.recommender.add_items(self._rows.frame(put))
             self._present.update(item for item, _ in put)
         for item, columns in changes:
             if columns is None and item in self._present:
@@ -209,53 +207,6 @@ class Service:
 
     def _is_held(self, user: str) -> bool:
         return user in self._people or bool(self.recommender.histories.of(user)) or any(self.store.held(user).values())
-
-    def _cells(self, item: str, columns: Flat) -> Flat:
-        """The columns of one item, checked against the catalogue's."""
-        schema = self.recommender.catalogue.items.schema
-        cells = dict(columns)
-        for name in {"id", self.recommender.columns.in_items()}:
-            if cells.get(name, item) != item:
-                raise QueryError(f"{name} = {cells[name]!r}, but the address says {item!r}: leave it out, or give the same.", name)
-            cells.pop(name, None)
-        names = [name for name in schema if name != "id"]
-        for name, value in cells.items():
-            if name not in names:
-                raise QueryError(f"{name!r} is no column of the items; they have {', '.join(names)}.{nearest(name, names)}", name)
-            if value is not None and (wanted := _wanted(value, schema[name], self._separators().get(name, "|"))):
-                raise QueryError(f"{name} = {value!r}, but this column holds {wanted}.", name)
-        return cells
-
-    def _fitting(self, columns: Flat) -> Flat:
-        """Stored columns that this run's catalogue can hold; it may differ from that of the run they were put to."""
-        schema = self.recommender.catalogue.items.schema
-        return {name: value for name, value in columns.items() if name in schema and (value is None or not _wanted(value, schema[name]))}
-
-    def _frame(self, rows: Sequence[tuple[str, Flat]]) -> pl.DataFrame:
-        schema = self.recommender.catalogue.items.schema
-        given = {name: dtype for name, dtype in schema.items() if name == "id" or any(name in cells for _, cells in rows)}
-        given |= {name: pl.Float64() for name, dtype in given.items() if dtype.is_integer()}  # a column of whole numbers may get others
-        return as_rows([{**cells, "id": item} for item, cells in rows], given, self._separators())
-
-    def _separators(self) -> Mapping[str, str]:
-        schema = self.recommender.schema
-        return schema.separators if schema is not None else {}
-
-
-def _wanted(value: Any, dtype: Any, separator: str = "|") -> str:
-    """What a column of this type holds, where the value is not that."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if dtype.is_numeric():
-        most, said = (2**63 - 1024, "2^63") if dtype.is_integer() else (sys.float_info.max, "1e308")  # as floats: they come as such
-        return "numbers" if not number else "" if abs(value) <= most else f"numbers below {said}"
-    if dtype == pl.Boolean:
-        return "" if isinstance(value, bool) else "true or false"
-    if isinstance(dtype, pl.List):
-        inner = value if isinstance(value, list) else [value]
-        if dtype.inner.is_numeric():
-            return "" if isinstance(value, list) and all(not _wanted(one, dtype.inner) for one in inner) else "lists of numbers"
-        return "" if all(isinstance(one, str) for one in inner) else f"texts: a list, or one text with {separator} between them"
-    return "" if isinstance(value, str) else "text"
 
 
 def _shown(value: Any) -> Any:

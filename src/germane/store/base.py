@@ -68,7 +68,7 @@ class EventStore(ABC):
 
     @abstractmethod
     def items(self) -> Iterator[tuple[str, Flat | None]]:
-        """Items put (their columns) and items taken out (None), in the order of their last change."""
+        """Items put (their columns) and items taken out (None), in the order in which they came in or went out."""
 
     @abstractmethod
     def put_user(self, user: str, columns: Flat) -> bool:

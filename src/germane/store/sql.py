@@ -147,9 +147,11 @@ class SqlStore(EventStore):
             held = connection.execute(select(catalogue.c.columns, catalogue.c.gone).where(mine)).first()
             known = held is not None and not held.gone
             merged = {**(msgspec.json.decode(held.columns) if held is not None and known else {}), **columns}
-            # Deleted and inserted again, so that rows stand in the order of the last change.
-            connection.execute(catalogue.delete().where(mine))
-            connection.execute(catalogue.insert(), [{"tenant": self.tenant, "item": item, "columns": _json(merged), "gone": False}])
+            if known:  # its row stays where it is, so that rows stand in the order in which items came
+                connection.execute(catalogue.update().where(mine).values(columns=_json(merged)))
+            else:
+                connection.execute(catalogue.delete().where(mine))
+                connection.execute(catalogue.insert(), [{"tenant": self.tenant, "item": item, "columns": _json(merged), "gone": False}])
             tables.add_names(connection, "items", columns, self._names["items"])
             return not known
 

@@ -148,6 +148,15 @@ class ModelContract:
         assert after.shape == (5, 25)
         np.testing.assert_allclose(after[:, :24], before, atol=1e-5)
 
+    def test_changed_items_are_scored_as_if_they_had_come_so(self) -> None:
+        live, again = self.fitted(), self.fitted()
+        came = {"item": ["new", "late"], "title": ["sunscreen sandals", "rubber boots"]}
+        live.add_items(pl.DataFrame(came))
+        self._score(live, self.queries(live))  # whatever is kept between answers is kept now
+        assert live.add_items(pl.DataFrame({"item": ["new"], "title": ["umbrella boots and much else"]})) == 0
+        again.add_items(pl.DataFrame(came | {"title": ["umbrella boots and much else", "rubber boots"]}))
+        np.testing.assert_allclose(self._score(live, self.queries(live)), self._score(again, self.queries(again)), atol=1e-5)
+
     def test_what_happens_is_known_at_once(self) -> None:
         recommender = self.fitted()
         recommender.record("u0", Event("i7"))

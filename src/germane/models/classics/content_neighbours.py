@@ -80,6 +80,11 @@ class ContentNeighbours(FromHistory):
         self._take(self.whitening, torch.cat([self.vectors, self.whitening.transform(content.text[self.n_items :])]))
         self.n_items = content.n_items
 
+    def change_items(self, content: ItemContent, items: Tensor) -> None:
+        vectors = self.vectors.clone()
+        vectors[items] = self.whitening.transform(content.text[items])
+        self._take(self.whitening, vectors)
+
     def state(self) -> dict[str, Tensor]:
         return {"vectors": self.vectors.contiguous(), **{f"whitening.{name}": tensor.contiguous() for name, tensor in self.whitening.state().items()}}
 

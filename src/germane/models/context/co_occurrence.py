@@ -81,20 +81,21 @@ class CoOccurrence(nn.Module):
         self.beside = (keys % n_items).int().to(device)
         self.begins = torch.searchsorted(keys, torch.arange(n_items + 1) * n_items).to(device)
 
-    def lend(self, fixed: Tensor, text_width: int, known: Tensor, begin: int = 0) -> None:
+    def lend(self, fixed: Tensor, text_width: int, known: Tensor, items: Tensor | None = None) -> None:
         """Whom items without training events borrow from: the known ones whose texts and side features, ``fixed`` [items, text width + traits], are
-        most like theirs. From item ``begin`` on; those before it borrow as they did. Cost: such items × lenders × width."""
+        most like theirs. Those of ``items``, or all; the others borrow as they did. Cost: such items × lenders × width."""
         self.begins = functional.pad(self.begins, (0, len(known) - self.n_items), value=int(self.begins[-1]))
-        before, few = self.new < begin, min(LENDING, int(known.sum()))
-        old = [(self.lenders[before], self.shares[before])] if bool(before.any()) else []
+        asked = torch.arange(len(known), device=known.device) if items is None else items.to(known.device)
+        stay, few = ~torch.isin(self.new, asked), min(LENDING, int(known.sum()))
+        old = [(self.lenders[stay], self.shares[stay])] if bool(stay.any()) else []
         if not old:
             self.lending = (self.begins.diff() * known).topk(few).indices.sort().values
-        new = (~known[begin:] & fixed[begin:].any(1)).nonzero().ravel() + begin if few else self.new[:0]
+        new = asked[~known[asked] & fixed[asked].any(1)] if few else self.new[:0]
         weight = torch.cat([fixed.new_ones(text_width), fixed.new_full((fixed.shape[1] - text_width,), SIDE)])
         found = [(fixed[part] * weight @ fixed[self.lending].T).topk(min(LENDERS, few), dim=1) for part in new.split(1024)]
         parts = [*old, *((best.indices.int(), (TEMPERATURE * best.values).softmax(1)) for best in found)]
-        self.new = torch.cat([self.new[before], new])
-        self.lenders, self.shares = (torch.cat(part) for part in zip(*parts, strict=True)) if parts else (self.lenders[:0], self.shares[:0])
+        self.new, order = torch.cat([self.new[stay], new]).sort()
+        self.lenders, self.shares = (torch.cat(part)[order] for part in zip(*parts, strict=True)) if parts else (self.lenders[:0], self.shares[:0])
 
     def forward(self, history: Tensor, items: Tensor | None = None) -> Tensor:
         """[B, items], or as shared ``items`` [n], or own [B, n]; ``history`` [B, T], the newest last."""

@@ -167,6 +167,15 @@ class ItemTower(Keeping):
             table[:old] = self.identity.weight.detach()
             self.identity = nn.Embedding.from_pretrained(table, freeze=False)
 
+    def change(self, content: ItemContent, items: Tensor) -> None:
+        """Take what ``content`` says now of ``items`` [m], which training did not know."""
+        self.forget()
+        device = self.fixed.device
+        self.fixed = self.fixed.index_copy(0, items.to(device), self._fixed(content.text[items].to(device), content.side_codes[items].to(device)))
+        if self.match is not None:
+            self.match.change(content, items)
+        self.side_codes, self.side_dense = content.side_codes.to(device), content.side_dense.to(device)
+
     def catalogue(self) -> Tensor:
         """[items, width]; while nothing learns they are computed once and kept, so that a request costs no pass over the catalogue's contents."""
         kept, began = self.kept, self.changes

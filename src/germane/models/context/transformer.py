@@ -107,10 +107,10 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         super().settle(text)
         self._lend()
 
-    def _lend(self, begin: int = 0) -> None:
-        """What is fixed of the items from ``begin`` on has changed."""
+    def _lend(self, items: Tensor | None = None) -> None:
+        """What is fixed of ``items`` has changed; of all where none are named."""
         if self.together is not None:
-            self.together.lend(self.items.fixed, self.items.text_width, self.items.known, begin)
+            self.together.lend(self.items.fixed, self.items.text_width, self.items.known, items)
 
     # -- queries -------------------------------------------------------------------------------------------------
 
@@ -319,10 +319,15 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         self.forget()
         self.items.grow(content)
         self.prior.grow(content.n_items)
-        self._lend(self.n_items)
+        self._lend(torch.arange(self.n_items, content.n_items))
         if self.look is not None:
             self.look.grow(content.n_items)
         self.n_items = content.n_items
+
+    def change_items(self, content: ItemContent, items: Tensor) -> None:
+        self.forget()
+        self.items.change(content, items)
+        self._lend(items)
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         self.rating.fit_to(state, "rating.")

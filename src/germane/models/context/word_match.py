@@ -98,6 +98,16 @@ class WordMatch(nn.Module):
             held, added = (functional.pad(codes, (0, wide - codes.shape[1])) for codes in (self.codes, added))
             self.codes, self.length = torch.cat([held, added]), torch.cat([self.length, self._length(added)])
 
+    def change(self, content: ItemContent, items: Tensor) -> None:
+        """Take the words that ``content`` has of ``items`` [m] now."""
+        if content.single is not None:
+            items, now = items.to(self.codes.device), content.single[items].to(self.codes.device)
+            wide = max(self.codes.shape[1], now.shape[1])
+            held, now = (functional.pad(codes, (0, wide - codes.shape[1])) for codes in (self.codes, now))
+            self.codes, self.length = held.index_copy(0, items, now), self.length.index_copy(0, items, self._length(now))
+            if bool((items < self.sorted).any()):
+                self.holders = None
+
     def _length(self, codes: Tensor) -> Tensor:
         length = functional.embedding_bag(codes.int(), self.rarity[:, None], mode="sum")[:, 0].sqrt()
         return torch.where(length > 0, length, 1.0)
