@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,6 +148,50 @@ def test_single_items_do_not_leave_a_thousand_files(tmp_path: Path) -> None:
     one_by_one = torch.cat([encode([text]) for text in texts])
     assert len(shards(tmp_path)) < 40
     assert torch.equal(VectorCache(tmp_path).cached(Unwilling(width=16))(texts), one_by_one)
+
+
+def test_a_new_text_reads_no_large_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SMALL", 10)
+    monkeypatch.setattr(module, "_MANY", 3)
+    encode = VectorCache(tmp_path).cached(HashedText(width=16))
+    for catalogue in range(4):
+        encode([f"catalogue {catalogue} item {item}" for item in range(50)])
+    large = set(shards(tmp_path))
+    read: list[Path] = []
+    usual = module.CachedTexts._shard
+    monkeypatch.setattr(module.CachedTexts, "_shard", lambda self, path: read.append(path) or usual(self, path))
+    one_by_one = torch.cat([encode([f"item {item}"]) for item in range(14)])
+    assert large <= set(shards(tmp_path)) and len(shards(tmp_path)) < 9  # the small ones became larger ones
+    assert read and not large & set(read)
+    assert torch.equal(VectorCache(tmp_path).cached(Unwilling(width=16))([f"item {item}" for item in range(14)]), one_by_one)
+
+
+def test_vectors_that_are_not_asked_for_stay_on_disk(tmp_path: Path) -> None:
+    texts = [f"text {place}" for place in range(1000)]
+    last = VectorCache(tmp_path).cached(HashedText(width=24))(texts)[-1].clone()
+    again = VectorCache(tmp_path).cached(Unwilling(width=24))
+    assert torch.equal(again(["text 999"])[0], last) and not again.missing(texts)
+    gc.collect()
+    assert not [held for held in gc.get_objects() if type(held) is Tensor and held.shape == (1000, 24)]
+
+
+def test_what_another_process_merged_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("rain", "sun", "snow"):
+        VectorCache(tmp_path).cached(HashedText(width=16))([text])
+    encode = VectorCache(tmp_path).cached(Unwilling(width=16))
+    assert not encode.missing(TEXTS)
+    monkeypatch.setattr(module, "_MANY", 2)
+    VectorCache(tmp_path).cached(HashedText(width=16))(["fog"])
+    assert len(shards(tmp_path)) == 1
+    torch.testing.assert_close(encode(TEXTS), HashedText(width=16).encode(TEXTS))
+
+
+def test_what_is_lost_while_it_is_in_use_is_encoded_again(tmp_path: Path) -> None:
+    encode = VectorCache(tmp_path).cached(HashedText(width=16))
+    first = encode(TEXTS)
+    for path in shards(tmp_path):
+        path.write_bytes(b"")
+    assert torch.equal(encode(TEXTS), first) and encode.encoded == 6
 
 
 def test_two_starts_at_once_share_a_folder(tmp_path: Path) -> None:
