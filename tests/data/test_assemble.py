@@ -392,7 +392,7 @@ def test_bytes_that_are_no_text_are_told_in_hex() -> None:
 def test_a_name_that_two_tables_have_is_told_where_their_types_differ() -> None:
     events = {**EVENTS, "level": [0.5, 1.5, 2.5, 3.5]}
     said = {**COLUMNS, "context": ["level"]}
-    with pytest.raises(DataError, match=r"items table, row 0: column 'level' holds 'high' .* 'level' is a column of the events table too.*rename one"):
+    with pytest.raises(DataError, match=r"table, row 0: column 'level' holds 'high' .* 'level' is a column of the events table too.*rename one"):
         shop(events, {"what": ["x"], "level": ["high"]}, columns=said)
     with pytest.raises(DataError, match=r"Mend the cell[^.]*\.types\][^.]*\.$") as alone:
         shop({**events, "level": ["1", "2", "high", "3"]}, columns=said, types={"level": "number"})

@@ -81,7 +81,7 @@ def test_all_that_training_would_refuse_is_told_at_once(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("stars", "more", "said"),
     [
-        (pl.lit(3), [], "all ratings of the training events are 3: a rating head needs at least two different ones"),
+        (pl.lit(3), [], "all ratings are 3.0: a rating head needs at least two different ones"),
         (pl.int_range(pl.len()), ["training.rating_loss=ordinal"], "different ratings are no levels"),
     ],
 )

@@ -103,7 +103,7 @@ def test_language_models_that_learnt_are_averaged_with_the_rest(tiny_bert: Path,
     rates = ("training.learning_rate={text = 1e-2, rest = 2e-3}", "training.learning_rate={text = 3e-2, rest = 3e-3}")
     sets = ((rates[0],), (rates[1], "text.fresh=16", "text.batch=8", "text.refreshes=2"), (rates[1], "text.alpha=4"))
     *both, scaled = [train_run(tmp_path / "shop.toml", tmp_path / name, sets=said)[0] for name, said in zip("abc", sets, strict=True)]
-    with pytest.raises(RunError, match="read texts differently.*alpha=4"):
+    with pytest.raises(RunError, match=r"read texts differently.*alpha=4"):
         soup([both[0], scaled], tmp_path / "soup")
     folder, judged = soup(both, tmp_path / "soup")
     one, two, mean = (load_file(run / "text.safetensors") for run in (*both, folder))

@@ -68,7 +68,9 @@ def _download(name: str) -> Path:
     from huggingface_hub.errors import RepositoryNotFoundError
 
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
-        raise FetchError(f"{name!r} is not, or not whole, in the hub's cache, and HF_HUB_OFFLINE is set. With a connection, run: germane weights get {name}")
+        raise FetchError(
+            f"{name!r} is not, or not whole, in the hub's cache, and HF_HUB_OFFLINE is set. With a connection, run: germane weights get {name}"
+        )
     try:
         about = within(_PATIENCE, lambda: HfApi().model_info(name, timeout=_PATIENCE))
         licence = getattr(about.card_data, "license", None) or "not stated"

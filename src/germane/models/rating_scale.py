@@ -24,8 +24,8 @@ def levels_of(values: pl.Series, kind: RatingLoss) -> Tensor:
     if kind == "ordinal" and len(found) > MANY:
         raise DataError(f"rating_loss = 'ordinal': {len(found):,} different ratings are no levels; use mse, or bce on the scaled rating.")
     if len(found) < 2:
-        told = f"{float(found[0]):g}" if len(found) else "missing"
-        raise DataError(f"all ratings of the training events are {told}: a rating head needs at least two different ones; train without it.")
+        told = float(found[0]) if len(found) else "missing"
+        raise DataError(f"all ratings are {told}: a rating head needs at least two different ones among the training events; train without it.")
     return found
 
 
