@@ -93,6 +93,17 @@ def test_a_run_from_before_knows_true_too(shop: Recommender) -> None:
 def test_a_whole_number_has_no_point(shop: Recommender) -> None:
     assert not notes(shop, context={"hour": 3.0}) and codes(shop, {"hour": 3.0}) == codes(shop, {"hour": "3"})
     assert notes(shop, context={"hour": 3.5}) == [("unknown_context_value", "context hour = 3.5 was never seen in training; left out.")]
+    assert not notes(shop, context={"hour": "3.0"}) and codes(shop, {"hour": 3.0}) == codes(shop, {"hour": "3.0"})
+
+
+def test_a_run_from_before_knows_whole_numbers_by_point_and_without() -> None:
+    from germane.features import Categories
+
+    part = Categories()
+    part.fit(pl.DataFrame({"hour": ["3.0", "4.0"]}), ["hour"], {})
+    assert not part.unknown("hour", 3) and part.encode(pl.DataFrame({"hour": ["3", "3.0", "4", "5"]})).codes.ravel().tolist() == [1, 1, 2, 0]
+    part.fit(pl.DataFrame({"hour": ["3.0", "4.5"]}), ["hour"], {})
+    assert part.unknown("hour", 3)
 
 
 def test_several_values_may_come_as_one_text(shop: Recommender) -> None:

@@ -392,7 +392,7 @@ def test_bytes_that_are_no_text_are_told_in_hex() -> None:
 def test_a_name_that_two_tables_have_is_told_where_their_types_differ() -> None:
     events = {**EVENTS, "level": [0.5, 1.5, 2.5, 3.5]}
     said = {**COLUMNS, "context": ["level"]}
-    with pytest.raises(DataError, match=r"table, row 0: column 'level' holds 'high' .* 'level' is a column of the events table too.*rename one"):
+    with pytest.raises(DataError, match=r"items table, row 0: .* holds 'high' .* 'level' is a column of the events table too.*rename one"):
         shop(events, {"what": ["x"], "level": ["high"]}, columns=said)
     with pytest.raises(DataError, match=r"Mend the cell[^.]*\.types\][^.]*\.$") as alone:
         shop({**events, "level": ["1", "2", "high", "3"]}, columns=said, types={"level": "number"})
@@ -400,6 +400,14 @@ def test_a_name_that_two_tables_have_is_told_where_their_types_differ() -> None:
     with pytest.raises(DataError, match=r"users table, row 0: .* is a column of the items table too"):
         columns = {**COLUMNS, "side": ["level"], "user_side": ["level"]}
         shop(EVENTS, {"what": ["x", "y"], "level": [0.5, 1.5]}, {"who": ["a"], "level": ["gold"]}, columns=columns)
+
+
+def test_categories_of_whole_numbers_have_no_points() -> None:
+    given = shop({**EVENTS, "what": ["1.0", "2.0", "1.0", "2.0"], "room": ["5.0", "", "12.0", "5.0"]}, columns={**COLUMNS, "context": ["room"]})
+    assert given.types["room"] == "category" and given.events["context:room"].to_list() == ["5", None, "5", "12"]
+    assert given.items["id"].to_list() == ["1.0", "2.0"]
+    version = shop({**EVENTS, "room": ["5.0", "5.1", "12.0", "5.0"]}, columns={**COLUMNS, "context": ["room"]}, types={"room": "category"})
+    assert sorted(version.events["context:room"].unique()) == ["12.0", "5.0", "5.1"]
 
 
 def test_typed_columns_and_rows_of_mappings() -> None:

@@ -23,6 +23,7 @@ _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _COMMA = r"^[+-]?\d+(?:,\d+)?$"
 _THOUSANDS = r"^[+-]?\d{1,3},\d{3}$"
 _LEADING_ZERO = r"^[+-]?0\d"
+_WHOLE = r"^[+-]?\d+(?:\.0+)?$"
 
 
 def said_types(given: Mapping[str, str]) -> tuple[dict[str, ColumnType], dict[str, str], dict[str, str]]:
@@ -99,6 +100,8 @@ def as_type(table: Table, name: str, kind: ColumnType, separator: str = "|", zon
             return as_times(table, name, zone, form)
         case "categories":
             return as_categories(column, separator)
+        case "category":
+            return _without_points(as_text(column))
         case _:
             return as_text(column)
 
@@ -189,6 +192,12 @@ def as_times(table: Table, name: str, zone: str | None, form: str | None = None)
         other = "" if form or likely else "; or say in [data.types] how it is written: 'time:%d.%m.%Y %H:%M'"
         raise DataError(f"{table.place(row)}: column {name!r} holds {column[row]!r} where a time belongs: {known}{other}.{instead}")
     return read.alias(name)
+
+
+def _without_points(text: pl.Series) -> pl.Series:
+    """Categories that are whole numbers throughout, spelt as JSON and tables of numbers have them: ``5`` for ``5.0``, which is what pandas writes
+    where a column of them has gaps. Any others as they are."""
+    return text.str.replace(r"\.0+$", "") if text.str.contains(_WHOLE).all() else text
 
 
 def _lists(column: pl.Series) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = ["Categories", "CategoriesOptions"]
 
 FEW = 1024
 """Rows up to which values are looked up one by one."""
+_WHOLE = re.compile(r"[+-]?\d+(?:\.0+)?")
 
 
 class CategoriesOptions(Options):
@@ -103,6 +105,9 @@ class Categories(Feature):
             index = {value: code for code, value in enumerate(self.values[name], 1)}
             if all(value.lower() in SPELT_ALIKE for value in index):
                 index = {spelling: code for value, code in index.items() for spelling in spellings(value)} | index
+            elif all(_WHOLE.fullmatch(value) for value in index):  # 5.0 is what pandas writes of 5 where a column has gaps
+                stems = {value.partition(".")[0]: code for value, code in index.items()}
+                index = stems | {f"{stem}.0": code for stem, code in stems.items()} | index
             self._indices[name] = index
         return self._indices[name]
 
