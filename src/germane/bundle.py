@@ -224,6 +224,8 @@ def _read(folder: Path) -> Recommender:
     side = FeatureSet.from_vocabulary(said["side"])
     coded = side.encode(items)
     text = torch.from_numpy(np.array(table["vector"].to_numpy(), dtype=np.float32)) if "vector" in table.columns else torch.zeros(items.height, 0)
+    if text.shape[1]:
+        recommender.text.take_width(text.shape[1])
     known = torch.tensor(table["known"].to_list(), dtype=torch.bool)
     content = ItemContent(text, coded.codes, coded.dense, known, side.n_codes, torch.zeros(items.height, 1, dtype=torch.int16))
     empty = {"user": pl.Int32, "item": pl.Int32, "weight": pl.Float32, "positive": pl.Boolean} | ({"time": pl.Float64} if said["has_times"] else {})

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 import torch
 
+import germane
 from germane.encoders import EndpointText, HashedText, VectorCache, endpoint_client
 from germane.errors import ConfigError, FetchError
+from germane.models import ContentNeighbours
 from germane.testing import EncoderContract
+from germane.testing.model_contract import small_shop
 
 SECRET = "sk-not-to-be-seen"
 Answer = tuple[int, Any, dict[str, str]]
@@ -114,6 +117,16 @@ def test_the_width_is_asked_for_once(endpoint: Endpoint) -> None:
     assert EndpointText(url=endpoint.url, model="m").width == 8
     assert EndpointText(url=endpoint.url, model="m").width == 8
     assert [said["input"] for said in endpoint.asked] == [["width"]]
+
+
+def test_a_saved_run_needs_neither_endpoint_nor_key(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender = germane.Recommender(ContentNeighbours(), text=EndpointText(url=endpoint.url, model="m", key="env:EXAMPLE_KEY"))
+    germane.save(germane.train(recommender, small_shop()), tmp_path / "run")
+    asked = len(endpoint.asked)
+    monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "another"))  # on another machine
+    monkeypatch.delenv("EXAMPLE_KEY")
+    again = germane.load(tmp_path / "run")
+    assert len(again.recommend(germane.Query(), n=3).items) == 3 and again.text.width == 8 and len(endpoint.asked) == asked
 
 
 def test_another_width_than_said(endpoint: Endpoint) -> None:

@@ -45,6 +45,9 @@ class Encoder(Component, ABC):
         """How many texts it sends away at once: what came back for them is kept before more are sent. None: nothing is sent."""
         return None
 
+    def take_width(self, width: int) -> None:
+        """The length of the vectors that a saved run holds of it, for those that would have to ask."""
+
     def check_room(self, texts: Sequence[str]) -> None:
         """Refuse to encode so many texts, before the first of them is."""
 

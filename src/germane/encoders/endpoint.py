@@ -63,13 +63,14 @@ class EndpointText(Encoder):
         said = self.options
         self._client = EndpointClient(said.url, said.model, said.key, said.timeout)
         self._lock = threading.Lock()
+        self._width: int | None = None  # of the vectors of a saved run
         self.sent = 0
         """Texts that this run has sent so far."""
 
     @cached_property
     def width(self) -> int:
-        if self.options.width is not None:
-            return self.options.width
+        if (known := self.options.width or self._width) is not None:
+            return known
         with suppress(OSError, ValueError, KeyError, TypeError):
             return int(json.loads(self._facts.read_text(encoding="utf-8"))["width"])
         width = len(self._ask(["width"])[0])
@@ -77,6 +78,9 @@ class EndpointText(Encoder):
             self._facts.parent.mkdir(exist_ok=True)
             self._facts.write_text(json.dumps({"width": width}), encoding="utf-8")
         return width
+
+    def take_width(self, width: int) -> None:
+        self._width = width
 
     @property
     def _facts(self) -> Path:
