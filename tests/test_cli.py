@@ -326,6 +326,22 @@ def test_our_own_fault_leaves_a_report(
     report.unlink()
 
 
+def test_a_report_holds_whatever_went_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    def broken(*given: object, **named: object) -> None:
+        raise ZeroDivisionError("caf\udce9")
+
+    monkeypatch.setattr("germane.jobs.describe.open_run", broken)
+    assert call(monkeypatch, "describe", run) == 3
+    report = Path(capsys.readouterr().err.split("lies in ")[1].strip().rstrip("."))
+    assert r"ZeroDivisionError: caf\udce9" in report.read_text()
+    report.unlink()
+
+
+def test_arguments_that_are_no_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    assert call(monkeypatch, "recommend", run, "--words", "caf\udce9 umbrella") == 2
+    assert r"The argument 'caf\udce9 umbrella' is no text in UTF-8" in capsys.readouterr().err
+
+
 def _cut(run: Path) -> str:
     file = run / "history.parquet"
     file.write_bytes(file.read_bytes()[:-7])

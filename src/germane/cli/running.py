@@ -39,6 +39,9 @@ def _leave_together(code: int) -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    for word in arguments:
+        if not _is_text(word):
+            return _fault(f"The argument {word!a} is no text in UTF-8, as every argument has to be: type it, or name the file, in UTF-8.", 2)
     try:
         code = app(arguments, prog_name="germane", standalone_mode=False)
         sys.stdout.flush()
@@ -85,6 +88,15 @@ _MENDABLE = {
 """Of the machine and its files: full, forbidden, not there."""
 
 
+def _is_text(word: str) -> bool:
+    """Python stands in surrogates for bytes of the command line that it cannot read."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _fault(sentence: str, code: int) -> int:
     print(sentence, file=sys.stderr)
     return code
@@ -99,6 +111,6 @@ def _report(arguments: Sequence[str]) -> str:
     from .. import __version__
 
     about = f"germane {__version__}, Python {platform.python_version()}, {platform.platform()}\ngermane {' '.join(arguments)}\n\n"
-    with tempfile.NamedTemporaryFile("w", prefix="germane-", suffix=".txt", delete=False, encoding="utf-8") as report:
+    with tempfile.NamedTemporaryFile("w", prefix="germane-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace") as report:
         report.write(about + traceback.format_exc())
     return report.name
