@@ -9,6 +9,7 @@ import sqlalchemy
 from pydantic import ValidationError
 
 from germane.data import Dataset, Given
+from germane.data.addresses import database_url
 from germane.data.options import DataOptions, open_dataset
 from germane.data.sql import read_query
 from germane.errors import ConfigError, DataError
@@ -118,7 +119,13 @@ def test_a_postgresql_server_gives_them_in_its_own_types(tmp_path: Path, postgre
         ("sqlite:///shop.db", "select i, i from e", "the column 'i' twice"),
         ("nonsense", "select 1", "is no address"),
         ("postgresql://me:secret@host/shop", "select 1", "holds a password"),
+        ("postgresql://host/shop?user=me&password=secret", "select 1", "holds a password"),
+        ("postgresql://host/shop?PassWd=secret", "select 1", "holds a password"),
+        ("postgresql://host/shop?password=env:A&password=secret", "select 1", "holds a password"),
+        ("post gresql://host/shop?password=secret", "select 1", "is no address"),
+        ("://me:se/cret@secret@host", "select 1", "is no address"),
         ("postgresql://me:env:GERMANE_NOT_SET@host/shop", "select 1", "GERMANE_NOT_SET, which is not set"),
+        ("postgresql://host/shop?password=env:GERMANE_NOT_SET", "select 1", "GERMANE_NOT_SET, which is not set"),
         ("env:GERMANE_NOT_SET", "select 1", "GERMANE_NOT_SET, which is not set"),
         ("nosuch://host/shop", "select 1", "nosuch"),
     ],
@@ -127,6 +134,12 @@ def test_sql_that_cannot_be_read_says_so_and_never_tells_the_password(tmp_path: 
     with pytest.raises((ConfigError, DataError), match=said) as caught:
         read_query(address, query, database(tmp_path), "events_query")
     assert "secret" not in str(caught.value)
+
+
+def test_a_password_behind_the_question_mark_comes_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GERMANE_PASSWORD", "a&b")
+    url = database_url("postgresql://host/shop?user=me&password=env:GERMANE_PASSWORD", "[data] sql")
+    assert dict(url.query) == {"user": "me", "password": "a&b"}
 
 
 def test_the_whole_address_may_stand_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

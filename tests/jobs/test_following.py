@@ -16,6 +16,7 @@ import germane
 from germane.bundle import load
 from germane.config import Config
 from germane.errors import ConfigError
+from germane.jobs.following import without_passwords
 from germane.jobs.pretrain import pretrain
 from germane.jobs.run import train_run
 from germane.models import Popular
@@ -308,3 +309,18 @@ def test_a_counted_model_has_no_curve(config: Callable[..., Config], tmp_path: P
     said = Config.of({**config().sections, "model": {"use": "Popular"}}, config().base)
     run, _ = train_run(said, tmp_path / "run")
     assert isinstance(load(run), Recommender) and isinstance(load(run).model, Popular) and not (run / "curve.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ann:hush@db/shop",
+        "postgresql://ann:hu/hush@db/shop",
+        "postgresql://ann:hu@hush@db/shop",
+        "postgresql://db/shop?user=ann&password=hush",
+        "mysql://db/shop?Passwd=hush#there",
+    ],
+)
+def test_nobody_who_follows_is_told_a_password(address: str) -> None:
+    told = without_passwords({"data": {"sql": [address, "https://host/@page"]}})["data"]["sql"]
+    assert "hush" not in told[0] and "db/shop" in told[0] and told[1] == "https://host/@page"

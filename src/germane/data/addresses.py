@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["database_url", "safe"]
 
+_PASSWORDS = ("password", "passwd", "pwd", "sslpassword")
+"""What drivers call one behind the question mark."""
+_BEHIND = re.compile(rf"([?&](?:{'|'.join(_PASSWORDS)})=)(?!env:)[^&#\s]+", re.IGNORECASE)
+
 
 def database_url(address: str, where: str) -> URL:
     """What an address means: ``env:DATABASE_URL`` for a whole one in the environment, ``postgresql://me:env:PGPASS@host/shop`` for its password.
@@ -36,11 +40,14 @@ def database_url(address: str, where: str) -> URL:
         raise ConfigError(
             f"{where} = {safe(address)!r} is no address: write one such as sqlite:///shop.db or postgresql://me:env:PGPASS@host/shop."
         ) from None
-    if url.password is None or whole:
+    if whole:
         return url
-    if not url.password.startswith("env:"):
-        raise ConfigError(f"{where} holds a password: put it in an environment variable and write env:NAME in its place.")
-    return url.set(password=_variable(url.password.removeprefix("env:"), where))
+    behind = {name: said for name, said in url.query.items() if name.lower() in _PASSWORDS}
+    for said in (url.password, *behind.values()):
+        if said is not None and not (isinstance(said, str) and said.startswith("env:")):
+            raise ConfigError(f"{where} holds a password: put it in an environment variable and write env:NAME in its place.")
+    url = url.update_query_dict({name: _variable(str(said).removeprefix("env:"), where) for name, said in behind.items()})
+    return url if url.password is None else url.set(password=_variable(url.password.removeprefix("env:"), where))
 
 
 def safe(address: str) -> str:
@@ -48,8 +55,10 @@ def safe(address: str) -> str:
 
     >>> safe("postgresql://me:secret@host/shop")
     'postgresql://me:***@host/shop'
+    >>> safe("postgresql://host/shop?user=me&password=secret")
+    'postgresql://host/shop?user=me&password=***'
     """
-    return re.sub(r"(://[^:/@]*):(?!env:)[^@]*@", r"\1:***@", address)
+    return _BEHIND.sub(r"\1***", re.sub(r"(://[^:/@]*):(?!env:)[^@]*@(?:[^?\s]*@)?", r"\1:***@", address))
 
 
 def _variable(name: str, where: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ..config import Config
+from ..data.addresses import safe
 from ..errors import ConfigError
 from ..evaluation import Cases, EvaluationOptions
 from ..models import Learned, Model, TwoSided
@@ -193,12 +194,14 @@ def without_passwords(value: Any) -> Any:
 
     >>> without_passwords({"data": {"sql": "postgresql://ann:secret@db/shop"}})
     {'data': {'sql': 'postgresql://…@db/shop'}}
+    >>> without_passwords("postgresql://db/shop?user=ann&password=secret")
+    'postgresql://db/shop?user=ann&password=***'
     """
     if isinstance(value, Mapping):
         return {name: without_passwords(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [without_passwords(inner) for inner in value]
-    return re.sub(r"://[^/@\s]+@", "://…@", value) if isinstance(value, str) else value
+    return safe(re.sub(r"://(?:[^/@\s]+|[^/@\s]*:[^@\s]*)@(?:[^/?\s]*@)?", "://…@", value)) if isinstance(value, str) else value
 
 
 def _cell(value: Any) -> str:
