@@ -151,7 +151,7 @@ class PretrainedText(Encoder):
     def family(self) -> Family:
         """Encoder or decoder, with the pooling and the prefixes that are in force."""
         known, said = known_weights(self.options.model), self.options
-        own = Family(known.kind) if known else family_of(self._folder, said.model)
+        own = Family(known.kind) if known else family_of(self._folder, said.model, said.pooling)
         pooling = said.pooling or own.pooling
         if pooling == "cls" and own.kind == "decoder":
             raise ConfigError(f"{said.model} is a decoder: its first token has seen no other, so pooling is 'mean' or 'last', not 'cls'.")
