@@ -29,8 +29,8 @@ class EnergyMeter:
 
     Reads the counters of Linux' powercap (RAPL: Intel, AMD), of each processor package, and of NVIDIA's graphics cards where the library
     ``pynvml`` is there. The platform's counter (``psys``), which holds the packages' too, is read only where these have none. Virtual machines
-    mostly hide them, and some systems show them to root alone: then there is nothing to say, and nothing is guessed. A counter that starts anew
-    more than once between two readings loses a turn; ``watch`` in between (a package at 100 W turns after some 40 minutes).
+    mostly hide them, and some systems show them to root alone: then there is nothing to say, and nothing is guessed. A counter that starts anew more
+    than once between two readings loses a turn; ``watch`` in between (a package at 100 W turns after some 40 minutes).
 
     >>> EnergyMeter(Path("no such folder"), graphics=False).wh() is None
     True
