@@ -179,6 +179,19 @@ def test_it_works_with_the_keyboard_alone(page) -> None:
     assert page.evaluate("[...document.querySelectorAll('input, select')].every((field) => field.labels.length)"), "every field has a label"
 
 
+def test_a_key_that_is_held_down_is_one_choice(page) -> None:
+    settle(page, lambda: page.get_by_label("Who").fill("u1"))
+    page.evaluate("window.clicks = 0; document.getElementById('list').addEventListener('click', () => { window.clicks += 1; })")
+    page.locator(".item").first.focus()
+    settle(page, lambda: page.keyboard.down("Enter"))
+    for _ in range(3):  # as the system repeats it
+        page.keyboard.down("Enter")
+    assert page.evaluate("[window.clicks, document.activeElement.className]") == [1, "item"]
+    page.keyboard.up("Enter")
+    settle(page, lambda: page.keyboard.press("Enter"))
+    assert page.evaluate("window.clicks") == 2
+
+
 def test_every_kind_of_reason_is_drawn(page, recommender) -> None:
     parts = {"history": 1.0, "taste": 2.0, "usual": -1.5, "new": 3.0, "ranker": 0.5, "weather": 0.25, "luck": 0.25}
     recommender._parts = lambda row, query: {kind: weight * (2 if row["id"] == "i3" else 1) for kind, weight in parts.items()}
@@ -219,4 +232,5 @@ def test_the_api_is_described_for_people(browser, address) -> None:
     page.get_by_text("The best items for one moment").click()
     assert page.get_by_text("What the user typed.").first.is_visible()
     assert page.locator("details").count() == 20
+    assert page.locator("h1").all_text_contents() == ["Germane API"]
     page.close()

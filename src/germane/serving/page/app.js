@@ -83,6 +83,9 @@ async function start() {
     $("time").value = "";
     changed();
   });
+  $("list").addEventListener("keydown", (event) => {
+    if (event.repeat && event.key === "Enter") event.preventDefault(); // a key held down is one choice
+  });
   $("user").addEventListener("input", later(suggest, 120));
   await suggest();
   await changed();
