@@ -5,9 +5,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import uvicorn
 
@@ -97,5 +99,57 @@ def test_no_service_is_one_sentence() -> None:
         door.bind(("127.0.0.1", 0))
         with pytest.raises(ServiceError, match="is the service running"):
             Client(f"http://127.0.0.1:{door.getsockname()[1]}", timeout=2).context()
-    with pytest.raises(ServiceError, match="no address"):
-        Client("ftp://127.0.0.1")
+    for address in ("ftp://127.0.0.1", "http://localhost:abc", "http://localhost:99999", "http://local host:80"):
+        with pytest.raises(ServiceError, match="no address"):
+            Client(address)
+
+
+CALLS: dict[str, Callable[[Client], Any]] = {
+    "recommend": lambda client: client.recommend(Query()),
+    "batch": lambda client: client.batch([Query()]),
+    "events": lambda client: client.send_events([{"user": "a", "item": "b"}]),
+    "similar": lambda client: client.similar("a"),
+}
+
+
+ANSWERS = {
+    b"SSH-2.0-OpenSSH_9\r\n": "did not answer with whole HTTP",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}": "did not answer with whole HTTP",
+    b"HTTP/1.1 503 No\r\nContent-Length: 100\r\n\r\n{}": "did not answer with whole HTTP",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]": "answered with JSON of another form",
+    b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"items": [1]}': "answered with JSON of another form",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n": "answered with JSON of another form",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi": "did not answer with JSON",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("call", CALLS)
+def test_another_service_is_one_sentence(call: str, answer: bytes) -> None:
+    def reply() -> None:
+        with door.accept()[0] as asked:
+            asked.sendall(answer)
+            asked.shutdown(socket.SHUT_WR)
+            while asked.recv(65_536):  # to the end: what is closed over unread bytes is reset
+                pass
+
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen()
+        thread = threading.Thread(target=reply)
+        thread.start()
+        with pytest.raises(ServiceError, match=ANSWERS[answer]):
+            CALLS[call](Client(f"http://127.0.0.1:{door.getsockname()[1]}", timeout=10))
+        thread.join()
+
+
+def test_numbers_of_numpy_are_numbers_and_what_is_not_finite_is_refused(client: Client) -> None:
+    event = {"user": "numpy", "item": "i1", "value": np.float32(3), "context": {"temperature": np.float64(4), "tags": np.array(["a", "b"])}}
+    assert client.send_events([event]) == (1, 0)
+    assert len(client.recommend(Query(context={"temperature": np.int64(3)}), n=np.int64(2)).items) == 2  # type: ignore[arg-type]
+    for value in (float("nan"), np.float32("inf"), np.float64("nan")):
+        with pytest.raises(QueryError, match=r"events\[1\]\.value = (nan|inf) is not finite") as caught:
+            client.send_events([event, {"user": "a", "item": "b", "value": value}])
+        assert caught.value.field == "events[1].value"
+        with pytest.raises(QueryError, match=r"context\.temperature = (nan|inf) is not finite"):
+            client.recommend(Query(context={"temperature": value}))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import http.client
+import math
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
 from .errors import ConflictError, FullError, GermaneError, NotFoundError, QueryError, ServiceError
+from .json_paths import joined
 from .types import Feedback, Query, Slate
 from .wire import BODY_LIMIT, MOST, EventLine, Flat, RewardLine, iso, query_to_json, slate_from_json
 
 __all__ = ["Client"]
 
 Line = TypeVar("Line")
+T = TypeVar("T")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -35,7 +39,7 @@ class Client:
 
     def __init__(self, base_url: str = "http://127.0.0.1:8000", key: str | None = None, *, timeout: float = 30.0) -> None:
         parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or any(map(str.isspace, base_url)) or not _has_port(parts):
             raise ServiceError(f"{base_url!r} is no address of a service: write http://HOST:PORT, such as http://127.0.0.1:8000.")
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
@@ -46,14 +50,14 @@ class Client:
 
     def recommend(self, query: Query, n: int = 10, *, explain: bool = True, explore: bool = True) -> Slate:
         """The best ``n`` for one moment."""
-        return slate_from_json(self._call("POST", "/v1/recommendations", _asked(query, n, explain, explore)))
+        return self._read(slate_from_json, self._call("POST", "/v1/recommendations", _asked(query, n, explain, explore)))
 
     def batch(self, queries: Iterable[Query], n: int = 10, *, explain: bool = False, explore: bool = True) -> list[Slate]:
         """One slate a query, in order; a hundred queries a request."""
         slates: list[Slate] = []
         for some in _chunks(queries, 100):
             answer = self._call("POST", "/v1/recommendations/batch", {"queries": [_asked(query, n, explain, explore) for query in some]})
-            slates += [slate_from_json(slate) for slate in answer["slates"]]
+            slates += self._read(lambda told: [slate_from_json(slate) for slate in told["slates"]], answer)
         return slates
 
     def send_events(self, events: Iterable[EventLine | Mapping[str, Any]]) -> tuple[int, int]:
@@ -78,22 +82,28 @@ class Client:
 
     def similar(self, item: str, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """Items like this one, with their scores."""
-        given = {"n": str(n), **({"filter": msgspec.json.encode(filter).decode()} if filter else {})}
+        given = {"n": str(n), **({"filter": _encoded(filter).decode()} if filter else {})}
         answer = self._call("GET", f"/v1/similar/{quote(item, safe='')}?{urlencode(given)}")
-        return [(found["item"], found["score"]) for found in answer["items"]]
+        return self._read(lambda told: [(found["item"], found["score"]) for found in told["items"]], answer)
 
     def context(self) -> dict[str, Any]:
         """What moments the model knows, and an example query."""
-        answer: dict[str, Any] = self._call("GET", "/v1/context")
-        return answer
+        return self._read(lambda told: msgspec.convert(told, dict[str, Any]), self._call("GET", "/v1/context"))
 
     def _send(self, what: str, lines: Iterable[Any]) -> tuple[int, int]:
         stored = duplicates = 0
         for some in _chunks(lines, MOST):
             answer = self._call("POST", f"/v1/{what}", {what: [_plain(line) for line in some]})
-            stored += answer["stored"]
-            duplicates += answer["duplicates"]
+            counts = self._read(lambda told: [int(told[name]) for name in ("stored", "duplicates")], answer)
+            stored, duplicates = stored + counts[0], duplicates + counts[1]
         return stored, duplicates
+
+    def _read(self, read: Callable[[Any], T], answer: Any) -> T:
+        """What ``read`` makes of an answer; another service may have given it."""
+        try:
+            return read(answer)
+        except (QueryError, KeyError, TypeError, ValueError, msgspec.MsgspecError):
+            raise ServiceError(f"{self.base_url} answered with JSON of another form: is this a Germane service of this version?") from None
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Accept": "application/json"}
@@ -101,20 +111,24 @@ class Client:
             headers["Content-Type"] = "application/json"
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key}"
-        data = None if body is None else msgspec.json.encode(body, enc_hook=iso)
+        data = None if body is None else _encoded(body)
         if data is not None and len(data) > BODY_LIMIT:
             raise QueryError(f"this request has {len(data):,} bytes; a request may have {BODY_LIMIT:,}: send less at a time.")
         request = urllib.request.Request(self.base_url + path, data, headers, method=method)
         try:
-            with self._open(request, timeout=self.timeout) as response:
-                answer = response.read()
+            try:
+                with self._open(request, timeout=self.timeout) as response:
+                    answer = response.read()
+            except urllib.error.HTTPError as error:
+                with error:
+                    raise _error(error.code, error.read()) from None
             return msgspec.json.decode(answer) if answer else None
-        except urllib.error.HTTPError as error:
-            with error:
-                raise _error(error.code, error.read()) from None
         except (urllib.error.URLError, TimeoutError, ConnectionError, ssl.SSLError) as error:
             said = getattr(error, "reason", None) or error
             raise ServiceError(f"{self.base_url} cannot be reached ({said}): is the service running?") from None
+        except http.client.HTTPException as error:
+            said = f"{type(error).__name__}: {error}"
+            raise ServiceError(f"{self.base_url}{path} did not answer with whole HTTP ({said}): is this a Germane service?") from None
         except msgspec.DecodeError:
             raise ServiceError(f"{self.base_url}{path} did not answer with JSON: is this a Germane service?") from None
 
@@ -125,7 +139,38 @@ def _asked(query: Query, n: int, explain: bool, explore: bool) -> dict[str, Any]
 
 def _plain(line: Any) -> Any:
     """A line without its empty keys."""
-    return {k: v for k, v in msgspec.to_builtins(line, enc_hook=iso).items() if v is not None} if isinstance(line, Feedback) else line
+    return {k: v for k, v in msgspec.to_builtins(line, enc_hook=_native).items() if v is not None} if isinstance(line, Feedback) else line
+
+
+def _encoded(body: Any) -> bytes:
+    plain = msgspec.to_builtins(body, enc_hook=_native, str_keys=True)
+    _check_finite(plain, "")
+    return msgspec.json.encode(plain)
+
+
+def _native(value: Any) -> Any:
+    """Numbers and arrays of numpy as Python has them; the rest are times."""
+    return value.tolist() if hasattr(value, "tolist") else iso(value)
+
+
+def _check_finite(value: Any, path: str) -> None:
+    """JSON has no other numbers, and would say null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise QueryError(f"{path} = {value} is not finite: give a number, or leave it out.", path)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_finite(inner, joined(path, key))
+    elif isinstance(value, list | tuple):
+        for place, inner in enumerate(value):
+            _check_finite(inner, f"{path}[{place}]")
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether what stands where a port stands is one, or nothing does."""
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _chunks(lines: Iterable[Line], size: int) -> Iterator[Sequence[Line]]:

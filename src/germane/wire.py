@@ -337,7 +337,8 @@ def _explain(error: Exception, given: Any, form: Any) -> QueryError:
     if key := re.fullmatch("Object contains unknown field `(.*)`", said, re.DOTALL):
         struct, noun = _FORMS.get(re.split(r"[.\[]", path.rpartition(".")[2])[0], (form, _ROOTS.get(form, "this body")))
         keys = struct.__struct_fields__
-        return QueryError(f"{key[1]!r} is no key of {noun}; its keys are {', '.join(keys)}.{nearest(key[1], keys)}", joined(path, key[1]))
+        told = f"{key[1]!r} is no key of {noun}; its keys are {', '.join(keys)}.{nearest(key[1], keys)}"
+        return QueryError(f"{path}: {told}" if path else told, joined(path, key[1]))
     if key := re.fullmatch("Object missing required field `(.*)`", said):
         return QueryError(f"{here} needs the key {key[1]!r}.", joined(path, key[1]))
     if path.rpartition(".")[2] == "n":

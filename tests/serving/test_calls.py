@@ -84,6 +84,8 @@ def test_a_batch_is_answered_in_order(client, store):
     assert all(store.recommendation(slate["recommendation_id"]) for slate in slates)
     refused = client.post("/v1/recommendations/batch", json={"queries": [{}, {"context": {"wether": "rain"}}]})
     assert refused.status_code == 422 and refused.json()["errors"][0]["field"] == "queries[1].context.wether"
+    told = client.post("/v1/recommendations/batch", json={"queries": [{}, {"contxt": {}}]}).json()
+    assert told["detail"].startswith("queries[1]: 'contxt' is no key of a query;") and told["errors"][0]["field"] == "queries[1].contxt"
 
 
 def test_the_next_answer_knows_an_event(client):
