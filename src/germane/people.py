@@ -30,18 +30,23 @@ class People:
         self.moments = profiles(profile, users)
         """A row a user, and a last, empty one that code -1 (unknown) finds."""
 
-    def put(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
-        """Of these users take the columns that answers depend on. What a row does not name stays; what nothing reads is left to its sender."""
+    def check(self, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Of these rows the columns that answers depend on; what one of them cannot hold is refused."""
         read = [name for name in self.profile.names if name in self.users.columns]
         given = {user: {name: columns[name] for name in read if name in columns} for user, columns in rows.items()}
-        whole = []
-        for user, columns in given.items():
+        for columns in given.values():
             for name, value in columns.items():
                 dtype = self.users.schema[name]
                 if value is not None and dtype.is_numeric() and (isinstance(value, bool) or not isinstance(value, int | float)):
                     raise QueryError(f"{name} = {value!r} is not a number.", name)
                 if isinstance(value, list) and not isinstance(dtype, pl.List):
                     raise QueryError(f"{name} = {value!r} is several values, and this column holds one: give one text.", name)
+        return given
+
+    def put(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Of these users take the columns that answers depend on. What a row does not name stays; what nothing reads is left to its sender."""
+        whole = []
+        for user, columns in self.check(rows).items():
             if columns:
                 held = self.users.row(self.codes[user], named=True) if user in self.codes else {}
                 whole.append({**held, **columns, "id": user})

@@ -62,8 +62,7 @@ class Recommender:
         self.parts = list(features) if features is not None else [Time(), Categories(), Numbers(), Place()]
         self.policy = policy if policy is not None else Greedy()
         self.seed, self.exclude_seen = seed, exclude_seen
-        self.version = "untrained"
-        self.histories = Histories()
+        self.version, self.histories = "untrained", Histories()
         self.schema: Dataset | None = None
         """What the data's columns mean; no events. None: not trained yet."""
         self.newest = times.Wall()
@@ -317,9 +316,9 @@ class Recommender:
 
     # -- taking in -----------------------------------------------------------------------------------------------
 
-    def add_items(self, frame: Any) -> int:
-        """New ids of any table are scored from their content from now on. Known ids take its columns, and what it leaves empty is empty; their
-        scores follow where training knew no event of theirs, else from the next training on. Returns how many are new."""
+    def add_items(self, frame: Any, keep: Callable[[], object] = lambda: None) -> int:
+        """New ids of any table are scored from their content. Known ids take its columns, empty cells too, and are scored by them where training knew
+        no event of theirs, else after the next training. ``keep`` is called once all is read; where it raises, all is as it was. How many are new."""
         table = as_table(frame, "the table of new items")
         with self._growing:
             held, grown = self.catalogue, self.content
@@ -331,6 +330,7 @@ class Recommender:
                 with self._reader.encoding:
                     content = self._items.content(read, texts, self._vectors(texts))
                 grown = grown.rewritten(codes, content[: len(codes)]).extended(content[len(codes) :])
+            keep()
             with self._lock:
                 if texts:
                     self.model.add_items(grown)

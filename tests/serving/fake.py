@@ -50,7 +50,7 @@ class FakeRecommender:
             pl.DataFrame({"id": names, "title": [f[0] for f in films], "genre": [f[1] for f in films], "year": [1988, 1935, 1979, 1964, 1967]})
         )
         self.schema = SimpleNamespace(separators={}, timezone=None, forms={})
-        self.people = SimpleNamespace(codes={"u1": 0, "u2": 1})
+        self.people = SimpleNamespace(codes={"u1": 0, "u2": 1}, check=lambda rows: rows)
         self.histories = Histories()
         self.counts = dict.fromkeys(names, 0)
         self.gone: set[str] = set()
@@ -106,7 +106,8 @@ class FakeRecommender:
             "words": 10.0 if words & set((row["title"] or "").lower().split()) else 0.0,
         }
 
-    def add_items(self, frame):
+    def add_items(self, frame, keep=lambda: None):
+        keep()
         fresh = frame.filter(~pl.col("id").is_in(self.catalogue.items["id"].to_list()))
         changed = frame.filter(pl.col("id").is_in(self.catalogue.items["id"].to_list()))
         self.catalogue.items = pl.concat([self.catalogue.items, fresh], how="diagonal_relaxed")

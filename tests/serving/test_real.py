@@ -8,7 +8,7 @@ from litestar.testing import TestClient
 
 from germane.data import Dataset, NoSplit
 from germane.encoders import HashedText
-from germane.errors import ConfigError, FetchError
+from germane.errors import ConfigError, FetchError, StoreError
 from germane.jobs.train import train
 from germane.models import ContextTransformer, Popular
 from germane.policies import EpsilonGreedy
@@ -75,6 +75,35 @@ def test_an_encoder_that_fails_is_no_fault_of_the_request(client, store, monkeyp
     refused = client.put("/v1/items/new", json={"title": "a text that was never read before"})
     assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json") and str(fault) in refused.json()["detail"]
     assert list(store.items()) == [] and client.get("/v1/similar/new").status_code == 404
+
+
+def test_what_the_store_refuses_is_in_no_answer(store, monkeypatch):
+    from germane.worlds import MomentWorld
+
+    shop = Recommender(Popular(), text=HashedText(width=16))
+    train(shop, MomentWorld(users=20, items=12, events=200).dataset(), split=NoSplit())
+    with TestClient(create_app(shop, store), base_url="http://127.0.0.1:8000") as client:
+        item, user = shop.catalogue.items["id"][0], shop.people.users["id"][0]
+
+        def refuse(*_):
+            raise StoreError("the store could not be written, and nothing of this request was kept: database is locked.")
+
+        def told():
+            changed = client.post("/v1/recommendations", json={"filter": {"eq": ["title", "changed"]}}).json()["items"]
+            return len(changed), [client.get(f"/v1/{call}").json() for call in (f"items?id={item}&id=new", "latest", "users")]
+
+        before, people, known = told(), shop.people.users, shop.people.moments
+        with monkeypatch.context() as locked:
+            for method in ("put_item", "put_user"):
+                locked.setattr(store, method, refuse)
+            for path, columns in ((f"items/{item}", {"title": "changed"}), ("items/new", {"title": "changed"}), (f"users/{user}", {"segment": "s1"})):
+                assert client.put(f"/v1/{path}", json=columns).status_code == 503
+        assert told() == before and shop.people.users.equals(people) and shop.people.moments is known
+        assert client.put(f"/v1/items/{item}", json={"title": "changed"}).status_code == 200
+        assert client.put("/v1/items/new", json={"title": "changed"}).status_code == 201
+        assert told()[0] == 2
+        assert client.put(f"/v1/users/{user}", json={"segment": ["s1", "s2"]}).status_code == 422
+        assert store.held(user)["columns"] == {}
 
 
 class Lazy(HashedText):

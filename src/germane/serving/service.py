@@ -93,17 +93,11 @@ class Service:
     # Items.
 
     def put_item(self, item: str, columns: Flat) -> bool:
-        """True where the item was in no answer before. The model takes it first: what it refuses is not stored."""
+        """True where the item was in no answer before. What cannot be read is not stored, and what cannot be stored is in no answer."""
         cells = self._rows.checked(item, columns)
         with self._changing:
             new = item not in self._present
-            self.recommender.add_items(self._rows.frame([(item, cells)]))
-            try:
-                self.store.put_item(item, cells)
-            except Exception:
-                if new:
-                    self.recommender.remove_item(item)
-                raise
+            self.recommender.add_items(self._rows.frame([(item, cells)]), lambda: self.store.put_item(item, cells))
             self._present.add(item)
         return new
 
@@ -132,8 +126,9 @@ class Service:
         """What the model reads of it counts from the next answer on; the rest is kept for the next training."""
         known = user in self._people or bool(self.recommender.histories.of(user))
         with self._meeting:
-            self.recommender.put_users({user: columns})  # first: what it refuses is not stored
+            self.recommender.people.check({user: columns})  # first: what it refuses is not stored
             new = self.store.put_user(user, columns) and not known
+            self.recommender.put_users({user: columns})
         self._people.add(user)
         return new
 

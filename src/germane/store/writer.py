@@ -31,7 +31,7 @@ class Writer:
     """A thread with the only connection that writes."""
 
     def __init__(self, engine: Engine, settle: Callable[[], object] = lambda: None) -> None:
-        """``engine``: of this writer alone, so that readers never keep it waiting for a connection. ``settle`` is called after each commit and at the
+        """``engine``: of this writer alone, so that readers never keep it waiting for a connection. ``settle``: called after each commit and at the
         end."""
         self.failing = False
         """Whether the store refused what was written last."""
