@@ -89,11 +89,24 @@ def test_a_fault_names_its_field_and_the_nearest(client):
         ("GET", "/v1/users/u1?only=all", 422),
         ("GET", "/v1/users?limit=0", 422),
         ("GET", "/v1/context?x=1", 422),
+        ("DELETE", "/v1/items/i1?dry_run=true", 422),
+        ("DELETE", "/v1/users/u1?x", 422),
         ("GET", "/v1/items?" + "&".join(f"id={n}" for n in range(101)), 422),
     ],
 )
 def test_addresses_that_cannot_be(client, method, path, status):
     check(client.request(method, path), status)
+
+
+def test_what_is_deleted_is_what_the_whole_address_says(client, store, recommender):
+    """``ann?x`` is a user too, whose ``?`` somebody forgot to encode."""
+    for user in ("ann", "ann?x"):
+        store.add_events([EventLine(user, "i1")])
+    for path in ("/v1/users/ann?x", "/v1/items/i1?x=1"):
+        assert "is no parameter of this call; it has none" in client.delete(path).json()["detail"]
+    assert {user for user, _ in store.users()} == {"ann", "ann?x"} and not recommender.gone
+    assert client.delete("/v1/users/ann%3Fx").status_code == 204
+    assert {user for user, _ in store.users()} == {"ann"}
 
 
 @pytest.mark.parametrize("path", ["/v1/%75sers/abcdef", "//v1/users/abcdef", "/v1%2Fusers/abcdef", "/v1//users/abcdef", "/%76%31/users/u1"])

@@ -138,6 +138,7 @@ async def put_item(request: HTTP, service: Its) -> Response[bytes]:
     "/v1/items/{id:path}", status_code=204, opt=_documented(Call("Take an item out of all answers", "catalogue", {204: None}, (404, 422, 503, 507)))
 )
 async def delete_item(request: HTTP, service: Its) -> None:
+    _parameters(request, {})
     item = _id(request, "/v1/items/")
     await _work(lambda: service.delete_item(item), reads=True)  # it waits for whoever puts one
 
@@ -180,6 +181,7 @@ async def user(request: HTTP, service: Its) -> Response[bytes]:
 
 @delete("/v1/users/{id:path}", status_code=204, opt=_documented(Call("Erase a user", "users", {204: None}, (422, 503, 507))))
 async def erase_user(request: HTTP, service: Its) -> None:
+    _parameters(request, {})
     name = _id(request, "/v1/users/")
     await _work(lambda: service.erase(name))
 
