@@ -208,6 +208,23 @@ def test_bad_options(options: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Typoss", r"augment = \['Typoss'\]: use = 'Typoss': choose from .*Did you mean Typos\?"),
+        ({"use": "TokenDropout", "shar": 0.5}, "TokenDropout has no option 'shar'"),
+        ({"share": 0.5}, "needs use = one of"),
+    ],
+)
+def test_what_varies_texts_is_checked_with_the_other_options(said: str | dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        PretrainedText(tuning="lora", augment=[said])
+
+
+def test_what_varies_texts_need_not_work_where_a_run_is_read() -> None:
+    PretrainedText(tuning="lora", augment=[{"use": "Synonyms", "folder": "/nowhere"}, "no_such_module:Mine"])
+
+
+@pytest.mark.parametrize(
     ("break_it", "says"),
     [
         (lambda folder: (folder / "config.json").unlink(), "no config.json"),

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..component import Options
 from ..errors import ConfigError
 from .adaptation import Adaptation, adapt, check_tuning, fold, put
-from .augmentation import TextAugmentation
+from .augmentation import TextAugmentation, check_augment
 from .base import Encoder
 from .device import choose_device
 from .families import Family, Pooling, family_of, read_json
@@ -82,6 +82,11 @@ class PretrainedTextOptions(Options):
     @classmethod
     def _known_tuning(cls, value: str) -> str:
         return check_tuning(value)
+
+    @field_validator("augment")
+    @classmethod
+    def _known_augmenters(cls, value: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
+        return check_augment(value)
 
     @field_validator("model")
     @classmethod

@@ -11,7 +11,9 @@ from ...component import Component, Options, build
 from ...errors import ConfigError
 from .base import Augmenter
 
-__all__ = ["TextAugmentation", "TextAugmentationOptions"]
+__all__ = ["TextAugmentation", "TextAugmentationOptions", "check_augment"]
+
+WHERE = "[text] augment:"
 
 
 class TextAugmentationOptions(Options):
@@ -36,13 +38,7 @@ class TextAugmentation(Component):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        from .. import augmentation
-
-        def made(said: str | Mapping[str, Any]) -> Augmenter:
-            part: Augmenter = build({"use": said} if isinstance(said, str) else said, augmentation, Augmenter, "[text] augment:")
-            return part
-
-        self.augmenters = tuple(made(said) for said in self.options.augment)
+        self.augmenters = tuple(_made(said) for said in self.options.augment)
         reasons = [reason for reason in (part.missing() for part in self.augmenters) if reason is not None]
         if reasons:
             raise ConfigError(reasons)
@@ -53,3 +49,22 @@ class TextAugmentation(Component):
         for augmenter in self.augmenters:
             out = augmenter(out, rng)
         return out
+
+
+def check_augment(value: tuple[str | dict[str, Any], ...]) -> tuple[str | dict[str, Any], ...]:
+    """The value, or a ``ValueError`` that says what is misspelt. Whether they work on this machine is asked when something learns: a trained model is
+    read where they do not, and where classes of one's own are not to be found."""
+    for said in value:
+        if ":" not in str(said if isinstance(said, str) else said.get("use")):
+            try:
+                _made(said)
+            except ConfigError as error:
+                raise ValueError(" ".join(fault.removeprefix(WHERE).strip() for fault in error.faults).rstrip(".")) from None
+    return value
+
+
+def _made(said: str | Mapping[str, Any]) -> Augmenter:
+    from .. import augmentation
+
+    part: Augmenter = build({"use": said} if isinstance(said, str) else said, augmentation, Augmenter, WHERE)
+    return part
