@@ -23,7 +23,7 @@ def recommender() -> Recommender:
     """Odd items are taken in the cold, in odd cities, and by those who type their name; each of the three is said half of the time."""
     rng = np.random.default_rng(0)
     rows = []
-    for event in range(1500):
+    for event in range(3000):
         half = int(rng.integers(2))
         said = rng.random(3) < 0.5
         rows.append(

@@ -177,7 +177,7 @@ def _check(parts: Sequence[_Ingredient]) -> None:
 
 
 def _reading(part: _Ingredient) -> tuple[object, ...]:
-    """What the vectors of texts depend on besides what is averaged, such as how much LoRA's products count; not how it learned, nor how fast it is."""
+    """What the vectors of texts depend on besides what is averaged, such as how much LoRA's products count; not how it learned or how fast it is."""
     text = part.recommender.text
     bare = text.untuned()
     return bare.identity, bare.for_words.identity, text.settings().get("alpha") if part.text else None
