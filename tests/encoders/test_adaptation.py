@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from germane.encoders.adaptation import Adaptation, adapt, depths, fold, layers_of, put, trained
+from germane.encoders.adaptation import Adaptation, adapt, behind, depths, fold, layers_of, put, trained
 from germane.encoders.language_model import LanguageModel
 from germane.errors import ConfigError
 
@@ -117,3 +118,52 @@ def test_layers_that_share_their_weights_learn_all_or_not_at_all(tiny_of: Callab
     for tuning, said in (("top:1", {}), ("lora", {"layers": 1}), ("adapter", {}), ("prefix", {})):
         with pytest.raises(ConfigError, match="does not say which its layers are; choose frozen, full, or lora without layers"):
             made(folder, tuning, **said)
+
+
+def tiny(family: str) -> Any:
+    """A body of three layers (GPT-Neo: two), drawn at random."""
+    import transformers as t
+
+    plain = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
+    ends = {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    deberta = {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"]}
+    made = {
+        "GPT2": lambda: t.GPT2Model(t.GPT2Config(vocab_size=64, n_positions=40, n_embd=16, n_layer=3, n_head=2)),
+        "OPT": lambda: t.OPTModel(t.OPTConfig(vocab_size=64, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, ffn_dim=32, **ends)),
+        "MPNet": lambda: t.MPNetModel(t.MPNetConfig(**plain)),
+        "DebertaV2": lambda: t.DebertaV2Model(t.DebertaV2Config(**plain, **deberta)),
+        "Electra": lambda: t.ElectraModel(t.ElectraConfig(**plain, embedding_size=8)),
+        "ModernBert": lambda: t.ModernBertModel(t.ModernBertConfig(**plain, pad_token_id=0)),
+        "Phi": lambda: t.PhiModel(t.PhiConfig(**plain)),
+        "Bloom": lambda: t.BloomModel(t.BloomConfig(vocab_size=64, hidden_size=16, n_layer=3, n_head=2)),
+        "Bert": lambda: t.BertModel(t.BertConfig(**plain)),
+        "Llama": lambda: t.LlamaModel(t.LlamaConfig(**plain)),
+    }
+    return made[family]()
+
+
+@pytest.mark.parametrize(
+    ("family", "below", "last", "norms"),
+    [
+        ("GPT2", ["wte.weight", "wpe.weight"], ["ln_f.weight"], 1),
+        ("OPT", ["decoder.embed_positions.weight"], ["decoder.final_layer_norm.bias"], 1),
+        ("MPNet", ["embeddings.LayerNorm.weight", "encoder.relative_attention_bias.weight"], ["pooler.dense.weight"], 0),
+        ("DebertaV2", ["embeddings.word_embeddings.weight", "encoder.rel_embeddings.weight"], [], 0),
+        ("Electra", ["embeddings_project.weight", "embeddings.position_embeddings.weight"], [], 0),
+        ("ModernBert", ["embeddings.tok_embeddings.weight"], ["final_norm.weight"], 1),
+        ("Phi", ["embed_tokens.weight"], ["final_layernorm.weight"], 1),
+        ("Bloom", ["word_embeddings_layernorm.weight"], ["ln_f.weight"], 1),
+        ("Bert", ["embeddings.token_type_embeddings.weight"], ["pooler.dense.bias"], 0),
+        ("Llama", ["embed_tokens.weight"], ["norm.weight"], 1),
+    ],
+)
+def test_depths_follow_the_way_through_the_model(family: str, below: list[str], last: list[str], norms: int) -> None:
+    """What is read before all layers learns as the lowest, whatever it is called; what comes behind them as the top; the norm there is found."""
+    body = tiny(family)
+    layers = layers_of(body)
+    assert depths(body, below) == [0] * len(below)
+    assert depths(body, last) == [len(layers)] * len(last)
+    assert len(behind(body)) == norms
+    for place, layer in enumerate(layers, 1):
+        inside = {id(parameter) for parameter in layer.parameters()}
+        assert set(depths(body, [name for name, parameter in body.named_parameters() if id(parameter) in inside])) == {place}

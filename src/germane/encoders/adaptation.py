@@ -121,33 +121,47 @@ def in_bytes(weight: Tensor) -> bool:
 def layers_of(body: Any, *, needed: bool = True) -> list[nn.Module]:
     """The transformer layers, from the bottom to the top; where it does not say which they are, as ALBERT's that share their weights, an error, or
     none where they are not ``needed``."""
-    wanted = getattr(body.config, "num_hidden_layers", None)
-    for found in body.modules():
-        if isinstance(found, nn.ModuleList) and len(found) == wanted:
-            return list(found)
-    if needed:
+    pile = _pile(body)
+    if pile is None and needed:
         raise ConfigError(f"[text] tuning: {type(body).__name__} does not say which its layers are; choose frozen, full, or lora without layers.")
-    return []
+    return [] if pile is None else list(pile)
+
+
+def _pile(body: Any) -> nn.ModuleList | None:
+    wanted = getattr(body.config, "num_hidden_layers", None)
+    return next((part for part in body.modules() if isinstance(part, nn.ModuleList) and len(part) == wanted), None)
 
 
 def depths(body: Any, names: Sequence[str]) -> list[int]:
     """Of each parameter the layer that it stands in: 0 = below all layers, 1 = the bottom layer, …; what stands behind them counts as the last."""
-    places = {id(part): place for place, layer in enumerate(layers_of(body, needed=False), 1) for part in layer.parameters()}
-    table = body.get_input_embeddings()
-    below = {id(part) for part in (table, *_beside(body, table)) for part in part.parameters()} if table is not None else set()
-    last = len(layers_of(body, needed=False))
-    found = dict(body.named_parameters())
-    return [places.get(id(found[name]), 0 if id(found[name]) in below else last) for name in names]
+    found, places = dict(body.named_parameters()), _places(body)
+    of = {id(parameter): places[part] for part in body.modules() for parameter in part.parameters(recurse=False)}
+    return [of[id(found[name])] for name in names]
 
 
-def _beside(body: nn.Module, table: nn.Module) -> list[nn.Module]:
-    """Modules that hold the table of tokens: positions and a norm stand there too."""
-    return [part for part in body.children() if any(inner is table for inner in part.modules())]
+def _places(body: Any) -> dict[nn.Module, int]:
+    """As ``depths``, of each module. Models name their parts in the order in which they are gone through, but for a norm or a map that is called
+    final, and for what all layers read of how far apart places are."""
+    pile = _pile(body)
+    if pile is None:
+        return dict.fromkeys(body.modules(), 0)
+    within = {inner: place for place, layer in enumerate(pile, 1) for inner in layer.modules()}
+    places: dict[nn.Module, int] = {}
+    passed = False
+    for name, part in body.named_modules():
+        passed = passed or part is pile
+        path, parent = name.split("."), body.get_submodule(name.rpartition(".")[0])
+        shared = any(step.startswith("rel") for step in path) or hasattr(parent, "rel_embeddings")  # MPNet, DeBERTa
+        final = path[-1].startswith(("final", "project_out"))  # OPT says it before its layers
+        places[part] = within.get(part, len(pile) if final or (passed and not shared) else 0)
+    return places
 
 
-def behind(body: nn.Module) -> list[nn.Module]:
+def behind(body: Any) -> list[nn.Module]:
     """The norm behind the last layer, where there is one."""
-    return [part for name, part in body.named_children() if name in ("norm", "ln_f", "final_layer_norm")]
+    inside = {inner for layer in layers_of(body) for inner in layer.modules()}
+    last = len(layers_of(body))
+    return [part for part, place in _places(body).items() if place == last and part not in inside and "norm" in type(part).__name__.lower()]
 
 
 def _lora(body: Any, how: Adaptation) -> None:
