@@ -60,6 +60,14 @@ def test_labels_of_one_class_leave_out_what_they_cannot_tell() -> None:
     assert set(told) == {"log_loss", "ece"}
 
 
+@pytest.mark.parametrize("labels", [[1.0, 0.0], [1.0] + [0.0] * 30, [0.0] + [1.0] * 30])
+def test_a_class_of_a_single_row_leaves_the_auc_open(labels: list[float]) -> None:
+    """A sparse user with one click of two is enough of a segment; a run holds no figure that is no number."""
+    told = pair_figures(frame(labels, np.linspace(0.9, 0.1, len(labels))))
+    assert (told["auc"]["low"], told["auc"]["high"]) == (0.0, 1.0)
+    assert np.isfinite([value for figure in told.values() for value in figure.values()]).all()
+
+
 def test_the_interval_of_auc_holds_its_promise() -> None:
     """95 % of intervals hold the true figure, here .7602: two normal scores a standard deviation apart."""
     rng = np.random.default_rng(1)

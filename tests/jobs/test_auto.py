@@ -62,6 +62,16 @@ def test_nothing_half_written_is_left(shop: Path, monkeypatch: pytest.MonkeyPatc
     assert sorted(path.name for path in shop.iterdir()) == ["events.csv", "items.csv"]
 
 
+def test_where_the_winner_cannot_be_saved_nothing_is_promised(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RunError("run could not be written (No space left on device); make room.")
+
+    monkeypatch.setattr("germane.jobs.run.save", full)
+    with pytest.raises(RunError, match=r"make room\.$"):
+        auto("events.csv", "items.csv", run="run", trials=1, sets=SMALL)
+    assert sorted(path.name for path in shop.iterdir()) == ["events.csv", "items.csv"]
+
+
 def test_bad_input_is_one_sentence(shop: Path) -> None:
     with pytest.raises(ConfigError, match="no option 'widht'"):
         auto("events.csv", run="run", sets=["model.widht=3"])

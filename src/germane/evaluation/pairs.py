@@ -109,10 +109,16 @@ def _of_chances(p: NDArray[np.float64], labels: NDArray[np.float64], surprise: N
     low, high = _interval(surprise, seed) if intervals else nothing
     out = {"log_loss": {"value": log_loss(p, labels), "low": low, "high": high}}
     if 0 < labels.mean() < 1:
-        out["auc"] = {"value": auc(p, labels), **_ends(auc_interval(p, labels) if intervals else nothing)}
+        out["auc"] = {"value": auc(p, labels), **_ends(_of_auc(p, labels) if intervals else nothing)}
         out["normalised_entropy"] = {"value": normalised_entropy(p, labels), "low": low / of_mean, "high": high / of_mean}
     out["ece"] = {"value": ece(p, labels), **_ends(_redrawn(lambda i: ece(p[i], labels[i]), len(p), seed) if intervals else nothing)}
     return out
+
+
+def _of_auc(p: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
+    """A class with a single row tells nothing of how much its rows differ: anything may be so."""
+    low, high = auc_interval(p, labels)
+    return (0.0, 1.0) if np.isnan(low) else (low, high)
 
 
 def _ends(interval: tuple[float, float]) -> Figure:

@@ -109,7 +109,7 @@ def auto(
         )
     final = _final(sections, best, why)
     try:
-        _, judged = train_run(final, target, replace=replacing, progress=progress, noted=noted)
+        _, judged = train_run(final, target, replace=replacing, progress=progress, noted=noted, resumable=False)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

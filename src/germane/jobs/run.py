@@ -47,8 +47,10 @@ def train_run(
     progress: Progress | None = None,
     noted: Callable[[Note], object] | None = None,
     sign: str | Path | None = None,
+    resumable: bool = True,
 ) -> tuple[Path, Judged]:
-    """Train what ``config`` says and write the run folder. Works in ``RUN.partial``, which a later ``resume`` goes on from.
+    """Train what ``config`` says and write the run folder. Works in ``RUN.partial``, which a later ``resume`` goes on from, unless it is not
+    ``resumable``: then nothing is kept on the way.
 
     ``noted`` hears, before training begins, what is odd about the data or about asking this model of them; ``about.json`` keeps it.
     ``sign``: a private key that signs the run, see ``save``. In several processes (torchrun, accelerate launch, Ray Train) all train; the first one
@@ -71,7 +73,7 @@ def train_run(
         recommender = read.recommender(dataset)
         check_projector(read.tracking, recommender)
         if processes.first:
-            with writing(work, GOES_ON):
+            with writing(work, GOES_ON if resumable else "make room, and begin anew"):
                 begin(work, dataset.fingerprint, read.dump(), resume)
     notes = [*notes_of(dataset, split, read), *changes(work)]
     if noted is not None and processes.first:
@@ -85,7 +87,7 @@ def train_run(
             if progress is not None and processes.first:
                 progress(told)
 
-        kept = work / "checkpoint"
+        kept = work / "checkpoint" if resumable else None
         facts = fit(
             recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=kept, progress=took.watching(heard), shown=follow.show
         )
@@ -120,6 +122,8 @@ def train_run(
             sign=sign,
         )
     except RunError as error:
+        if not resumable:
+            raise
         raise RunError(f"{error} What was trained is kept in {work}: the same command with --resume goes on from there.") from None
     shutil.rmtree(work, ignore_errors=True)
     processes.wait()
