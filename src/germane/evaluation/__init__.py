@@ -4,7 +4,7 @@ from .blending import weigh
 from .calibrating import check_calibration, choose_calibration, labels_at
 from .cases import Cases, cases_of
 from .options import SEGMENTS, EvaluationOptions
-from .pairs import judge_pairs
+from .pairs import OF_ROWS, judge_pairs
 from .protocol import judge_cases, left_out
 from .rows import how_listed, masks_of, paired, rows_of
 from .second_stage import Taught, teach_ranker
@@ -14,6 +14,7 @@ from .variants import READ_OTHERWISE, VARIANTS
 __all__ = [
     "Cases",
     "EvaluationOptions",
+    "OF_ROWS",
     "READ_OTHERWISE",
     "SEGMENTS",
     "Taught",

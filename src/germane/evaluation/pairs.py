@@ -16,7 +16,7 @@ from ..metrics import auc, auc_interval, bootstrap_interval, ece, log_loss, norm
 from ..models import Model
 from .cases import Cases
 
-__all__ = ["SAID", "asked", "judge_pairs", "pair_figures", "pair_metrics"]
+__all__ = ["OF_ROWS", "SAID", "asked", "judge_pairs", "pair_figures", "pair_metrics"]
 
 BATCH = 1024
 TINY = 1e-12
@@ -25,6 +25,8 @@ MANY = 5_000
 
 SAID = {"click": ("probability", "label"), "rating": ("rating", "value"), "conversion": ("conversion", "converted")}
 """What each head says of a row, and the truth: columns of ``judge_pairs``."""
+OF_ROWS = ("log_loss", "squared_error", "conversion_log_loss")
+"""What a single row costs, by head: columns of ``judge_pairs`` too. The first that is told decides between runs."""
 OF_CLICKS = ("auc", "log_loss", "normalised_entropy", "ece")
 
 Figure = dict[str, float]

@@ -9,13 +9,14 @@ from typing import Any
 import polars as pl
 
 from ..data import Dataset
+from ..evaluation import OF_ROWS
 from .card import card
 from .train import Judged
 
-__all__ = ["OF_ROWS", "PER_SEGMENT", "as_parquet", "beside", "per_segment", "per_user"]
+__all__ = ["OF_LISTS", "PER_SEGMENT", "as_parquet", "beside", "per_segment", "per_user"]
 
-OF_ROWS = ("log_loss", "squared_error", "conversion_log_loss")
-"""What a single row costs, by head; the first that is told decides between runs."""
+OF_LISTS = ("coverage@10", "novelty@10")
+"""Figures of all lists as a whole: no user has one of his own."""
 PER_SEGMENT = "per_segment.parquet"
 
 
@@ -30,18 +31,17 @@ def per_user(dataset: Dataset, judged: Judged) -> pl.DataFrame:
 
 
 def per_segment(dataset: Dataset, judged: Judged) -> pl.DataFrame:
-    """The same by segment; figures that belong to lists as a whole are left out."""
-    whole = ("coverage@10", "novelty@10")
+    """The same by segment."""
     parts = []
     for name, (of_lists, of_pairs) in judged.segments.items():
         pairs = judged.pairs.filter(of_pairs) if judged.pairs.height else judged.pairs
-        frame = _by_user(dataset, judged.cases.filter(of_lists), pairs).drop(whole, strict=False)
+        frame = _by_user(dataset, judged.cases.filter(of_lists), pairs)
         parts.append(frame.insert_column(1, pl.lit(name).alias("segment")))
     return pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame(schema={"user": pl.String, "segment": pl.String})
 
 
 def _by_user(dataset: Dataset, lists: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    frame = lists.group_by("user").agg(pl.exclude("row", "item", "rank").mean())
+    frame = lists.group_by("user").agg(pl.exclude("row", "item", "rank", *OF_LISTS).mean())
     if rows.height:
         frame = frame.join(rows.group_by("user").agg(pl.col(OF_ROWS).mean()), on="user", how="full", coalesce=True)
     frame = frame.sort("user")

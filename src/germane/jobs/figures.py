@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..evaluation import OF_ROWS
 from ..evaluation.validation import SMALLER
 
-__all__ = ["first_metric", "interval", "number", "p_value", "row_of", "smaller_is_better"]
+__all__ = ["first_metric", "interval", "number", "over_rows", "p_value", "row_of", "smaller_is_better"]
 
 LEADING = ("ndcg@10", "ndcg", "auc", "log_loss", "rmse")
 
@@ -26,10 +27,19 @@ def row_of(rows: Sequence[Mapping[str, Any]], segment: str = "all", variant: str
 
 def smaller_is_better(metric: str) -> bool:
     """
-    >>> smaller_is_better("log_loss"), smaller_is_better("ndcg@10")
-    (True, False)
+    >>> smaller_is_better("log_loss"), smaller_is_better("squared_error"), smaller_is_better("ndcg@10")
+    (True, True, False)
     """
-    return metric in SMALLER
+    return metric in SMALLER or metric in OF_ROWS
+
+
+def over_rows(metric: str) -> str:
+    """The figure of ``metrics.json`` that goes with one of single users.
+
+    >>> over_rows("squared_error"), over_rows("ndcg@10")
+    ('rmse', 'ndcg@10')
+    """
+    return "rmse" if metric == "squared_error" else metric
 
 
 def number(value: float | None) -> str:

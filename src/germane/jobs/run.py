@@ -13,7 +13,7 @@ from ..bundle import load, save
 from ..config import Config, read_toml
 from ..data import Dataset, Split
 from ..errors import ConfigError, RunError, nearest
-from ..evaluation import EvaluationOptions, labels_at, paired
+from ..evaluation import OF_ROWS, EvaluationOptions, labels_at, paired
 from ..paths import lost, moved
 from ..recommender import Recommender
 from ..seal import about_of, metrics_file, rewrite
@@ -21,7 +21,7 @@ from ..signing import check_signing_key
 from ..training import Processes, Progress, Told
 from ..types import Note
 from ..writing import GOES_ON, check_place, check_writable, partial_of, writing
-from .beside import OF_ROWS, as_parquet, beside, per_user
+from .beside import as_parquet, beside, per_user
 from .facts import Took
 from .fitting import first_alone
 from .following import check_projector, following

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from germane.config import Config
@@ -42,3 +43,23 @@ def another(pair: tuple[Path, Path], tmp_path: Path) -> Callable[..., Path]:
         return train_run(Config.of(changed, pair[0]), tmp_path / name)[0]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def rated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two that guess stars and make no lists; the second learnt."""
+    folder = tmp_path_factory.mktemp("rated")
+    rows = [(f"u{user}", f"i{item}", 1 + item % 5) for user in range(30) for item in range(user % 3, 24, 2)]
+    pl.DataFrame(rows, schema=["user", "item", "stars"], orient="row").write_csv(folder / "stars.csv")
+    sections: dict[str, Any] = {
+        "data": {"events": "stars.csv", "columns": {"user": "user", "item": "item", "value": "stars"}},
+        "split": {"use": "Random", "validation": 0.1, "test": 0.3},
+        "model": {"use": "BiasedMF", "width": 8},
+        "evaluation": {"k": [], "variants": [], "segments": ["all", "sparse users"], "baselines": [{"use": "BiasedMF", "width": 4, "l2": 100.0}]},
+    }
+
+    def train(name: str, **training: object) -> Path:
+        said = {**sections, "training": {"heads": {"rating": 1.0}, "warmup": 1, "batch": 32, **training}}
+        return train_run(Config.of(said, folder), folder / name)[0]
+
+    return train("guess", epochs=1, learning_rate=1e-5), train("learnt", epochs=10, learning_rate=0.03)

@@ -17,6 +17,7 @@ import pytest
 
 from germane import cli
 from germane.errors import ConfigError, QueryError, RunError
+from germane.jobs.beside import as_parquet
 from germane.jobs.compare import compare
 from germane.jobs.compare.paired import Paired
 from germane.jobs.compare.verdict import _of as sentence
@@ -110,6 +111,35 @@ def test_a_baseline_that_is_better_is_called_so(pair: Pair, tmp_path: Path) -> N
     assert lines["ContextTransformer"]["runs"][1] is None and lines["Popular"]["runs"][0] is None
     page = (tmp_path / "r.html").read_text()
     assert "baseline is better</span>" in page and "not shown to differ</span>" in page and "against the baseline, on ndcg@10<" in page
+
+
+def test_runs_that_guess_ratings_are_compared_on_squared_error(rated: Pair, tmp_path: Path) -> None:
+    told = compare(rated, tmp_path / "r.html")
+    assert (told["metric"], told["figure"], told["smaller_is_better"]) == ("squared_error", "rmse", True)
+    assert told["verdict"][0].startswith("learnt is better than guess on squared_error: ")
+    test = told["tests"][0]
+    assert test["after_value"] < test["before_value"] and test["p_adjusted"] < 0.05 and test["better"] == "learnt"
+    rows = [json.loads((run / "metrics.json").read_text())["rows"] for run in rated]
+    assert told["quality"][0]["runs"][1] == {"n": rows[1][0]["n"], **rows[1][0]["metrics"]["rmse"]}
+    assert told["baselines"][0]["runs"][1]["value"] == next(row for row in rows[1][1:] if row["segment"] == "all")["metrics"]["rmse"]["value"]
+    assert [run["p_metric"] for run in told["runs"]] == ["squared_error", "squared_error"]
+    assert told["baselines"][0]["better"] == [None, "run"] and told["baselines"][0]["p"][1] < 0.05
+    page = (tmp_path / "r.html").read_text()
+    assert "the run against the baseline, on squared_error<" in page and "asked for its own item" in page
+    with pytest.raises(ConfigError, match=r"--metric 'log_loss': choose from squared_error\."):
+        compare(rated, tmp_path / "other.html", metric="log_loss")
+
+
+def test_a_figure_of_all_lists_is_none_of_single_users(pair: Pair, tmp_path: Path) -> None:
+    """Older runs repeat it for each user, which makes any difference certain."""
+    copies = [Path(shutil.copytree(run, tmp_path / run.name)) for run in pair]
+    for run, covered in zip(copies, (0.2, 0.9), strict=True):
+        users = pl.read_parquet(run / "per_user.parquet", glob=False)
+        assert not {"coverage@10", "novelty@10"} & set(users.columns)
+        whole = users.select("user", pl.lit(covered).alias("coverage@10"))
+        rewrite(run, {"per_user.parquet": as_parquet(whole), "per_segment.parquet": as_parquet(whole.with_columns(segment=pl.lit("new items")))})
+    with pytest.raises(ConfigError, match="share no figure of single users"):
+        compare(copies, tmp_path / "r.html")
 
 
 def test_without_baselines_there_is_no_table_of_them(pair: Pair, another: Callable[..., Path], tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def compare(
     asked = chosen_users(read[0], rival, metric) if rival is not None else []
     lists = lists_of(read, asked, said, trust)
     report: dict[str, Any] = plain(report_of(read, metric, verdict(read, tests, metric), tests, refused, lists, watts))
+    shown = page_of(report)
     write_text(json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False), figures)
-    write_text(page_of(report), page)
+    write_text(shown, page)
     return report

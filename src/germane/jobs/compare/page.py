@@ -8,6 +8,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from ...evaluation import OF_ROWS
 from ..figures import interval, number, p_value
 from .plots import DASHES, intervals, lines, marker
 
@@ -52,20 +53,23 @@ def _legend(report: Mapping[str, Any]) -> str:
 
 
 def _quality(report: Mapping[str, Any]) -> str:
-    metric = report["metric"]
+    if not report["quality"]:
+        return ""
+    figure = report["figure"]
     better = "less is better" if report["smaller_is_better"] else "more is better"
     shown = [(_segment(line), line["runs"]) for line in report["quality"]]
-    plot = intervals(shown, f"{metric} of each run by segment, with 95 % intervals; the table below holds the figures")
+    plot = intervals(shown, f"{figure} of each run by segment, with 95 % intervals; the table below holds the figures")
     rows = [[_segment(line), *(_figure(figure, p) for figure, p in zip(line["runs"], line["p"], strict=True))] for line in report["quality"]]
     names = [run["name"] for run in report["runs"]]
-    caption = f"{metric}, {better}, with 95 % intervals and the number judged; p: as trained against the variant{_tested(report)}"
-    how = "Every held-out event is a case, the whole catalogue is ranked. " + _ground(report["runs"])
+    caption = f"{figure}, {better}, with 95 % intervals and the number judged; p: as trained against the variant{_tested(report)}"
+    asked = "asked for its own item" if report["metric"] in OF_ROWS else "the whole catalogue is ranked"
+    how = f"Every held-out event is a case, {asked}. " + _ground(report["runs"])
     return f'<p class="soft">{how}</p>{_legend(report)}<div class="beside"><figure>{plot}</figure>{_table(caption, ["", *names], rows)}</div>'
 
 
 def _tested(report: Mapping[str, Any]) -> str:
     """On which figure p of variants and baselines is, where that is not the one shown."""
-    others = {run["p_metric"] for run in report["runs"]} - {report["metric"], None}
+    others = {run["p_metric"] for run in report["runs"]} - {report["figure"], None}
     return f", on {' or '.join(sorted(others))}" if others else ""
 
 
@@ -77,7 +81,7 @@ def _baselines(report: Mapping[str, Any]) -> str:
     for line in report["baselines"]:
         told = zip(line["runs"], line["p"], line["better"], strict=True)
         rows.append([_class(line["baseline"]), *(_rival(figure, p, better) for figure, p, better in told)])
-    caption = f"{report['metric']} of all cases, with 95 % intervals and the number judged; p: the run against the baseline{_tested(report)}"
+    caption = f"{report['figure']} of all cases, with 95 % intervals and the number judged; p: the run against the baseline{_tested(report)}"
     how = (
         "Each run beside the baselines that were judged on the same cases. Two-sided paired permutation tests over users, from when the run was "
         "judged; p is of one test alone, and below .05 one of the two is called better."

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import ConfigError, nearest
 from ...metrics.significance import bootstrap_interval, holm, paired_test
+from ..beside import OF_LISTS
 from ..figures import first_metric, smaller_is_better
 from .runs import ReadRun
 
@@ -53,7 +54,8 @@ def choose_metric(runs: Sequence[ReadRun], metric: str | None) -> str:
             raise ConfigError(
                 f"{run.folder} holds no figures of single users, since it was not judged: train it from a config that holds out a part."
             )
-    told = [name for name in runs[0].users.columns if name not in ("user", "segment") and all(name in run.users.columns for run in runs)]
+    none = {"user", "segment", *OF_LISTS}  # of lists as a whole: older runs repeat it for each user
+    told = [name for name in runs[0].users.columns if name not in none and all(_tells(run, name) for run in runs)]
     if not told:
         raise ConfigError("these runs share no figure of single users: were they judged on lists of the same length and on the same heads?")
     if metric is None:
@@ -62,6 +64,11 @@ def choose_metric(runs: Sequence[ReadRun], metric: str | None) -> str:
     if metric not in told:
         raise ConfigError(f"--metric {metric!r}: choose from {', '.join(told)}.{nearest(metric, told)}")
     return metric
+
+
+def _tells(run: ReadRun, metric: str) -> bool:
+    """A column of a head that the run does not have is there, and empty."""
+    return metric in run.users.columns and run.users[metric].count() > 0
 
 
 def paired_tests(runs: Sequence[ReadRun], metric: str, seed: int = 0) -> tuple[list[Paired], list[str]]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ... import __version__
-from ..beside import OF_ROWS
+from ...evaluation import OF_ROWS
 from ..energy import estimated_wh
-from ..figures import row_of, smaller_is_better
+from ..figures import over_rows, row_of, smaller_is_better
 from ..settings import flat
 from .paired import SURE, Paired
 from .runs import ReadRun
@@ -29,17 +29,22 @@ def report_of(
     lists: Sequence[Mapping[str, Any]],
     watts: float,
 ) -> dict[str, Any]:
-    """``lists``: what the runs would show. ``watts`` of a busy core, for the estimate where energy was not counted."""
+    """``lists``: what the runs would show. ``watts`` of a busy core, for the estimate where energy was not counted.
+
+    ``metric`` is what is tested, and ``figure`` what ``quality`` and ``baselines`` hold of it.
+    """
+    figure = over_rows(metric)
     return {
         "format": 1,
         "germane": __version__,
         "verdict": list(verdict),
         "metric": metric,
+        "figure": figure,
         "smaller_is_better": smaller_is_better(metric),
         "runs": [_run(run, watts) for run in runs],
         "watts": watts,
-        "quality": _quality(runs, metric),
-        "baselines": _baselines(runs, metric),
+        "quality": _quality(runs, figure),
+        "baselines": _baselines(runs, figure),
         "tests": [test.as_json() for test in tests],
         "not_compared": list(refused),
         "curves": [_curve(run) for run in runs],
@@ -82,14 +87,14 @@ def _run(run: ReadRun, watts: float) -> dict[str, Any]:
     }
 
 
-def _quality(runs: Sequence[ReadRun], metric: str) -> list[dict[str, Any]]:
+def _quality(runs: Sequence[ReadRun], figure: str) -> list[dict[str, Any]]:
     """A line a segment, then a line a variant of all cases."""
     segments = {row["segment"] for run in runs for row in run.rows if row["name"] == run.rows[0]["name"] and row["variant"] == "as trained"}
     variants = {row["variant"]: None for run in runs for row in run.rows if row["name"] == run.rows[0]["name"] and row["segment"] == "all"}
     asked = [(segment, "as trained") for segment in sorted(segments, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))]
     asked += [("all", variant) for variant in variants if variant != "as trained"]
     lines = [
-        {"segment": segment, "variant": variant, "runs": [run.figure(metric, segment, variant) for run in runs], "p": _against(runs, variant)}
+        {"segment": segment, "variant": variant, "runs": [run.figure(figure, segment, variant) for run in runs], "p": _against(runs, variant)}
         for segment, variant in asked
     ]
     return [line for line in lines if any(line["runs"])]
@@ -103,10 +108,10 @@ def _against(runs: Sequence[ReadRun], rival: str) -> list[float | None]:
 def _tested(run: ReadRun) -> str | None:
     """The figure that p of variants and baselines is of: that of the first length of list; of rows alone, what single rows cost."""
     told = run.rows[0]["metrics"] if run.rows else {}
-    return next((name for name in told if name.startswith("ndcg@") or name in OF_ROWS), None)
+    return next((name for name in told if name.startswith("ndcg@")), next((name for name in OF_ROWS if over_rows(name) in told), None))
 
 
-def _baselines(runs: Sequence[ReadRun], metric: str) -> list[dict[str, Any]]:
+def _baselines(runs: Sequence[ReadRun], figure: str) -> list[dict[str, Any]]:
     """A line a baseline that was judged beside some run, with p of each run against it and which of the two is shown to be better."""
     beside = [
         {row["name"]: row for row in run.rows if (row["segment"], row["variant"]) == ("all", "as trained") and row is not row_of(run.rows)}
@@ -118,7 +123,7 @@ def _baselines(runs: Sequence[ReadRun], metric: str) -> list[dict[str, Any]]:
         lines.append(
             {
                 "baseline": name,
-                "runs": [{"n": row["n"], **row["metrics"][metric]} if row and metric in row["metrics"] else None for row in found],
+                "runs": [{"n": row["n"], **row["metrics"][figure]} if row and figure in row["metrics"] else None for row in found],
                 "p": _against(runs, name),
                 "better": [_better(run, row) for run, row in zip(runs, found, strict=True)],
             }
@@ -127,13 +132,16 @@ def _baselines(runs: Sequence[ReadRun], metric: str) -> list[dict[str, Any]]:
 
 
 def _better(run: ReadRun, rival: Mapping[str, Any] | None) -> str | None:
-    own, metric = row_of(run.rows), _tested(run)
-    if rival is None or own is None or metric is None or metric not in own["metrics"] or metric not in rival["metrics"]:
+    own, tested = row_of(run.rows), _tested(run)
+    if rival is None or own is None or tested is None:
         return None
-    gap, p = own["metrics"][metric]["value"] - rival["metrics"][metric]["value"], (own.get("p_against") or {}).get(rival["name"])
+    figure = over_rows(tested)
+    if figure not in own["metrics"] or figure not in rival["metrics"]:
+        return None
+    gap, p = own["metrics"][figure]["value"] - rival["metrics"][figure]["value"], (own.get("p_against") or {}).get(rival["name"])
     if p is None or p >= SURE or gap == 0:
         return None
-    return "run" if (gap < 0) == smaller_is_better(metric) else "baseline"
+    return "run" if (gap < 0) == smaller_is_better(figure) else "baseline"
 
 
 def _curve(run: ReadRun) -> dict[str, Any]:

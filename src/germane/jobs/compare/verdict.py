@@ -15,8 +15,9 @@ def leader(runs: Sequence[ReadRun], tests: Sequence[Paired], metric: str) -> str
     """The run with the best figure among those that can be compared."""
     named = {test.before for test in tests} | {test.after for test in tests}
     values = {run.name: figure["value"] for run in runs if run.name in named and (figure := run.figure(metric)) is not None}
-    if not values:  # judged on segments that do not hold all: the users' own figures decide
-        values = {name: value for test in tests for name, value in ((test.before, test.before_value), (test.after, test.after_value))}
+    if not values:  # a figure of users alone, or judged on segments that do not hold all: the users' own decide
+        first = [test for test in tests if test.segment == tests[0].segment]
+        values = {name: value for test in first for name, value in ((test.before, test.before_value), (test.after, test.after_value))}
     return (min if smaller_is_better(metric) else max)(values, key=lambda name: values[name])
 
 
