@@ -44,6 +44,15 @@ def test_ids_by_coming_again_say_so() -> None:
     assert all("look twice" in one.why for one in found.found if one.meaning in ("user", "item"))
 
 
+def test_a_date_as_people_write_it_is_no_id_that_comes_again() -> None:
+    draw = random.Random(5)
+    days = [f"{1 + draw.randrange(28):02d}.{1 + draw.randrange(12):02d}.2025" for _ in range(3000)]
+    frame = shop(3000).rename({"customer": "Nutzer", "sku": "Artikel", "weather": "Wetter"})
+    found = guess(frame.select("Nutzer", "Artikel", pl.Series("Datum", days), "Wetter"))
+    assert found.columns == {"user": "Nutzer", "item": "Artikel", "time": "Datum", "context": ["Wetter"]}
+    assert found.types == {"Datum": "time:%d.%m.%Y"}
+
+
 def test_tables_that_do_not_fit_together() -> None:
     with pytest.raises(DataError, match="ids of the items"):
         guess(shop(), pl.DataFrame({"sku": [f"other{n}" for n in range(20)], "title": ["x"] * 20}))

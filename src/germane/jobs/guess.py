@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ..data.assemble import PARTS
-from ..data.clock import written_forms
 from ..data.meeting import apart, mend
 from ..data.values import as_text, as_written, detect
 from ..errors import DataError
@@ -22,6 +21,7 @@ from .looks import (
     are_within,
     belongs,
     distinct,
+    forms_of,
     is_time,
     kind_of,
     kinds_of,
@@ -202,7 +202,7 @@ def _by_repetition(made: Guess, events: pl.DataFrame) -> None:
     for column in events.columns:
         kinds = events[column].n_unique()
         whole = detect(events[column]) == "category" or (detect(events[column]) == "number" and are_whole(events[column]))
-        if column not in made.taken("events") and whole and 5 <= kinds <= rows / 2 and not is_time(events[column]):
+        if column not in made.taken("events") and whole and 5 <= kinds <= rows / 2 and not is_time(events[column]) and not forms_of(events[column]):
             ids.append((kinds, column))
     most = [column for _, column in sorted(ids, reverse=True)[: len(lacking)]]
     if len(most) < len(lacking):
@@ -250,7 +250,7 @@ def _time(made: Guess, events: pl.DataFrame) -> None:
             made.take("events", column, "time", "its values are times")
             return
     for column in free:
-        forms = written_forms(events[column]) if events[column].dtype == pl.String else []
+        forms = forms_of(events[column])
         if len(forms) == 1:
             made.take("events", column, "time", f"its values are times, written {forms[0]}")
             made.types[column] = f"time:{forms[0]}"

@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from ..data.clock import looks_like_times
+from ..data.clock import looks_like_times, written_forms
 from ..data.truths import truths
 from ..data.values import as_text, as_written, detect
 
@@ -20,6 +20,7 @@ __all__ = [
     "are_within",
     "belongs",
     "distinct",
+    "forms_of",
     "is_time",
     "kind_of",
     "kinds_of",
@@ -92,6 +93,11 @@ def is_time(values: pl.Series) -> bool:
     if not isinstance(low, float) or not isinstance(high, float):
         return False
     return (low >= 1e8 and high < 5e9) or (low >= 1e11 and high < 5e12)  # from 1973 on, in seconds or milliseconds
+
+
+def forms_of(values: pl.Series) -> list[str]:
+    """Of dates as people write them, the forms that fit; none of anything else."""
+    return written_forms(values) if values.dtype == pl.String else []
 
 
 def are_epochs(values: pl.Series) -> bool:
