@@ -37,7 +37,7 @@ from .training import TrainingOptions
 from .training.pretraining import PretrainingOptions
 from .training.tracking import TrackingOptions
 
-__all__ = ["SECTIONS", "Config", "apply", "check_tuning", "read_toml"]
+__all__ = ["SECTIONS", "Config", "apply", "check_tuning", "model_of", "read_toml"]
 
 SECTIONS = (
     *("seed", "data", "split", "text", "features", "model", "ranker", "policy", "pretraining", "training", "evaluation"),
@@ -128,7 +128,7 @@ class Config:
             split=attempt(lambda: build(section["split"], data, Splitter, "[split]", "LeaveLastOut"), data.LeaveLastOut()),
             encoder=text,
             features=attempt(lambda: _features(section["features"]) if "features" in sections else None, None),
-            model=attempt(lambda: _model(section["model"], section["ranker"] if "ranker" in sections else None), nothing),
+            model=attempt(lambda: model_of({name: section[name] for name in ("model", "ranker") if name in sections}), nothing),
             policy=attempt(lambda: build(section["policy"], policies, Policy, "[policy]", "Greedy"), policies.Greedy()),
             training=attempt(lambda: _options(TrainingOptions, section["training"], "[training]"), TrainingOptions()),
             evaluation=evaluation,
@@ -200,8 +200,9 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date | time) else value
 
 
-def _model(section: Mapping[str, Any], ranker: Mapping[str, Any] | None) -> Model:
+def model_of(sections: Mapping[str, Any]) -> Model:
     """What ``[model]`` describes; with a ``[ranker]`` the first of two."""
+    section, ranker = sections.get("model", {}), sections.get("ranker")
     if ranker is None:
         first: Model = build(section, models, Model, "[model]", "ContextTransformer")
         return first

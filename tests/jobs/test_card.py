@@ -61,6 +61,46 @@ def test_what_is_sensitive_and_read_all_the_same_is_said() -> None:
     assert "nothing was held out" in said and "secret" not in said and "without times" in said
 
 
+DATA = {"fingerprint": "ab" * 32, "events": 9, "users": 2, "items": 3, "from": None, "to": None}
+PRIVATE = ["lat", "lon", "mood", "title", "typed", "blurb", "gender"]
+COLUMNS = {
+    **{"user": "u", "item": "i", "place": ["lat", "lon"], "context": ["mood"], "text": ["title"], "words": "typed", "user_side": ["gender"]},
+    "sensitive": PRIVATE,
+}
+
+
+@pytest.mark.parametrize(
+    ("sections", "read"),
+    [
+        ({}, "lat, lon, mood, title, typed, gender"),
+        ({"text": {"use": "NoText"}}, "lat, lon, mood, gender"),
+        ({"model": {"use": "DCNv2"}}, "lat, lon, mood, gender"),
+        ({"model": {"use": "Blend", "members": [{"use": "EASE"}, {"use": "ContentNeighbours"}]}}, "title"),
+    ],
+)
+def test_a_sensitive_column_is_read_in_whatever_meaning_the_model_reads(sections: dict[str, Any], read: str) -> None:
+    said = card({"data": DATA}, [], {"data": {"columns": COLUMNS}, **sections})
+    assert f"Sensitive: {', '.join(PRIVATE)}. The model reads {read} all the same." in said
+
+
+def test_a_model_that_reads_no_sensitive_column_is_not_said_to() -> None:
+    said = card({"data": DATA}, [], {"data": {"columns": COLUMNS}, "model": {"use": "EASE"}})
+    assert "The model reads none of them." in said and "It reads no texts." in said and "Weights of" not in said
+    weighed = {**COLUMNS, "value": "price", "sensitive": "price"}
+    assert "The model reads price all the same." in card({"data": DATA}, [], {"data": {"columns": weighed}, "model": {"use": "EASE"}})
+    prompt = {"columns": COLUMNS, "prompt": "{title}. { blurb }."}
+    assert "title, typed, blurb, gender all the same." in card({"data": DATA}, [], {"data": prompt})
+    source = {"use": "MovieLens100K", "columns": {"sensitive": ["gender", "age"]}}
+    assert "Sensitive: gender, age. The model reads gender, age all the same." in card({"data": DATA}, [], {"data": source})
+    gone = card({"data": DATA}, [], {"data": {"columns": COLUMNS}, "model": {"use": "nowhere_at_all:Model"}})
+    assert "Whether the model reads them is not known here" in gone and "Texts are read by the language model" in gone
+
+
+def test_without_an_encoder_no_texts_are_read() -> None:
+    assert "It reads no texts." in card({}, [], {"text": {"use": "NoText"}, "data": {"columns": {"text": "title"}}})
+    assert "It reads no texts." in card({}, [], {}) and "Texts are read by `HashedText`." in card({}, [], {"text": {"use": "HashedText"}})
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is not a run folder"):
         card_of(tmp_path / "none")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..encoders.weights import known_weights
-from ..errors import RunError
+from ..errors import ConfigError, RunError
 from ..seal import about_of, read_json
 from .energy import WATTS, estimated_wh
 from .figures import first_metric, interval, number, p_value, row_of, smaller_is_better
 from .following import without_passwords
+from .sensitive import names, read_anyway, reader_of
 from .settings import differing, flat
 
 __all__ = ["card", "card_of"]
@@ -83,13 +84,14 @@ def _what(about: Mapping[str, Any], sections: Mapping[str, Any]) -> str:
 
 
 def _texts(sections: Mapping[str, Any]) -> str:
+    reader = reader_of(sections)
+    if reader is None:
+        return "It reads no texts."
     text = sections.get("text", {})
-    if not text and not sections.get("data", {}).get("columns", {}).get("text"):
-        return "It reads no texts but those that a known source brings."
-    use, model = text.get("use", "PretrainedText"), text.get("model", "all-MiniLM-L6-v2")
-    if use == "PretrainedText":
+    if reader == "PretrainedText":
+        model = text.get("model", "all-MiniLM-L6-v2")
         return f"Texts are read by the language model {model}, tuning `{text.get('tuning', 'frozen')}`."
-    return f"Texts are read by `{use}`."
+    return f"Texts are read by `{reader}`."
 
 
 def _data(about: Mapping[str, Any], sections: Mapping[str, Any]) -> Iterator[str]:
@@ -109,17 +111,22 @@ def _data(about: Mapping[str, Any], sections: Mapping[str, Any]) -> Iterator[str
     rules = flat(said.get("rules", {}))
     if rules:
         yield "Rules: " + ", ".join(f"`{name} = {_value(value)}`" for name, value in rules.items()) + "."
-    named = [sensitive] if isinstance(sensitive, str) else list(sensitive)
-    if named:
-        read = [name for name in named if any(name in _names(columns.get(kind)) for kind in ("context", "side", "user_side"))]
-        use = f"The model reads {', '.join(read)} all the same." if read else "The model reads none of them."
-        yield f"Sensitive: {', '.join(named)}. {use}"
+    if named := names(sensitive):
+        yield f"Sensitive: {', '.join(named)}. {_read(sections)}"
     else:
         yield "No column is named as sensitive."
     notes = [f"- {note['detail']}" for note in about.get("notes", [])]
     if notes:
         yield "Noted before training:"
         yield "\n".join(notes)
+
+
+def _read(sections: Mapping[str, Any]) -> str:
+    try:
+        read = read_anyway(sections)
+    except ConfigError:
+        return "Whether the model reads them is not known here: the config names a part that is not installed."
+    return f"The model reads {', '.join(read)} all the same." if read else "The model reads none of them."
 
 
 def _training(about: Mapping[str, Any], sections: Mapping[str, Any]) -> str:
@@ -226,18 +233,12 @@ def _cost(about: Mapping[str, Any]) -> str:
 
 def _licences(about: Mapping[str, Any], sections: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {said}" for name, said in about.get("versions", {}).items())
-    text = sections.get("text", {})
-    reads = text or sections.get("data", {}).get("columns", {}).get("text") or "use" in sections.get("data", {})
     weights = ""
-    if reads and text.get("use", "PretrainedText") == "PretrainedText":
-        name = text.get("model", "all-MiniLM-L6-v2")
+    if reader_of(sections) == "PretrainedText":
+        name = sections.get("text", {}).get("model", "all-MiniLM-L6-v2")
         known = known_weights(str(name))
         weights = f"Weights of {name}: {known.licence if known is not None else 'licence not known here; see where they come from'}. "
     return f"{weights}Germane {about.get('germane')} is Apache-2.0; {versions}."
-
-
-def _names(said: Any) -> list[str]:
-    return [said] if isinstance(said, str) else [str(name) for name in said or ()]
 
 
 def _value(value: Any) -> str:
