@@ -3,12 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import germane
 from germane.config import Config
 from germane.data import ByTime
 from germane.errors import ConfigError, DataError
+from germane.evaluation import EvaluationOptions
 from germane.models import Popular
 from germane.training import TrainingOptions
 
@@ -24,6 +26,16 @@ def test_a_config_says_all_or_what_is_given_goes_before_it(config: Callable[...,
     assert germane.evaluate(again, dataset).rows == germane.evaluate(trained, dataset).rows
     other = germane.train(str(tmp_path / "shop.toml"), dataset, split=ByTime(), training=TrainingOptions(epochs=2))
     assert other.split is not None and other.split.name == "by-time"
+
+
+def test_where_all_that_is_held_out_was_taken_before_the_table_says_so() -> None:
+    rows = [(f"u{user}", f"i{item}", 10.0 * place) for user in range(6) for place, item in enumerate((user, user + 1, user + 2, user))]
+    again = germane.Dataset.from_frames(pl.DataFrame(rows, schema=["user", "item", "time"], orient="row"), columns={"time": "time"})
+    trained = germane.train(germane.Recommender(Popular()), again)
+    judged = germane.evaluate(trained, again)
+    assert str(judged) == "all 6 held-out events were left out of lists: their users took these items before; exclude_seen = false judges them"
+    assert germane.evaluate(trained, again, options=EvaluationOptions(exclude_seen=False)).rows[0]["n"] == 6
+    assert str(germane.evaluate(trained, again, options=EvaluationOptions(k=[]))) == "no held-out events to judge"
 
 
 def test_what_is_neither_config_nor_recommender(config: Callable[..., Config]) -> None:

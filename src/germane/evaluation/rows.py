@@ -43,8 +43,13 @@ def rows_of(
     return rows
 
 
-def how_listed(cases: Cases, options: EvaluationOptions) -> str:
-    """What a table of lists has to say beside its figures: what they leave out, and what decides where scores or times are equal."""
+def how_listed(lists: pl.DataFrame, cases: Cases, options: EvaluationOptions) -> str:
+    """What a table of ``lists`` has to say beside its figures: what they leave out, and what decides where scores or times are equal; where they
+    leave out all that was asked, that. Nothing where nothing was asked."""
+    if not lists.height:
+        asked = int(cases.table.positive[cases.rows].sum()) if options.k else 0
+        why = "their users took these items before; exclude_seen = false judges them"
+        return f"all {asked:,} held-out events were left out of lists: {why}" if asked else ""
     dataset = cases.table.dataset
     if options.exclude_seen is False or not options.exclude_seen:
         seen = "what a user took before stays in them"

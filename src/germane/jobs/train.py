@@ -59,7 +59,7 @@ class Judged:
     pairs: pl.DataFrame = field(repr=False, default_factory=pl.DataFrame)
     """Of clicks, ratings and conversions."""
     listed: str = ""
-    """What lists leave out, and what decides where scores or times are equal; empty where none are judged."""
+    """What lists leave out, and what decides where scores or times are equal; or that they leave out all. Empty where none are asked."""
     notes: tuple[str, ...] = ()
     """What training has to say."""
     ground: Mapping[str, Any] | None = field(repr=False, default=None)
@@ -72,7 +72,7 @@ class Judged:
 
     def __str__(self) -> str:
         if not self.rows:
-            return "\n".join(["no held-out events to judge", *self.notes])
+            return "\n".join([self.listed or "no held-out events to judge", *self.notes])
         named = ("ndcg", "recall", "mrr", "coverage", "auc", "log_loss", "conversion_auc", "conversion_log_loss", "rmse", "mae")
         shown = {m: max(11, len(m)) for m in self.rows[0]["metrics"] if m.split("@")[0] in named}  # metric -> width
         lines = [f"{'model':<22}{'variant':<18}{'segment':<14}{'n':>6}  " + "  ".join(f"{m:>{wide}}" for m, wide in shown.items())]
@@ -278,5 +278,5 @@ def judge(
     of_lists, of_pairs = masks_of(lists, cases), masks_of(pairs, cases) if pairs.height else {}
     nothing = pl.Series([], dtype=pl.Boolean)
     segments = {name: (pl.Series(mask), pl.Series(of_pairs[name]) if name in of_pairs else nothing) for name, mask in of_lists.items()}
-    rows, listed = rows_of(lists, pairs, cases, options.segments, shelf, **about), how_listed(cases, options) if options.k else ""
-    return Judged(rows, lists, pairs, listed, segments=segments)
+    rows = rows_of(lists, pairs, cases, options.segments, shelf, **about)
+    return Judged(rows, lists, pairs, how_listed(lists, cases, options), segments=segments)
