@@ -75,3 +75,8 @@ def test_several_values_are_parted_as_the_config_says() -> None:
     several = People(users, FeatureSet.fit([Categories()], users.select("likes"), {"likes": "categories"}), {"likes": ";"})
     several.put({"b": {"likes": "tea; jam"}})
     assert several.users["likes"].to_list()[1] == ["tea", "jam"] and row(several, 1) == row(several, 0)
+
+
+def test_ids_that_are_whole_numbers_are_text(people: People) -> None:
+    people.put({7: {"town": "York"}})  # type: ignore[dict-item]
+    assert people.codes["7"] == 3 and people.users["id"].to_list() == ["a", "b", "c", "7"]

@@ -221,3 +221,32 @@ def test_a_live_query_knows_events_of_clocks_that_are_ahead(shop: Recommender) -
     assert shop.batch([query], as_of=True).history[0, -1] == shop.catalogue.codes[shop.histories.of("u0")[-2].item]
     shop.histories.put("u0", [Event("i1"), Event("i2", newest.time)])  # no time is no later one
     assert shop.batch([query], as_of=True).history.tolist() == [[shop.catalogue.codes["i1"]]]
+
+
+def test_ids_that_are_numbers_in_tables_are_the_same_in_queries() -> None:
+    frame = pl.DataFrame({"user": [n % 4 for n in range(24)], "item": [n % 6 for n in range(24)], "time": range(24)})
+    told = train(Recommender(Popular()), Dataset.from_frames(frame, columns={"time": "time"}))
+    slate = told.recommend(Query(user=3, candidates=[0, 1]), n=2, explore=False)
+    assert slate.user == "3" and not slate.notes and [place.item for place in slate.items] == ["0", "1"]
+    told.record(3, Event(2))
+    assert told.histories.of("3")[-1].item == "2" and "2" in told.histories.seen("3") and told.histories.users() == ["0", "1", "2", "3"]
+    told.remove_item(5)
+    assert "5" not in [place.item for place in told.recommend(Query(exclude_seen=False), n=6).items]
+    told.forget(3)
+    assert "3" not in told.histories.users() and not told.histories.seen("3")
+
+
+def test_what_is_no_noun_is_a_sentence(shop: Recommender) -> None:
+    for wrong in ("u3", {"user": "u3"}):
+        with pytest.raises(QueryError, match=r"is no query: give a Query, such as Query\(user='u1'\)") as caught:
+            shop.recommend(wrong)  # type: ignore[arg-type]
+        assert caught.value.field == "query"
+    before = list(shop.histories.of("u3"))
+    for event, said in (("i1", r"'i1' is no event: give an Event, such as Event\(item='i1'\)"), (Event("i1", context=[1]), "names with values")):
+        with pytest.raises(QueryError, match=said):
+            shop.record("u3", event)  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match="user = None is no id"):
+        shop.record(None, Event("i1"))  # type: ignore[arg-type]
+    assert shop.histories.of("u3") == before
+    with pytest.raises(QueryError, match="item = 1.5 is no id"):
+        shop.similar(1.5)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 
 from germane.errors import DataError, QueryError
@@ -34,6 +35,12 @@ def test_ids_stay_as_written():
     assert Query(candidates=[]).candidates == ()
 
 
+def test_whole_numbers_are_ids_too_as_in_tables():
+    assert Query(user=3, history=[1, np.int64(2)], candidates=[np.int32(4)]) == Query(user="3", history=["1", "2"], candidates=["4"])
+    assert Event(5) == Event("5") and Query(history=[{"item": 5}]).history == (Event("5"),)
+    assert Query(user="").user == "" and Query(user=None).user is None
+
+
 def test_time_becomes_wall_clock_seconds():
     assert Query(time="1970-01-01T01:00").time == 3600.0
     assert Query(time=1_700_000_000_000).time == 1_700_000_000.0
@@ -61,6 +68,11 @@ def test_kinds_that_count_as_seen():
         ({"history": ["i1", Event("i2", context=[1])]}, "history[1].context", "names with values"),
         ({"exclude_seen": "buy"}, "exclude_seen", "'buy' has to be true, false, or a list of kinds"),
         ({"exclude_seen": 1}, "exclude_seen", "true, false"),
+        ({"user": 1.5}, "user", "user = 1.5 is no id: give text, or a whole number."),
+        ({"user": True}, "user", "no id"),
+        ({"candidates": ["i1", None]}, "candidates[1]", "no id"),
+        ({"history": ["i1", 2.5]}, "history[1]", "no id"),
+        ({"history": [{"item": ["i1"]}]}, "history[0].item", "history[0].item = ['i1'] is no id"),
     ],
 )
 def test_what_is_no_query_is_a_sentence(given, field, said):
@@ -95,6 +107,16 @@ def test_feedback_belongs_to_a_shown_item(slate):
     with pytest.raises(QueryError, match="item 'i3' was not shown in recommendation r1") as caught:
         slate.feedback("i3", 1.0)
     assert caught.value.field == "item"
+
+
+def test_a_reward_is_a_finite_number(slate):
+    assert slate.feedback("i1", np.float32(0.5)) == Feedback("r1", "i1", 0.5) and Feedback("r1", 7, 1).item == "7"
+    for wrong in ("x", "1", None, float("nan"), float("inf"), [1.0]):
+        with pytest.raises(QueryError, match="is no finite number: give one, such as 1.0") as caught:
+            slate.feedback("i1", wrong)
+        assert caught.value.field == "reward"
+    with pytest.raises(QueryError, match="item = None is no id"):
+        slate.feedback(None, 1.0)
 
 
 def test_equal_nouns_are_equal(slate):

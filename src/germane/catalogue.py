@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .data import Dataset
 from .data.filters import parse as parse_filter
 from .errors import QueryError
-from .types import Note, Query
+from .types import Id, Note, Query, as_id
 
 __all__ = ["MONTH", "Catalogue", "unknown"]
 
@@ -83,7 +83,8 @@ class Catalogue:
             self.items = self.items.update(changed, on="id", how="left", include_nulls=True)
         self.removed -= {self.codes[item] for frame in (fresh, changed) for item in frame["id"]}
 
-    def remove(self, item: str) -> None:
+    def remove(self, item: Id) -> None:
+        item = as_id(item, "item")
         code = self.code(item)
         self.removed.add(code)
         if code >= self.first.height:
@@ -95,8 +96,8 @@ class Catalogue:
                 for name in self.items.columns
             )
 
-    def code(self, item: str) -> int:
-        code = self.codes.get(item)
+    def code(self, item: Id) -> int:
+        code = self.codes.get(as_id(item, "item"))
         if code is None:
             raise QueryError(f"item {item!r} is not in the catalogue.", "item")
         return code

@@ -13,6 +13,7 @@ from .batches import profiles
 from .data.tables import as_rows
 from .errors import QueryError
 from .features import FeatureSet, Moments
+from .types import as_id
 
 __all__ = ["People"]
 
@@ -33,7 +34,7 @@ class People:
     def check(self, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """Of these rows the columns that answers depend on; what one of them cannot hold is refused."""
         read = [name for name in self.profile.names if name in self.users.columns]
-        given = {user: {name: columns[name] for name in read if name in columns} for user, columns in rows.items()}
+        given = {as_id(user, "user"): {name: columns[name] for name in read if name in columns} for user, columns in rows.items()}
         for columns in given.values():
             for name, value in columns.items():
                 dtype = self.users.schema[name]

@@ -25,7 +25,7 @@ from .features import FeatureSet
 from .features.base import TIME
 from .histories import Histories
 from .people import People
-from .types import Event, Note, Query
+from .types import Event, Note, Query, as_mapping
 
 __all__ = ["QueryReader", "moment_types"]
 
@@ -158,11 +158,16 @@ class QueryReader:
 
     def remembered(self, event: Event) -> Event:
         """What happened as histories hold it: on the wall clock, now where no time is said, its context as training reads cells."""
+        if not isinstance(event, Event):
+            raise QueryError(f"{event!r:.80} is no event: give an Event, such as Event(item='i1').", "event")
+        as_mapping(event.context, "context")
         time = times.now(self.zone) if event.time is None else times.parse(event.time, self.zone)
         return replace(event, time=time, context=dict(event.context) | self.cells(event.context))
 
     def check(self, query: Query) -> None:
         """Refuse what no answer can be given to. ``read`` and ``words`` do not look again."""
+        if not isinstance(query, Query):
+            raise QueryError(f"{query!r:.80} is no query: give a Query, such as Query(user='u1').", "query")
         self.check_context(query.context)
         for place, event in enumerate(query.history or ()):
             for name, value in self.cells(event.context).items():

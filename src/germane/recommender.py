@@ -34,7 +34,7 @@ from .policies import Greedy, Policy, Scored
 from .query_reader import QueryReader, moment_types
 from .reasons import explained
 from .sampled_lists import sampled_lists
-from .types import Event, Feedback, Note, Query, Slate, SlateItem
+from .types import Event, Feedback, Id, Note, Query, Slate, SlateItem, as_id
 
 __all__ = ["Recommender"]
 
@@ -276,7 +276,7 @@ class Recommender:
                 told(begin + len(rows), frame.height)
         return out
 
-    def similar(self, item: str, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
+    def similar(self, item: Id, n: int = 10, filter: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """Items whose vectors point the same way, by cosine."""
         self._eval()
         with self._lock, torch.inference_mode():
@@ -348,22 +348,22 @@ class Recommender:
         with self._lock:
             self.people.put(rows)
 
-    def forget(self, user: str) -> None:
+    def forget(self, user: Id) -> None:
         """Answers know nothing of this user from now on."""
         with self._lock:
-            self.histories.forget(user)
+            self.histories.forget(user := as_id(user, "user"))
             self._moments = None
             self.people.forget(user)
 
-    def remove_item(self, item: str) -> None:
+    def remove_item(self, item: Id) -> None:
         with self._lock:
             self.catalogue.remove(item)
 
-    def record(self, user: str, event: Event) -> None:
+    def record(self, user: Id, event: Event) -> None:
         """Something happened: the user's next answer knows it."""
         with self._lock:
             kept = self._reader.remembered(event)
-            self.histories.append(user, kept)
+            self.histories.append(as_id(user, "user"), kept)
             if self._moments is not None:
                 self._moments.add(kept)
             self.catalogue.took(event.item)

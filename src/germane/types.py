@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from numbers import Integral
 from typing import Any, Literal
 
 from . import times
 from .errors import QueryError
 
-__all__ = ["Event", "Feedback", "Note", "PropensityKind", "Query", "Reason", "Slate", "SlateItem"]
+__all__ = ["Event", "Feedback", "Id", "Note", "PropensityKind", "Query", "Reason", "Slate", "SlateItem", "as_id", "as_mapping"]
 
+Id = str | int
+"""Ids are text; a whole number is the text of its digits, as in tables."""
 Time = datetime | str | float | int
 PropensityKind = Literal["exact", "estimated"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Event:
     """Something a user did: one entry of a query's history."""
 
@@ -27,8 +31,18 @@ class Event:
     value: float | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
 
+    def __init__(
+        self, item: Id, time: Time | None = None, kind: str | None = None, value: float | None = None, context: Mapping[str, Any] | None = None
+    ) -> None:
+        put = object.__setattr__  # histories hold millions: no loop
+        put(self, "item", item if type(item) is str else as_id(item, "item"))
+        put(self, "time", time)
+        put(self, "kind", kind)
+        put(self, "value", value)
+        put(self, "context", {} if context is None else context)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, init=False)
 class Query:
     """One moment that wants an answer. Everything may be absent: ``Query()`` is an unknown visitor now.
 
@@ -50,21 +64,32 @@ class Query:
     exclude_seen: bool | tuple[str, ...] | None = None
     """True, false, or the kinds of events that count as seen; absent: the config's choice."""
 
-    def __post_init__(self) -> None:
-        """Lists and entries as the nouns hold them; of what is none of the forms above, a sentence, as over HTTP."""
-        if self.words is not None and not isinstance(self.words, str):
-            raise QueryError(f"words = {self.words!r:.80} is not text: write it in quotes.", "words")
-        object.__setattr__(self, "context", _mapping(self.context, "context"))
-        if self.history is not None:
-            entries = _listed(self.history, "history", "a list of ids or events, oldest first")
-            object.__setattr__(self, "history", tuple(_entry(entry, f"history[{place}]") for place, entry in enumerate(entries)))
-        if self.candidates is not None:
-            object.__setattr__(self, "candidates", tuple(map(str, _listed(self.candidates, "candidates", "a list of ids"))))
-        if self.exclude_seen is not None and not isinstance(self.exclude_seen, bool):
-            kinds = _listed(self.exclude_seen, "exclude_seen", "true, false, or a list of kinds such as ['buy']")
-            object.__setattr__(self, "exclude_seen", tuple(map(str, kinds)))
-        if self.time is not None:
-            object.__setattr__(self, "time", times.read(self.time))
+    def __init__(
+        self,
+        user: Id | None = None,
+        history: Iterable[Event | Mapping[str, Any] | Id] | None = None,
+        time: Time | None = None,
+        context: Mapping[str, Any] | None = None,
+        words: str | None = None,
+        candidates: Iterable[Id] | None = None,
+        filter: Mapping[str, Any] | None = None,
+        exclude_seen: bool | Iterable[str] | None = None,
+    ) -> None:
+        """Lists and entries as the nouns hold them; of what is none of these forms, a sentence, as over HTTP."""
+        if words is not None and not isinstance(words, str):
+            raise QueryError(f"words = {words!r:.80} is not text: write it in quotes.", "words")
+        moment = as_mapping(context, "context")
+        if history is not None:
+            entries = _listed(history, "history", "a list of ids or events, oldest first")
+            history = tuple(_entry(entry, f"history[{place}]") for place, entry in enumerate(entries))
+        if candidates is not None:
+            ids = _listed(candidates, "candidates", "a list of ids")
+            candidates = tuple(as_id(item, f"candidates[{place}]") for place, item in enumerate(ids))
+        if exclude_seen is not None and not isinstance(exclude_seen, bool):
+            exclude_seen = tuple(map(str, _listed(exclude_seen, "exclude_seen", "true, false, or a list of kinds such as ['buy']")))
+        when, who = None if time is None else times.read(time), None if user is None else as_id(user, "user")
+        for name, value in zip(self.__slots__, (who, history, when, moment, words, candidates, filter, exclude_seen), strict=True):
+            object.__setattr__(self, name, value)
 
     def local(self, zone: str | None, now: float) -> Query:
         """The same with every time on the wall clock of ``zone``, and ``now`` where no time is said: as it is answered and logged."""
@@ -74,18 +99,33 @@ class Query:
         return replace(self, history=history, time=times.parse(now if self.time is None else self.time, zone))
 
 
+def as_id(given: object, name: str) -> str:
+    """Text as it is, a whole number as its digits; of anything else, a sentence.
+
+    >>> as_id("007", "user"), as_id(7, "user")
+    ('007', '7')
+    """
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Integral) and not isinstance(given, bool):  # NumPy's and those of tables too
+        return str(int(given))
+    raise QueryError(f"{name} = {given!r:.80} is no id: give text, or a whole number.", name)
+
+
 def _entry(entry: Any, at: str) -> Event:
     if isinstance(entry, Mapping):
         try:
             entry = Event(**entry)
+        except QueryError as error:
+            raise QueryError(f"{at}.{error}", f"{at}.{error.field}") from None
         except TypeError:
             raise QueryError(
                 f"{at} = {entry!r:.80} is no event: an event has item, time, kind, value and context, and the item must be there.", at
             ) from None
     if isinstance(entry, Event):
-        _mapping(entry.context, f"{at}.context")
+        as_mapping(entry.context, f"{at}.context")
         return entry
-    return Event(item=str(entry))
+    return Event(as_id(entry, at))
 
 
 def _listed(given: Any, name: str, wanted: str) -> tuple[Any, ...]:
@@ -95,7 +135,7 @@ def _listed(given: Any, name: str, wanted: str) -> tuple[Any, ...]:
     return tuple(given)
 
 
-def _mapping(given: Any, name: str) -> Mapping[str, Any]:
+def as_mapping(given: Any, name: str) -> Mapping[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
@@ -143,6 +183,17 @@ class Feedback:
     kind: str | None = None
     time: Time | None = None
 
+    def __post_init__(self) -> None:
+        """NumPy's numbers as Python's; of a reward that is none, a sentence."""
+        try:
+            reward = float(self.reward)
+        except (TypeError, ValueError, OverflowError):
+            reward = math.nan
+        if isinstance(self.reward, str) or not math.isfinite(reward):
+            raise QueryError(f"reward = {self.reward!r:.80} is no finite number: give one, such as 1.0.", "reward")
+        object.__setattr__(self, "reward", reward)
+        object.__setattr__(self, "item", as_id(self.item, "item"))
+
 
 @dataclass(frozen=True, slots=True)
 class Slate:
@@ -156,8 +207,9 @@ class Slate:
     items: tuple[SlateItem, ...]
     notes: tuple[Note, ...] = ()
 
-    def feedback(self, item: str, reward: float, kind: str | None = None, time: Time | None = None) -> Feedback:
+    def feedback(self, item: Id, reward: float, kind: str | None = None, time: Time | None = None) -> Feedback:
         """Feedback on one of the shown items, ready for ``Recommender.observe``."""
+        item = as_id(item, "item")
         if item not in {shown.item for shown in self.items}:
             raise QueryError(f"item {item!r} was not shown in recommendation {self.recommendation_id}: feedback belongs to a shown item.", "item")
-        return Feedback(self.recommendation_id, item, float(reward), kind, time)
+        return Feedback(self.recommendation_id, item, reward, kind, time)

@@ -64,7 +64,7 @@ class ModelContract:
                 Query(user="u0"),
                 Query(user="u1", context={"weather": "rain"}, words="umbrella"),
                 Query(user="nobody"),
-                Query(history=_took("i3", "i5")),
+                Query(history=("i3", "i5")),
                 Query(),
             ]
         )
@@ -84,8 +84,8 @@ class ModelContract:
 
     def test_padding_changes_nothing(self) -> None:
         recommender = self.fitted()
-        queries = recommender.batch([Query(history=_took("i3", "i5"))])
-        long = recommender.batch([Query(history=_took("i3", "i5")), Query(history=_took(*(f"i{n}" for n in range(20))))])[[0]]
+        queries = recommender.batch([Query(history=("i3", "i5"))])
+        long = recommender.batch([Query(history=("i3", "i5")), Query(history=[f"i{n}" for n in range(20)])])[[0]]
         np.testing.assert_allclose(self._score(recommender, queries), self._score(recommender, long), atol=1e-5)
 
     def test_order_of_context_names_changes_nothing(self) -> None:
@@ -203,7 +203,3 @@ class ModelContract:
             recommender.model.eval()
         with torch.inference_mode():
             return np.asarray(recommender.model.score(replace(queries), items).double().numpy())
-
-
-def _took(*items: str) -> tuple[Event, ...]:
-    return tuple(Event(item) for item in items)
