@@ -248,5 +248,5 @@ def test_what_is_no_noun_is_a_sentence(shop: Recommender) -> None:
     with pytest.raises(QueryError, match="user = None is no id"):
         shop.record(None, Event("i1"))  # type: ignore[arg-type]
     assert shop.histories.of("u3") == before
-    with pytest.raises(QueryError, match="item = 1.5 is no id"):
+    with pytest.raises(QueryError, match=r"item = 1\.5 is no id"):
         shop.similar(1.5)  # type: ignore[arg-type]

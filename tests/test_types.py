@@ -112,7 +112,7 @@ def test_feedback_belongs_to_a_shown_item(slate):
 def test_a_reward_is_a_finite_number(slate):
     assert slate.feedback("i1", np.float32(0.5)) == Feedback("r1", "i1", 0.5) and Feedback("r1", 7, 1).item == "7"
     for wrong in ("x", "1", None, float("nan"), float("inf"), [1.0]):
-        with pytest.raises(QueryError, match="is no finite number: give one, such as 1.0") as caught:
+        with pytest.raises(QueryError, match=r"is no finite number: give one, such as 1\.0") as caught:
             slate.feedback("i1", wrong)
         assert caught.value.field == "reward"
     with pytest.raises(QueryError, match="item = None is no id"):
