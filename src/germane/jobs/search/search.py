@@ -129,6 +129,7 @@ def search(
         if best is not None:
             weights = importances(study, tried)
             made, notes = write(target, task, space, place, tried, best, weights, {"trials": most, "seconds": lasts}, time.time() - began)
+            notes += _failures(tried)
         elif refused and all(one.validation is None for one in tried):  # what is mended is searched for in the same place
             if storage is not None:
                 place.forget()
@@ -136,3 +137,8 @@ def search(
     if best is None:
         raise TrainingError("the time ended before the first trial had a validation figure: give more by --time.")
     return Found(target, task.metric, task.smaller_is_better, tried, best, weights, made, notes)
+
+
+def _failures(tried: Sequence[Attempt]) -> tuple[str, ...]:
+    reasons = [one.reason for one in tried if one.state == "failed"]
+    return (f"{len(reasons)} trial{'s' if len(reasons) > 1 else ''} failed: {reasons[0]}",) if reasons else ()

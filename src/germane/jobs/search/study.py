@@ -169,10 +169,11 @@ def resumed(place: Place, task: Task, space: Space, seed: int, *, alone: bool) -
 
 
 def attempts(study: Study, space: Space) -> list[Attempt]:
-    """All trials that began, in order."""
+    """All trials that began, in order, but for settings that came up again."""
     from optuna.trial import TrialState
 
-    return [_attempt(trial) for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+    began = (trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING)
+    return [_attempt(trial) for trial in began if "again" not in trial.user_attrs]
 
 
 def importances(study: Study, tried: list[Attempt]) -> dict[str, float]:

@@ -29,6 +29,8 @@ __all__ = ["Budget", "alone", "together"]
 
 PATIENCE = 20.0
 """Seconds that a process has to end its step when it is told to."""
+REPEATS = 100
+"""Settings drawn in a row that were tried before, after which hardly any are left."""
 
 
 class Budget:
@@ -48,8 +50,15 @@ class Budget:
         if self.stopped or time.time() >= self.until:
             return False
         with self._left.get_lock():
+            if self._left.value <= 0:
+                return False
             self._left.value -= 1
-            return bool(self._left.value >= 0)
+            return True
+
+    def give_back(self) -> None:
+        """One that was not needed."""
+        with self._left.get_lock():
+            self._left.value += 1
 
     def stop(self) -> None:
         self._stopped.set()
@@ -97,23 +106,40 @@ class _Listener:
 
 def alone(study: Study, task: Task, space: Space, budget: Budget, done: Callable[[], object] = lambda: None) -> None:
     """Try until the budget is spent or no setting is left. ``done`` hears the end of each trial."""
-    seen = _tried(study)
+    seen, repeats = _tried(study), 0
     most = space.size + (len(space.own_params()) < len(space.ranges))  # the config as it stands may lie outside
-    while len(seen) < most and budget.take():
-        with budget.asking:
-            trial = study.ask()
-        own = bool(trial.user_attrs.get("own"))
-        values = space.draw(trial, own)
+    while len(seen) < most and repeats < REPEATS and budget.take():
+        trial, own, values = _drawn(study, space, budget, by_chance=repeats > 0)
         written = json.dumps(values, sort_keys=True)
         trial.set_user_attr("options", written)
         if written in seen and not own:
-            _again(study, trial, seen[written])
+            _again(study, trial)
+            budget.give_back()
+            repeats += 1
         else:
             _try(study, trial, task, values, budget, own)
+            repeats = 0
         seen = _tried(study)
         done()
         if budget.stopped:
             return
+
+
+def _drawn(study: Study, space: Space, budget: Budget, *, by_chance: bool) -> tuple[Trial, bool, dict[str, Any]]:
+    """What to try next: a trial, whether it is the config as it stands, its values. ``by_chance``: what was proposed last was tried before, and
+    since that teaches the sampler nothing, it would propose much the same again."""
+    from optuna.samplers import RandomSampler
+
+    proposes = study.sampler
+    try:
+        with budget.asking:
+            if by_chance:
+                study.sampler = RandomSampler(seed=len(study.get_trials(deepcopy=False)))
+            trial = study.ask()
+        own = bool(trial.user_attrs.get("own"))
+        return trial, own, space.draw(trial, own)
+    finally:
+        study.sampler = proposes
 
 
 def _try(study: Study, trial: Trial, task: Task, values: Mapping[str, Any], budget: Budget, own: bool) -> None:
@@ -158,26 +184,21 @@ def _try(study: Study, trial: Trial, task: Task, values: Mapping[str, Any], budg
             study.tell(trial, state=TrialState.FAIL)
 
 
-def _tried(study: Study) -> dict[str, int]:
-    """Settings that ended by themselves, and the trial of each."""
+def _tried(study: Study) -> set[str]:
+    """Settings that ended by themselves, with a figure or with a reason why there is none."""
     from optuna.trial import TrialState
 
-    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    return {trial.user_attrs["options"]: trial.number for trial in reversed(ended) if "options" in trial.user_attrs and "cut" not in trial.user_attrs}
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
+    told = (trial.user_attrs for trial in ended if trial.state != TrialState.FAIL or "reason" in trial.user_attrs)
+    return {attrs["options"] for attrs in told if "options" in attrs and "cut" not in attrs}
 
 
-def _again(study: Study, trial: Trial, number: int) -> None:
-    """The same settings give the same figure: it is not trained again."""
+def _again(study: Study, trial: Trial) -> None:
+    """The same settings give the same figure: it is not trained again, and no trial."""
     from optuna.trial import TrialState
 
-    before = study.trials[number]
-    for name in ("figure", "epochs"):
-        trial.set_user_attr(name, before.user_attrs.get(name))
-    trial.set_user_attr("seconds", 0.0)
-    if before.state == TrialState.COMPLETE:
-        study.tell(trial, before.value)
-    else:
-        study.tell(trial, state=TrialState.PRUNED)
+    trial.set_user_attr("again", True)
+    study.tell(trial, state=TrialState.FAIL)
 
 
 @dataclass(frozen=True)
