@@ -64,7 +64,13 @@ def test_what_is_sensitive_and_read_all_the_same_is_said() -> None:
 DATA = {"fingerprint": "ab" * 32, "events": 9, "users": 2, "items": 3, "from": None, "to": None}
 PRIVATE = ["lat", "lon", "mood", "title", "typed", "blurb", "gender"]
 COLUMNS = {
-    **{"user": "u", "item": "i", "place": ["lat", "lon"], "context": ["mood"], "text": ["title"], "words": "typed", "user_side": ["gender"]},
+    "user": "u",
+    "item": "i",
+    "place": ["lat", "lon"],
+    "context": ["mood"],
+    "text": ["title"],
+    "words": "typed",
+    "user_side": ["gender"],
     "sensitive": PRIVATE,
 }
 
