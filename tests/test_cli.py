@@ -4,8 +4,8 @@ import json
 import pickle
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -500,6 +500,23 @@ def test_options_are_searched(shop: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert told["trials"] == 5 and told["best"]["validation"] >= told["defaults"]["validation"]
     assert call(monkeypatch, *command, "--time", "30") == 2
     assert "--time '30' should be a number above 0 and s, m or h" in capsys.readouterr().err
+
+
+def test_an_interrupted_search_says_what_it_left(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def bar(*given: object) -> Iterator[Callable[[int, int], None]]:
+        def told(done: int, of: int) -> None:
+            if done == 2:
+                raise KeyboardInterrupt
+
+        yield told
+
+    monkeypatch.setattr("germane.jobs.show.bar", bar)
+    command = ("search", shop / "shop.toml", "-o", tmp_path / "out", "--set", "model={use='ItemNeighbours'}", "--trials", 5)
+    assert call(monkeypatch, *command) == 130
+    assert f"interrupted: {tmp_path / 'out' / 'best.toml'} holds the best of 2 trials; --resume goes on." in capsys.readouterr().err.splitlines()
 
 
 def test_a_run_from_a_table_alone(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,12 +124,20 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Try options of CONFIG on its validation events; OUT/best.toml is the best of them. The test events are not looked at."""
+    from ..jobs.search import left_in
     from ..jobs.search import search as look
     from ..jobs.show import bar, show_found
 
     seconds = _seconds(time)
-    with bar("trials", quiet or as_json) as told:
-        found = look(config, out, sets=sets or (), trials=trials, seconds=seconds, storage=storage, resume=resume, jobs=jobs, seed=seed, told=told)
+    try:
+        with bar("trials", quiet or as_json) as told:
+            found = look(
+                config, out, sets=sets or (), trials=trials, seconds=seconds, storage=storage, resume=resume, jobs=jobs, seed=seed, told=told
+            )
+    except KeyboardInterrupt:
+        if line := left_in(out):
+            print(line, file=sys.stderr)
+        raise
     if as_json:
         print(json.dumps(found.as_json(), ensure_ascii=False))
         return

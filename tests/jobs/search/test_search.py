@@ -5,12 +5,13 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
 import pytest
 
 from germane.config import Config
 from germane.errors import ConfigError, RunError, TrainingError
 from germane.jobs.run import train_run
-from germane.jobs.search import search
+from germane.jobs.search import left_in, search
 from germane.jobs.search.trial import Task
 
 Writes = Callable[..., Path]
@@ -109,6 +110,31 @@ def test_an_interrupt_leaves_what_was_found(learned: Writes, shop: Path) -> None
     assert Config.read(shop / "out" / "best.toml").training.epochs <= 3
     trials = json.loads((shop / "out" / "trials.json").read_text())["trials"]
     assert [one["state"] for one in trials] == ["done", "done"]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_an_interrupt_before_the_first_figure_leaves_nothing(elsewhere: bool, learned: Writes, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = f"sqlite:///{shop}/studies.db" if elsewhere else None
+
+    def never(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Task, "run", never)
+        with pytest.raises(KeyboardInterrupt):
+            search(learned(TWO), shop / "out", storage=storage)
+    assert not (shop / "out").exists() and left_in(shop / "out") == ""
+    assert search(learned(TWO), shop / "out", trials=1, storage=storage).best.own
+
+
+def test_seconds_spent_are_those_of_all_sessions(counted: Writes, shop: Path) -> None:
+    search(counted(), shop / "out", trials=1)
+    study = optuna.load_study(study_name="out", storage=f"sqlite:///{shop / 'out' / 'study.db'}")
+    assert json.loads((shop / "out" / "search.json").read_text())["spent"]["seconds"] == round(study.user_attrs["seconds"], 1)
+    study.set_user_attr("seconds", 1e6)
+    search(counted(), shop / "out", trials=2, resume=True)
+    spent = json.loads((shop / "out" / "search.json").read_text())["spent"]
+    assert spent["trials"] == 2 and spent["seconds"] >= 1e6
 
 
 def test_bad_input_is_one_sentence(counted: Writes, learned: Writes, shop: Path) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import multiprocessing.context
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +75,19 @@ def test_two_processes_share_a_study(counted: Writes, shop: Path) -> None:
     found = search(counted(), shop / "out", trials=4, jobs=2)
     assert sorted(one.number for one in found.attempts) == list(range(4)) and {one.state for one in found.attempts} == {"done"}
     assert found.own is not None and found.best.validation is not None
+
+
+def test_processes_that_begin_hear_no_interrupt(counted: Writes, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one before they can say so themselves: the first process hears it, and stops the others."""
+    begin, held = multiprocessing.context.SpawnProcess.start, []
+
+    def start(process: multiprocessing.context.SpawnProcess) -> None:
+        held.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        begin(process)
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", start)
+    search(counted(), shop / "out", trials=2, jobs=2)
+    assert held == [True, True] and signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_one_process_at_a_time_asks_for_a_trial(counted: Writes, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import time
@@ -21,7 +22,7 @@ from .trial import Task
 from .workers import Budget, alone, together
 from .written import winner, write
 
-__all__ = ["Found", "search"]
+__all__ = ["Found", "left_in", "search"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def search(
     ``storage``: a database's address instead of ``out/study.db``. ``jobs``: processes that try at the same time. ``longest``: seconds that one
     trial may take. ``told`` hears how many trials of how many have ended.
 
-    An interrupt ends it after the current step, and what was found until then is written all the same.
+    An interrupt ends it after the current step, and what was found until then is written all the same; where that is nothing, nothing is left.
     """
     check_alone("germane search")
     began, target = time.time(), Path(out)
@@ -114,29 +115,40 @@ def search(
             told(sum(one.counts and one.state != "running" for one in attempts(study, space)), most)
 
     budget = Budget(max(0, most - before), began + lasts, longest)
-    refused = False
+    left = False
     try:
         if jobs == 1:
             alone(study, task, space, budget, say)
         else:
             together(read, place, budget, jobs, first + before, say)
-    except GermaneError:
-        refused = not resume
+    except (GermaneError, KeyboardInterrupt):
+        left = not resume
         raise
     finally:
         tried = attempts(study, space)
         best = winner(tried, task.smaller_is_better)
+        spent = study.user_attrs.get("seconds", 0.0) + time.time() - began  # of all that worked on it, one session after the other
+        study.set_user_attr("seconds", spent)
         if best is not None:
             weights = importances(study, tried)
-            made, notes = write(target, task, space, place, tried, best, weights, {"trials": most, "seconds": lasts}, time.time() - began)
+            made, notes = write(target, task, space, place, tried, best, weights, {"trials": most, "seconds": lasts}, spent)
             notes += _failures(tried)
-        elif refused and all(one.validation is None for one in tried):  # what is mended is searched for in the same place
+        elif left and all(one.validation is None for one in tried):  # nothing to go on with: the place is free for what is mended
             if storage is not None:
                 place.forget()
             shutil.rmtree(target, ignore_errors=True)
     if best is None:
         raise TrainingError("the time ended before the first trial had a validation figure: give more by --time.")
     return Found(target, task.metric, task.smaller_is_better, tried, best, weights, made, notes)
+
+
+def left_in(out: str | Path) -> str:
+    """What an interrupted search left there, in a line; empty where that is nothing."""
+    try:
+        trials = json.loads((Path(out) / "search.json").read_text(encoding="utf-8"))["spent"]["trials"]
+    except FileNotFoundError:
+        return ""
+    return f"interrupted: {Path(out) / 'best.toml'} holds the best of {trials} trial{'s' if trials > 1 else ''}; --resume goes on."
 
 
 def _failures(tried: Sequence[Attempt]) -> tuple[str, ...]:

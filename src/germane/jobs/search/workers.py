@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,8 +222,9 @@ def together(config: Config, place: Place, budget: Budget, jobs: int, seed: int,
         context.Process(target=_work, args=(_Job(config.sections, config.base, place, seed + 1009 * n, threads), budget, faults)) for n in range(jobs)
     ]
     try:
-        for worker in workers:
-            worker.start()
+        with _unheard():  # by the processes, from their first moment on
+            for worker in workers:
+                worker.start()
         while any(worker.is_alive() for worker in workers):
             workers[0].join(0.5)
             waits()
@@ -237,6 +239,16 @@ def together(config: Config, place: Place, budget: Budget, jobs: int, seed: int,
         raise TrainingError(faults.get())
     if any(worker.exitcode for worker in workers):
         raise TrainingError(f"a process of the search ended with {next(w.exitcode for w in workers if w.exitcode)}: with --jobs 1 it says why.")
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Interrupts wait until the end of it, here; a process that begins meanwhile never hears one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(job: _Job, budget: Budget, faults: multiprocessing.SimpleQueue[str]) -> None:
