@@ -4,8 +4,10 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -240,3 +242,23 @@ def test_a_full_disk_leaves_the_old_run(
 def test_no_such_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run folder"):
         germane.load(tmp_path / "nothing")
+
+
+def test_nothing_comes_between_the_files_of_a_run(trained: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items that came while it was written were in the model's weights and not in items.parquet, and no run could be loaded."""
+    state, free = trained.model.state, []
+
+    def is_free(lock: Any) -> bool:
+        taken = lock.acquire(blocking=False)
+        if taken:
+            lock.release()
+        return bool(taken)
+
+    def asked() -> dict[str, torch.Tensor]:
+        with ThreadPoolExecutor(1) as other:
+            free.extend(other.map(is_free, (trained._growing, trained._lock)))
+        return state()
+
+    monkeypatch.setattr(trained.model, "state", asked)
+    germane.save(trained, tmp_path / "run")
+    assert free == [False, False] and is_free(trained._growing) and is_free(trained._lock)

@@ -74,7 +74,9 @@ def save(
     with whole_folder(target) as work:
         said = config if config is not None else _config_of(recommender, target)
         figures = metrics_file(metrics or [], judged)
-        seal(work, {**_write(recommender, work, said, figures, per_user, beside), "place": str(target.resolve())}, sign)
+        with recommender.still():  # items that come meanwhile are in all files or in none
+            facts = _write(recommender, work, said, figures, per_user, beside)
+        seal(work, {**facts, "place": str(target.resolve())}, sign)
         shared(work)
     return target
 

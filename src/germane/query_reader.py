@@ -27,9 +27,9 @@ from .histories import Histories
 from .people import People
 from .types import Event, Note, Query, as_mapping
 
-__all__ = ["QueryReader", "moment_types"]
+__all__ = ["QueryReader", "checked_length", "moment_types"]
 
-
+MAX_N = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -241,6 +241,13 @@ def _note_kinds(query: Query, histories: Histories, notes: list[Note]) -> None:
         for kind in dict.fromkeys(query.exclude_seen):
             if kind not in known:
                 notes.append(Note("unknown_kind", f"exclude_seen {kind!r}: no event is of this kind.{nearest(kind, sorted(known))}"))
+
+
+def checked_length(n: int) -> int:
+    """Of a list that is asked for."""
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
+        raise QueryError(f"n = {n!r}: how many items to return lies between 1 and {MAX_N:,}.", "n")
+    return n
 
 
 def moment_types(dataset: Dataset) -> dict[str, str]:

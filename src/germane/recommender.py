@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from .data import Dataset, Split
 from .data.brought import items_of, pairs_of
 from .data.tables import as_table
 from .encoders import Encoder, ItemContent, NoText, Spelling, VectorCache, Vocabulary, Words
-from .errors import AbilityError, QueryError
+from .errors import AbilityError
 from .features import Categories, Feature, FeatureSet, Numbers, Place, Time
 from .histories import Histories
 from .introduction import moments, parameters
@@ -31,14 +32,12 @@ from .moment_counts import MomentCounts
 from .past import recall
 from .people import People
 from .policies import Greedy, Policy, Scored
-from .query_reader import QueryReader, moment_types
+from .query_reader import QueryReader, checked_length, moment_types
 from .reasons import explained
 from .sampled_lists import sampled_lists
 from .types import Event, Feedback, Id, Note, Query, Slate, SlateItem, as_id
 
 __all__ = ["Recommender"]
-
-MAX_N = 1000
 
 
 class Recommender:
@@ -187,7 +186,7 @@ class Recommender:
         degrade: bool = False,
     ) -> list[Slate]:
         """A list a query. ``degrade``: words that cannot be encoded just now are left out and noted, as a service wants it; else that is an error."""
-        _length(n)
+        checked_length(n)
         for query in queries:  # all of them, before any text is sent anywhere
             self.check(query)
         parts = [queries[begin : begin + 64] for begin in range(0, len(queries), 64)]
@@ -289,22 +288,22 @@ class Recommender:
             lengths = torch.linalg.vector_norm(vectors, dim=-1).clamp(min=1e-12)  # the catalogue is not copied
             scores = (vectors @ vectors[code] / (lengths * lengths[code])).double().numpy()
             scores[code] = -np.inf
-            return self.catalogue.top(scores, _length(n), filter)
+            return self.catalogue.top(scores, checked_length(n), filter)
 
     def popular(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """What was taken most; with ``context``, in such moments."""
         with self._lock:
-            return self.catalogue.popular(_length(n), filter, self._counted(context))
+            return self.catalogue.popular(checked_length(n), filter, self._counted(context))
 
     def trending(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """What is taken lately, against how often it is taken at all; with ``context``, in such moments."""
         with self._lock:
-            return self.catalogue.trending(_length(n), filter, self._counted(context))
+            return self.catalogue.trending(checked_length(n), filter, self._counted(context))
 
     def latest(self, n: int = 10, filter: Mapping[str, Any] | None = None, context: Mapping[str, Any] | None = None) -> list[tuple[str, float]]:
         """The newest rows of the catalogue; with ``context``, of those that were taken in such moments."""
         with self._lock:
-            return self.catalogue.latest(_length(n), filter, self._counted(context))
+            return self.catalogue.latest(checked_length(n), filter, self._counted(context))
 
     def _counted(self, context: Mapping[str, Any] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         if not context:
@@ -373,6 +372,12 @@ class Recommender:
         with self._lock:
             self.policy.update([feedback] if isinstance(feedback, Feedback) else list(feedback))
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Nothing of it changes meanwhile: who adds, records or asks waits."""
+        with self._growing, self._lock:
+            yield
+
     # -- telling -------------------------------------------------------------------------------------------------
 
     def moments(self) -> dict[str, Any]:
@@ -392,9 +397,3 @@ class Recommender:
         self._dataset()
         if isinstance(self.model, torch.nn.Module):
             self.model.eval()
-
-
-def _length(n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
-        raise QueryError(f"n = {n!r}: how many items to return lies between 1 and {MAX_N:,}.", "n")
-    return n

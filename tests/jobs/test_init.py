@@ -8,6 +8,7 @@ import pytest
 
 from germane.config import Config
 from germane.data.readers import read_files
+from germane.encoders import prompts
 from germane.errors import ConfigError, DataError
 from germane.jobs.guess import Guess
 from germane.jobs.init import as_toml, init
@@ -40,7 +41,7 @@ def test_what_is_written_reads_the_data(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(dataset) == 300 and dataset.items["id"][1] == "001"
     assert config.data.events == "../data/events.csv" and config.sections["split"] == {"use": "ByTime"}
     assert config.data.columns["context"] == ['odd "name"\\'] and config.data.types == {"bin no": "category"}
-    assert '# positive = ">= 4"' in path.read_text()
+    assert '# positive = ">= 4"' in path.read_text() and '# prompt = "{title}."  # how an item reads' in path.read_text()
     assert len(config.split.divide(dataset).test)
 
 
@@ -131,3 +132,10 @@ def test_names_that_need_quoting_stay_as_they_are() -> None:
     )
     said = tomllib.loads(as_toml(found, {"events": "C:\\data\\e.csv"}))
     assert said["data"]["columns"] == found.columns and said["data"]["types"] == found.types and said["data"]["events"] == "C:\\data\\e.csv"
+
+
+def test_the_prompt_that_is_proposed_reads_the_columns_there_are(tmp_path: Path) -> None:
+    found = Guess(columns={"user": "user", "item": "sku", "text": ["Produktname", 'a "b"']})
+    (line,) = [line for line in as_toml(found, {}).splitlines() if "prompt" in line]
+    (prompt,) = tomllib.loads(line.removeprefix("# ")).values()
+    assert prompts(pl.DataFrame({"Produktname": ["Stuhl"], 'a "b"': ["rot"]}), prompt, [], {}) == ["Stuhl. rot."]

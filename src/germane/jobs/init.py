@@ -67,8 +67,9 @@ def as_toml(found: Guess, files: dict[str, str], again: float = 0.0) -> str:
     """The config, each guess with what it stands for. ``again``: the share of events in which a user takes an item once more."""
     lines = ["# Written by germane init: mend what was guessed wrong, then germane check and germane train.", "seed = 0", "", "[data]"]
     lines += [f"{name} = {_toml(path)}" for name, path in files.items()]
-    if found.columns.get("text"):
-        lines.append('# prompt = "{title}. {genres}."  # how an item reads; without it its text columns, joined')
+    if texts := found.columns.get("text"):
+        prompt = " ".join(f"{{{column}}}." for column in texts)
+        lines.append(f"# prompt = {_toml(prompt)}  # how an item reads; without it its text columns, joined")
     lines += ["", "[data.columns]"]
     lines += [f"{meaning} = {_toml(found.columns[meaning])}  # {why}" for meaning, why in WHY.items() if meaning in found.columns]
     left = [f"{guessed.column} ({guessed.why})" for guessed in found.found if not guessed.meaning]

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from germane.errors import ConfigError, QueryError, RunError
 from germane.jobs.beside import as_parquet
 from germane.jobs.compare import compare
 from germane.jobs.compare.paired import Paired
+from germane.jobs.compare.report import _curve
 from germane.jobs.compare.verdict import _of as sentence
 from germane.jobs.run import evaluate_run
 from germane.metrics import paired_test
@@ -59,6 +61,18 @@ def test_tests_are_those_of_the_users_own_figures(report: dict[str, Any], pair: 
     rows = json.loads((pair[1] / "metrics.json").read_text())["rows"]
     row = next(row for row in rows if row["segment"] == "new items" and row["variant"] == "as trained")
     assert new["after_value"] == pytest.approx(row["metrics"]["ndcg@10"]["value"]) and new["users"] == row["n"]
+
+
+def test_losses_of_epochs_are_shown_where_few_steps_are_told_of() -> None:
+    """One step of three epochs said hardly anything, and left the epochs out."""
+    step = {"part": "", "epoch": 2, "at": 1.4, "loss": 2.5}
+    ends = [{"part": "", "epoch": at, "at": at, "loss": 4.0 - at, "ended": True} for at in (1, 2, 3)]
+    ends[-1]["validation"] = 0.3
+    run = SimpleNamespace(name="a", curve=[ends[0], step, *ends[1:]])
+    assert _curve(run) == {"run": "a", "part": "", "loss": [(1, 3.0), (2, 2.0), (3, 1.0)], "validation": [(3, 0.3)]}  # type: ignore[arg-type]
+    many = SimpleNamespace(name="a", curve=[step] * 4 + ends)
+    assert _curve(many)["loss"] == [(1.4, 2.5)] * 4  # type: ignore[arg-type]
+    assert _curve(SimpleNamespace(name="a", curve=[step]))["loss"] == [(1.4, 2.5)]  # type: ignore[arg-type]
 
 
 def test_the_figures_are_the_runs_own(report: dict[str, Any], pair: Pair) -> None:

@@ -149,13 +149,13 @@ def _curve(run: ReadRun) -> dict[str, Any]:
     parts = list(dict.fromkeys(line["part"] for line in run.curve))
     part = "" if "" in parts else parts[0] if parts else ""
     lines = [line for line in run.curve if line["part"] == part]
-    steps = [line for line in lines if not line.get("ended")] or lines
-    ends = [line for line in lines if line.get("ended") and line.get("validation") is not None]
+    steps, ends = ([line for line in lines if bool(line.get("ended")) == ended] for ended in (False, True))
+    losses = steps if len(steps) > len(ends) else ends  # few steps are told of where epochs are short
     return {
         "run": run.name,
         "part": part,
-        "loss": _thinned([(line["at"], line["loss"]) for line in steps if line["loss"] is not None]),
-        "validation": [(line["at"], line["validation"]) for line in ends],
+        "loss": _thinned([(line["at"], line["loss"]) for line in losses if line["loss"] is not None]),
+        "validation": [(line["at"], line["validation"]) for line in ends if line.get("validation") is not None],
     }
 
 
