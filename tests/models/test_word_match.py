@@ -230,6 +230,15 @@ def test_added_items_are_found_whether_the_catalogue_is_sorted_again_or_not(most
     assert match.sorted == {0: 5, 2: 5, 9: 2}[most]
 
 
+def test_what_was_sorted_on_another_device_is_sorted_again() -> None:
+    """A model is validated on the device that it learns on, and goes on elsewhere."""
+    match = weighed(matching(["rain song", "war song", "quiet"]), 1.0, 1.0)
+    before = match(typed("song"))
+    assert match.holders is not None
+    match.holders = tuple(part.to("meta") for part in match.holders)  # type: ignore[assignment]
+    torch.testing.assert_close(match(typed("song")), before)
+
+
 def test_a_vocabulary_is_encoded_for_those_that_read_it() -> None:
     assert ContextTransformer().wants_vocabulary and not ContextTransformer(word_match=False).wants_vocabulary
     assert Blend(members=[{"use": "ALS"}, {"use": "ContextTransformer"}]).wants_vocabulary
