@@ -5,13 +5,13 @@ import polars as pl
 import pytest
 
 from germane import times
-from germane.data import ByTime, Dataset
+from germane.data import ByTime, Dataset, NoSplit
 from germane.encoders import HashedText, NoText
 from germane.errors import AbilityError, DataError, QueryError
 from germane.evaluation import EvaluationOptions, cases_of, judge_pairs
 from germane.features import Categories, Place
 from germane.jobs.train import train
-from germane.models import ContextTransformer, Popular
+from germane.models import ContentNeighbours, ContextTransformer, Popular
 from germane.policies import PlackettLuce
 from germane.recommender import Recommender
 from germane.testing.model_contract import small_shop
@@ -250,3 +250,24 @@ def test_what_is_no_noun_is_a_sentence(shop: Recommender) -> None:
     assert shop.histories.of("u3") == before
     with pytest.raises(QueryError, match=r"item = 1\.5 is no id"):
         shop.similar(1.5)  # type: ignore[arg-type]
+
+
+def test_a_model_is_asked_once_for_what_comes_or_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New items are added, what is said otherwise of cold ones is changed, and neither is done for the other."""
+    events = {"user": list("aabb") * 3, "item": list("xyxz") * 3}
+    items = {"item": list("xyzw"), "title": ["red lamp", "blue lamp", "green chair", "old chair"], "price": [1.0, 2.0, 3.0, 4.0]}
+    dataset = Dataset.from_frames(events, items, columns={"text": ["title"]})
+    shop = train(Recommender(ContentNeighbours(), text=HashedText(width=16)), dataset, split=NoSplit())
+    asked: list[str] = []
+    for name in ("add_items", "change_items"):
+        way = getattr(shop.model, name)
+        monkeypatch.setattr(shop.model, name, lambda *given, name=name, way=way: (asked.append(name), way(*given))[1])
+    content = shop.content
+    shop.add_items({"item": ["w"], "price": [5.0]})  # read by nothing
+    assert asked == [] and shop.content is content
+    shop.add_items({"item": ["v"], "title": ["a new lamp"]})
+    assert asked == ["add_items"]
+    shop.add_items({"item": ["w"], "title": ["a quiet garden"]})
+    assert asked == ["add_items", "change_items"]
+    shop.add_items({"item": ["w", "u"], "title": ["a loud garden", "one more"]})
+    assert asked[2:] == ["add_items", "change_items"]

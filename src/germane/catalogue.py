@@ -65,7 +65,7 @@ class Catalogue:
     def apart(self, rows: pl.DataFrame, named: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Of ``rows`` those of new ids; and those of known ids as they will be: the ``named`` columns from here, the others as they are, or, of
         what is out and comes back, as they were at the beginning."""
-        known = rows["id"].is_in(list(self.codes))
+        known = pl.Series([item in self.codes for item in rows["id"]], dtype=pl.Boolean)  # few are asked for of many
         given = rows.filter(known)
         codes = [self.codes[item] for item in given["id"]]
         back = self.first[[code for code in codes if code in self.removed]]

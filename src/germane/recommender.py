@@ -331,12 +331,13 @@ class Recommender:
                 grown = grown.rewritten(codes, content[: len(codes)]).extended(content[len(codes) :])
             keep()
             with self._lock:
-                if texts:
+                if fresh.height:
                     self.model.add_items(grown)
+                if len(codes):
                     self.model.change_items(grown, codes)
-                    self.content = grown
-                    if self.spelling is not None:
-                        self.spelling.learn(texts)
+                self.content = grown
+                if self.spelling is not None:
+                    self.spelling.learn(texts)
                 held.add(fresh, changed)
                 if texts and self.model.wants_balance and len(self.histories):
                     self.model.balance(*sampled_lists(self._reader, self.histories, held, self.exclude_seen, self.newest, self.model.length))

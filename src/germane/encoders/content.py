@@ -76,6 +76,8 @@ class ItemContent:
 
     def extended(self, more: ItemContent) -> ItemContent:
         """The same items with new ones behind them, unknown to training."""
+        if not more.n_items:
+            return self
         pairs = ((self.text, more.text), (self.side_codes, more.side_codes), (self.side_dense, more.side_dense), (self.known, more.known))
         text, side_codes, side_dense, known = (torch.cat(pair) for pair in pairs)
         single = None if self.single is None or more.single is None else _longer(self.single, more.single)
@@ -83,6 +85,8 @@ class ItemContent:
 
     def rewritten(self, items: Tensor, rows: ItemContent) -> ItemContent:
         """The same items, of which ``items`` [m] say now what ``rows`` [m] say; training knows them as little as before."""
+        if not len(items):
+            return self
         pairs = ((self.text, rows.text), (self.side_codes, rows.side_codes), (self.side_dense, rows.side_dense))
         text, side_codes, side_dense = (old.index_copy(0, items, new) for old, new in pairs)
         single = None

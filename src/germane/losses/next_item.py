@@ -61,7 +61,7 @@ def next_item(
         rivals = pool[torch.randint(len(pool), (objective.negatives,), device=pool.device, generator=in_common())]
     log_q = torch.full((len(rivals),), len(rivals) / len(pool), device=pool.device).log()
     scores, mine = against(rivals), None if objective.loss == "softmax" else own(targets)
-    where, smoothing = (known.cumsum(0) - 1)[targets], objective.label_smoothing
+    where, smoothing = (known.cumsum(0) - 1)[targets] if mine is None else targets, objective.label_smoothing
 
     def loss(part: slice) -> Tensor:
         """The mean over a part of the places."""
