@@ -58,8 +58,8 @@ def judge_cases(
             if among is not None:
                 scores[:, ~among] = -np.inf
             ranks = measures.rank_of(scores, targets)
-            top = np.argpartition(-scores, min(10, scores.shape[1] - 1), axis=1)[:, :10]
-            shown = top[np.take_along_axis(scores, top, axis=1) > -np.inf]  # where fewer are left, a list is shorter
+            best = torch.from_numpy(scores).topk(min(10, scores.shape[1]), sorted=False)
+            shown = best.indices[best.values > -torch.inf].numpy()  # where fewer are left, a list is shorter
             taken += np.bincount(shown, minlength=len(taken))
             out.append(np.stack([rows, cases.table.users[rows], targets, ranks], axis=1)[~lost])
             told(begin + len(rows), len(cases.rows))

@@ -13,6 +13,8 @@ __all__ = ["bootstrap_interval", "holm", "paired_t", "paired_test"]
 
 CHUNK = 2_000_000
 """Cells drawn at once."""
+FEW = 20
+"""Values for each distinct one from which their counts are drawn and not they."""
 
 
 def bootstrap_interval(values: NDArray[np.float64], level: float = 0.95, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
@@ -28,10 +30,14 @@ def bootstrap_interval(values: NDArray[np.float64], level: float = 0.95, draws: 
     if not 0 < level < 1 or draws < 1:
         raise ValueError(f"level = {level}, draws = {draws}: a level between 0 and 1 and at least one draw are needed.")
     rng = np.random.default_rng(seed)
-    step = max(1, CHUNK // len(values))
-    means = np.concatenate(
-        [values[rng.integers(0, len(values), (min(step, draws - begin), len(values)))].mean(axis=1) for begin in range(0, draws, step)]
-    )
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) * FEW <= len(values):  # how often each is drawn decides the mean, and a user with one case has one of few figures
+        means = rng.multinomial(len(values), counts / len(values), draws) @ distinct / len(values)
+    else:
+        step = max(1, CHUNK // len(values))
+        means = np.concatenate(
+            [values[rng.integers(0, len(values), (min(step, draws - begin), len(values)))].mean(axis=1) for begin in range(0, draws, step)]
+        )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

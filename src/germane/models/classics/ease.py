@@ -20,14 +20,12 @@ from ...search_space import Searched
 from ..base import Abilities
 from .from_history import FromHistory, faded, newest_only
 from .taken import taken
+from .together import together
 
 if TYPE_CHECKING:
     from ...encoders import Encoder
 
 __all__ = ["EASE", "EASEOptions"]
-
-BLOCK = 512
-"""Items whose counts with all others are taken at a time."""
 
 
 class EASEOptions(Options):
@@ -71,7 +69,9 @@ class EASE(FromHistory):
         known, rows = np.unique(items, return_inverse=True)  # an item that nobody took has no weights: it needs no row
         _, columns = np.unique(users, return_inverse=True)
         values = torch.from_numpy(counts) if self.options.weighted else torch.ones(len(counts), dtype=torch.float64)
-        gram = _products(torch.from_numpy(rows), torch.from_numpy(columns), values)
+        gram = torch.empty(len(known), len(known), dtype=torch.float64)
+        for block, products in together(torch.from_numpy(rows), torch.from_numpy(columns), values, len(known)):
+            gram[block] = products
         if self.options.l2 < torch.finfo(torch.float64).eps * len(gram) * float(gram.diagonal().max()):
             raise TrainingError(f"EASE: l2 = {self.options.l2:g} is lost beside the weights of the events: raise it, or set weighted = false.")
         gram.diagonal().add_(self.options.l2)
@@ -102,14 +102,3 @@ class EASE(FromHistory):
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         self._take(state["items"], state["weights"])
-
-
-def _products(items: Tensor, users: Tensor, values: Tensor) -> Tensor:
-    """[items, items] float64: over users, the products of what each took of both."""
-    n_items, n_users = int(items.max()) + 1, int(users.max()) + 1
-    matrix = torch.sparse_coo_tensor(torch.stack([items, users]), values, (n_items, n_users), check_invariants=False).coalesce()
-    products = torch.empty(n_items, n_items, dtype=torch.float64)
-    for begin in range(0, n_items, BLOCK):
-        block = torch.arange(begin, min(begin + BLOCK, n_items))
-        products[block] = torch.sparse.mm(matrix, matrix.index_select(0, block).to_dense().T).T
-    return products

@@ -17,6 +17,7 @@ from ...search_space import Searched
 from ..base import Abilities
 from .from_history import FromHistory, faded
 from .taken import taken
+from .together import together
 
 __all__ = ["ItemNeighbours", "ItemNeighboursOptions"]
 
@@ -34,7 +35,7 @@ class ItemNeighbours(FromHistory):
     """Sum of shrunk cosines to the items of the history, newer ones weighing more (Sarwar et al., 2001).
 
     Strong on small, dense data and quick to fit; reads no context and cannot score new items: prefer ``ContextTransformer`` for both.
-    Memory: items × neighbours; the fit multiplies a sparse user × item matrix with itself, block by block.
+    Memory: items × neighbours; fitting costs the pairs of items that one user took, of all users.
     """
 
     options: ItemNeighboursOptions
@@ -48,16 +49,10 @@ class ItemNeighbours(FromHistory):
 
     def fit(self, dataset: Dataset) -> None:
         users, items = (torch.from_numpy(codes) for codes in taken(dataset)[:2])
-        takers = torch.sparse_coo_tensor(
-            torch.stack([items, users]), torch.ones(len(items)), (self.n_items, dataset.n_users), check_invariants=False
-        ).coalesce()
         norms = torch.bincount(items, minlength=self.n_items).float().sqrt()
         k = self.index.shape[1]
-        for begin in range(0, self.n_items, 512):
-            block = torch.arange(begin, min(begin + 512, self.n_items))
-            dense = takers.index_select(0, block).to_dense()  # [block, users]
-            together = torch.sparse.mm(takers, dense.T).T  # [block, items]
-            cosine = together / (norms[block, None] * norms[None] + self.options.shrink).clamp(min=1e-9)  # an item that nobody took: 0, not 0/0
+        for block, counts in together(items, users, torch.ones(len(items)), self.n_items):
+            cosine = counts / (norms[block, None] * norms[None] + self.options.shrink).clamp(min=1e-9)  # an item that nobody took: 0, not 0/0
             cosine[torch.arange(len(block)), block] = 0
             top = cosine.topk(k, dim=1)
             self.similarity[block], self.index[block] = top.values, top.indices
