@@ -263,3 +263,18 @@ def test_a_number_goes_missing_in_training_with_its_flag() -> None:
     assert [owner[len(codes) :].tolist().count(value) for value in (owner[-5], owner[-1])] == [2, 4]  # a number and its flag, a place
     encoder.eval()
     torch.testing.assert_close(encoder(moments)[0], encoder(moments[:1])[0])
+
+
+def test_all_that_is_known_of_a_user_goes_missing_in_training() -> None:
+    """So that a stranger is normal. Whole profiles and not their values, of which a stranger has none."""
+    users = {"user": ["u0", "u1"], "age": [20.0, 40.0], "town": ["Ulm", "Köln"]}
+    dataset = Dataset.from_frames({"user": ["u0", "u1", "u0"], "item": ["a", "b", "b"]}, users=users, columns={"user_side": ["age", "town"]})
+    shop = Recommender(ContextTransformer(width=8, blocks=1, profile_dropout=0.25))
+    shop.prepare(dataset)
+    profile, rows = shop.model.profile, shop.table(dataset).queries(np.zeros(2000, dtype=np.int64), 5).profile
+    torch.manual_seed(0)
+    known = profile.train()(rows).detach()
+    kept = profile.eval()(rows).detach()
+    there = (known != 0).any(dim=1)
+    assert there.float().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert torch.equal(known[there], kept[there]) and bool((kept != 0).all())

@@ -17,7 +17,7 @@ __all__ = ["GatedCross", "MomentEncoder"]
 class MomentEncoder(nn.Module):
     """Context as one vector: a sum of embeddings and a linear map. No bias, so that missing context is zero.
 
-    ``dropout``: the chance that a value goes missing in training, with all that tells of it.
+    ``dropout``: the chance that a value goes missing in training, with all that tells of it; ``whole``: that all of them do.
     """
 
     codes_of: Tensor
@@ -25,10 +25,10 @@ class MomentEncoder(nn.Module):
     dense_of: Tensor
     """[D]"""
 
-    def __init__(self, features: FeatureSet, width: int, dropout: float = 0.0) -> None:
+    def __init__(self, features: FeatureSet, width: int, dropout: float = 0.0, whole: float = 0.0) -> None:
         super().__init__()
         codes, dense = features.shape
-        self.dropout = dropout
+        self.dropout, self.whole = dropout, whole
         told_by = features.told_by
         self.values = 1 + max([value for part in told_by for value in part], default=-1)
         for name, part in zip(("codes_of", "dense_of"), told_by, strict=True):
@@ -53,6 +53,8 @@ class MomentEncoder(nn.Module):
             total = total + self.table(codes).sum(-2)
         if self.numbers is not None:
             total = total + self.numbers(dense)
+        if self.training and self.whole:
+            total = total * (torch.rand(*total.shape[:-1], 1, device=total.device) >= self.whole)
         return total
 
 

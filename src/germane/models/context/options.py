@@ -39,6 +39,8 @@ class ContextTransformerOptions(Options):
     """Side features of items."""
     profile: bool = True
     """Side features of users."""
+    profile_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Chance that all that is known of a user goes missing in a training step, so that a stranger of whom nothing is known is normal."""
     context: bool = True
     """The context of the moment asked about, through the gated cross."""
     history_context: bool = True

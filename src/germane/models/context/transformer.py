@@ -68,8 +68,8 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         self.event_moment = MomentEncoder(features, o.width, o.context_dropout) if o.history_context else None
         self.moment = MomentEncoder(features, o.width, o.context_dropout) if o.context else None
         self.gap = Gap(o.width) if o.context and dataset.has_times else None
-        profile = features.profile
-        self.profile = MomentEncoder(profile, o.width) if o.profile and profile is not None and any(profile.shape) else None
+        profile = features.profile if o.profile else None
+        self.profile = MomentEncoder(profile, o.width, whole=o.profile_dropout) if profile is not None and any(profile.shape) else None
         z = self.items.text_width
         self.person = PersonTower(dataset.n_users, torch.from_numpy(np.unique(dataset.user_codes)), o.width) if o.user_identity else None
         self.value = ValueEncoder(o.width) if o.values and dataset.columns.value is not None else None
