@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from safetensors.torch import load_file
 
 from germane.bundle import load, read_json
 from germane.errors import RunError
+from germane.jobs import soup as module
 from germane.jobs.run import train_run
 from germane.jobs.soup import averaged, soup
 from germane.recommender import Recommender
@@ -99,12 +101,23 @@ def test_language_models_that_learnt_are_averaged_with_the_rest(tiny_bert: Path,
     events.write_csv(tmp_path / "events.csv")
     items.write_csv(tmp_path / "items.csv")
     tuned = f'[text]\nmodel = "{tiny_bert}"\ntuning = "lora"\nrank = 2\nfrozen_epochs = 0\n'
-    (tmp_path / "shop.toml").write_text(CONFIG.replace('[text]\nuse = "HashedText"\nwidth = 32\n', tuned))
+    held_out = "[data.rules]\nhold_out_items = 4\n[split]"  # new items borrow from those that each language model finds most like them
+    (tmp_path / "shop.toml").write_text(CONFIG.replace('[text]\nuse = "HashedText"\nwidth = 32\n', tuned).replace("[split]", held_out))
     rates = ("training.learning_rate={text = 1e-2, rest = 2e-3}", "training.learning_rate={text = 3e-2, rest = 3e-3}")
     sets = ((rates[0],), (rates[1], "text.fresh=16", "text.batch=8", "text.refreshes=2"), (rates[1], "text.alpha=4"))
     *both, scaled = [train_run(tmp_path / "shop.toml", tmp_path / name, sets=said)[0] for name, said in zip("abc", sets, strict=True)]
     with pytest.raises(RunError, match=r"read texts differently.*alpha=4"):
         soup([both[0], scaled], tmp_path / "soup")
+    opened = module._opened
+
+    def otherwise(folder: Path, sets: Sequence[str]) -> module._Ingredient:
+        """The language model of the second run finds others most like the new items: of their numbers no mean could be taken."""
+        part = opened(folder, sets)
+        if folder == both[1]:
+            part.model["together.lenders"] = part.model["together.lenders"].flip(1)
+        return part
+
+    monkeypatch.setattr(module, "_opened", otherwise)
     folder, judged = soup(both, tmp_path / "soup")
     one, two, mean = (load_file(run / "text.safetensors") for run in (*both, folder))
     assert any(not torch.equal(one[name], two[name]) for name in one)
@@ -112,6 +125,9 @@ def test_language_models_that_learnt_are_averaged_with_the_rest(tiny_bert: Path,
         torch.testing.assert_close(tensor, (one[name] + two[name]) / 2)
     made = load(folder)
     torch.testing.assert_close(made.model.items.z, made.model.items.whitened(made.text.encode(texts_of(made))), atol=1e-5, rtol=0)
+    borrowed = made.model.together.lenders.clone()
+    made.model.settle(made.content.text)
+    assert len(borrowed) and torch.equal(made.model.together.lenders, borrowed)
     assert judged.rows[0]["metrics"]["ndcg@10"]["value"] > 0
 
 

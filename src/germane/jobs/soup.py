@@ -195,7 +195,9 @@ def _names(parts: Sequence[_Ingredient]) -> list[str]:
 def _wear(parts: Sequence[_Ingredient], recommender: Recommender, dataset: Dataset) -> None:
     """Put the mean of their weights on; where a language model learned, items are read again with the mean of theirs."""
     names = [str(part.folder) for part in parts]
-    recommender.model.load_state(averaged([part.model for part in parts], names))
+    made_anew = recommender.model.settled if parts[0].text and isinstance(recommender.model, Learned) else ()
+    own = {name: parts[0].model[name] for name in made_anew if name in parts[0].model}
+    recommender.model.load_state(averaged([{**part.model, **own} for part in parts], names))
     if parts[0].text:
         recommender.take_text(averaged([part.text for part in parts], names), dataset)
         if isinstance(recommender.model, Learned):

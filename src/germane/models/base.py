@@ -190,6 +190,9 @@ class Learned(Model, nn.Module):
         """Carry what has gathered on to the language model, at the end of a step; of the texts that it takes, every ``count``-th from ``number``
         on."""
 
+    settled: ClassVar[tuple[str, ...]] = ()
+    """Names of tensors that are no weights and that ``settle`` works out anew."""
+
     def settle(self, text: Tensor) -> None:
         """The language model learns no more: ``text`` [items, width] are the items' vectors from now on."""
 

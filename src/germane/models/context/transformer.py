@@ -103,6 +103,8 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         if "rating" in self.objective.heads:
             self.rating.fit(dataset, self.objective.rating_loss)
 
+    settled = ("together.new", "together.lending", "together.lenders", "together.shares")
+
     def settle(self, text: Tensor) -> None:
         super().settle(text)
         self._lend()
