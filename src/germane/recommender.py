@@ -95,10 +95,10 @@ class Recommender:
         known = torch.from_numpy(np.bincount(dataset.item_codes, minlength=dataset.n_items) > 0)
         items = ItemReader(dataset, self.side)
         texts = items.texts(dataset.items)
+        learning = self.text.learning(texts) if self.model.abilities.tunes else None
         content = items.content(dataset.items, texts, self._vectors(texts, bar), known)
         self.spelling = spelling_of(dataset, texts, self.text)
-        words, learns = self.model.wants_vocabulary and self.text.width, self.model.abilities.tunes and self.text.learns
-        vocabulary, learning = Vocabulary.of(texts, self.encode_words) if words else None, self.text.learning(texts) if learns else None
+        vocabulary = Vocabulary.of(texts, self.encode_words) if self.model.wants_vocabulary and self.text.width else None
         content = replace(content, vocabulary=vocabulary, learning=learning)
         self._settle(dataset, content)
         self.newest = times.Wall(dataset.times.max() if dataset.has_times and len(dataset) else 0.0)

@@ -74,7 +74,8 @@ def loss(recommender: Recommender, feed: Timelines) -> torch.Tensor:
 def test_at_the_start_the_loss_is_that_of_frozen_and_it_reaches_the_language_model(tiny_bert: Path, tuning: str) -> None:
     frozen, feed = prepared(tiny_bert, "frozen")
     recommender, _ = prepared(tiny_bert, tuning)
-    recommender.model.load_state_dict(frozen.model.state_dict(), strict=False)  # the draws that made the method come before the others
+    begun = recommender.model.state_dict()
+    assert not [name for name, tensor in frozen.model.state_dict().items() if not torch.equal(begun[name], tensor)]
     for one in (frozen, recommender):
         one.model.train()
         one.model.items.learning and one.model.items.learning.eval()  # no dropout

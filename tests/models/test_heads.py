@@ -108,6 +108,28 @@ def test_users_who_never_click_lower_the_probability(heads: Any) -> None:
     assert told[new].mean().item() == pytest.approx(taken[new].mean(), abs=0.04) and taken[new].mean() < 0.1
 
 
+@pytest.mark.parametrize("rules", [{"target": "buy"}, {"positive": ">= 4"}])
+def test_clicks_are_those_of_all_kinds_of_event_as_what_was_not_clicked_is(rules: dict[str, Any]) -> None:
+    """Half of what was shown is clicked, whatever its kind and worth; lists are learned from a tenth of the events."""
+    rng = np.random.default_rng(0)
+    users, items = np.repeat(np.arange(60), 12), rng.integers(0, 12, 720)
+    kind, clicked = np.where(rng.random(720) < 0.1, "buy", "view"), rng.random(720) < 0.5
+    frame = {"user": [f"u{u}" for u in users], "item": [f"i{i}" for i in items], "time": np.arange(720.0), "label": clicked.astype(int)}
+    frame |= {"kind": kind, "value": np.where(kind == "buy", 5.0, 1.0)}
+    columns = {"label": "label", "time": "time", "kind": "kind", "value": "value"}
+    dataset = Dataset.from_frames(frame, columns=columns, rules=rules)
+    recommender = Recommender(ContextTransformer(**{**SMALL, "length": 30}), exclude_seen=False)
+    training = TrainingOptions(heads={"ranking": 1.0, "click": 1.0}, epochs=8, batch=16, learning_rate=5e-3, warmup=0)
+    fit(recommender, dataset, NoSplit().divide(dataset), training, evaluation=EvaluationOptions(exclude_seen=False))
+    rows = recommender.table(dataset).rows_of(np.arange(720), 30)
+    with torch.inference_mode():
+        told = recommender.model.eval().clicks(rows.queries, rows.items[:, None])[:, 0].sigmoid()  # type: ignore[attr-defined]
+    assert told.mean().item() == pytest.approx(0.5, abs=0.06)
+    batch = next(iter(Timelines(recommender.table(dataset), 30, 60, shown=np.flatnonzero(~clicked)).draw(None)))
+    assert batch.counts()["click"] == pytest.approx(float(batch.weights[batch.clicks].sum() + batch.shown.weights.sum()))  # type: ignore[union-attr]
+    assert int(batch.clicks.sum()) == clicked.sum() > 5 * int((batch.targets >= 0).sum())
+
+
 def test_rows_shown_stand_beside_the_history_they_followed() -> None:
     events = {"user": list("aaaaabbb"), "item": ["x", "n", "y", "m", "z", "k", "x", "n"], "label": [1, 0, 1, 0, 1, 0, 1, 0]}
     dataset = Dataset.from_frames(events, columns={"label": "label"})

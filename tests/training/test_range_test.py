@@ -85,8 +85,9 @@ def test_the_rate_of_the_options_does_not_matter() -> None:
 
 
 def test_steps_that_do_no_harm_are_said() -> None:
-    found = range_test(Bowl(1e-6), Feed(), TrainingOptions(optimiser="sgd", momentum=0.0, weight_decay=0.0), low=1e-4, high=1.0, steps=20)  # type: ignore[arg-type]
-    assert not found.diverged and len(found.rates) == 20
+    said = TrainingOptions(optimiser="sgd", momentum=0.0, weight_decay=0.0)
+    found = range_test(Bowl(0.1), Feed(), said, low=1e-4, high=1.0, steps=40)  # type: ignore[arg-type]
+    assert not found.diverged and not found.rose and len(found.rates) == 40
 
 
 def test_a_loss_that_never_was_a_number() -> None:
@@ -94,8 +95,26 @@ def test_a_loss_that_never_was_a_number() -> None:
         tried(float("nan"))
 
 
+def of(*losses: float) -> RangeTest:
+    """After what the luck of the first batches did."""
+    every = (*np.linspace(1, 10, 20), *losses)
+    return RangeTest(tuple(float(rate) for rate in np.geomspace(1e-4, 1, len(every))), tuple(every), True)
+
+
 def test_the_suggestion_is_the_smaller_of_the_two() -> None:
-    rates = tuple(float(rate) for rate in np.geomspace(1e-4, 1, 9))
-    assert RangeTest(rates, (9, 9, 8.5, 8, 4, 3, 2.9, 2.9, 20), True).suggestion == pytest.approx(float(f"{rates[6] / 10:.1e}"))
-    assert RangeTest(rates, (9, 8.9, 6, 3.1, 3, 2.9, 2.8, 2.7, 20), True).suggestion == float(f"{rates[2]:.1e}")
-    assert RangeTest(rates, (1, 2, 3, 4, 5, 6, 7, 8, 9), True).steepest == rates[0]
+    late, early = of(9, 9, 8.5, 8, 4, 3, 2.9, 2.9, 20), of(9, 8.9, 6, 3.1, 3, 2.9, 2.8, 2.7, 20)
+    assert late.suggestion == float(f"{min(late.rates[24], late.rates[26] / 10):.1e}") and late.lowest == late.rates[26]
+    assert early.steepest == early.rates[22] and early.lowest == early.rates[27]
+
+
+def test_luck_of_the_first_batches_is_no_lowest_loss_and_no_fall() -> None:
+    """The mean begins as the loss of one batch: here far below all others."""
+    found = of(10, 9, 6, 3, 2, 1.5, 30)
+    assert found.fell and found.rose and found.lowest == found.rates[25] and found.steepest >= found.rates[21]
+    never = of(1, 2, 3, 4, 5, 6, 7, 8, 9)
+    assert not never.fell and never.steepest == never.rates[20]
+
+
+def test_rising_at_the_end_is_said_though_it_did_not_rise_far() -> None:
+    found = RangeTest(of(3.5, 3.4, 3.35, 3.31, 3.6, 4.4).rates, of(3.5, 3.4, 3.35, 3.31, 3.6, 4.4).losses, False)
+    assert found.rose

@@ -138,6 +138,8 @@ class Batch:
     """[B, T] of the events; zero where there is none."""
     items: Tensor
     """[B, T] codes of all events, also of those that are no targets; -1 = none."""
+    labels: Tensor
+    """[B, T] 1: taken up; NaN = unknown. Those with 0 stand in ``shown``."""
     values: Tensor
     """[B, T] what each event was worth to its user, such as a rating; NaN = unknown."""
     converted: Tensor
@@ -150,18 +152,24 @@ class Batch:
     """Targets that are asked for once more, in words of their own text, where items have texts and words are learnt from."""
 
     @property
+    def clicks(self) -> Tensor:
+        """[B, T] bool: what was clicked. Beside rows with the label 0 those with 1, also of kinds that are no targets, as these are; else targets."""
+        return self.targets >= 0 if self.shown is None else self.labels == 1
+
+    @property
     def weight(self) -> float:
-        """Of all its targets and what was shown beside them, or of all its events where it has neither: what it counts beside others whose gradients
-        are added up."""
+        """Of all its targets and clicks and what was shown beside them, or of all its events where it has neither: what it counts beside others whose
+        gradients are added up."""
         shown = 0.0 if self.shown is None else float(self.shown.weights.sum())
-        return float(self.weights[self.targets >= 0].sum()) + shown or float(self.weights.sum())
+        return float(self.weights[(self.targets >= 0) | self.clicks].sum()) + shown or float(self.weights.sum())
 
     def counts(self) -> dict[str, float]:
         """For each head the weight of what its loss is a mean over."""
-        taken, shown = float(self.weights[self.targets >= 0].sum()), 0.0 if self.shown is None else float(self.shown.weights.sum())
+        taken, clicked = (float(self.weights[some].sum()) for some in (self.targets >= 0, self.clicks))
+        shown = 0.0 if self.shown is None else float(self.shown.weights.sum())
         named = 0.0 if self.named is None else float(self.weights[self.named.row, self.named.place].sum())
         told = _told(self.weights, values=self.values.masked_fill(self.items < 0, torch.nan), converted=self.converted)
-        return {"ranking": taken + named, "click": taken + shown, "rating": told["values"], "conversion": told["converted"]}
+        return {"ranking": taken + named, "click": clicked + shown, "rating": told["values"], "conversion": told["converted"]}
 
     def places(self, asked: Tensor) -> Places:
         """Those of ``asked`` [B, T] bool, in order of rows and places."""

@@ -130,6 +130,7 @@ class Timelines:
             target_times=table.times[at],
             weights=table.weights[at].masked_fill(nothing, 0),
             items=table.items[at].masked_fill(nothing, PAD),
+            labels=table.labels[at].masked_fill(nothing, torch.nan),
             values=table.values[at].masked_fill(nothing, torch.nan),
             converted=table.converted[at].masked_fill(nothing, torch.nan),
             waited=table.waited[at],

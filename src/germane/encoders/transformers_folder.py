@@ -55,8 +55,10 @@ def read_folder(kind: Any, folder: Path, tokens: Path, **said: Any) -> tuple[Any
 
     An error where weights of the body are missing or of another size, which transformers would draw at random: all but a pooler, which nothing reads.
     """
+    import torch
+
     try:
-        with quiet():
+        with quiet(), torch.random.fork_rng(devices=[]):  # a missing pooler is drawn: whether this is read must not move what is drawn elsewhere
             tokenizer = read_tokenizer(tokens)
             how = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
             model, told = kind.from_pretrained(folder, **how, **said)

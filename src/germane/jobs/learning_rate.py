@@ -35,7 +35,7 @@ class Tried:
 
     def as_json(self) -> dict[str, Any]:
         test = self.test
-        found = {"suggestion": test.suggestion, "steepest": test.steepest, "lowest": test.lowest, "diverged": test.diverged}
+        found = {"suggestion": test.suggestion, "steepest": test.steepest, "lowest": test.lowest, "fell": test.fell, "diverged": test.diverged}
         return {"model": self.model, **found, "curve": [list(point) for point in zip(test.rates, test.losses, strict=True)]}
 
     def __str__(self) -> str:
@@ -46,7 +46,10 @@ class Tried:
         for place in some:
             share = min(1.0, (test.losses[place] - low) / (high - low or 1.0))
             lines.append(f"          {test.rates[place]:8.1e} {test.losses[place]:10.4f}  {'█' * max(1, round(WIDE * share))}")
-        end = "behind it the loss rises" if test.diverged else "even the longest steps did no harm"
+        if not test.fell:
+            lines.append("          the loss never fell: nothing can be told of rates. Try larger batches, or other columns")
+            return "\n".join(lines)
+        end = "behind it the loss rises" if test.rose else "even the longest steps did no harm"
         lines.append(f"          falls fastest at {test.steepest:.1e}, lowest at {test.lowest:.1e}; {end}")
         said = f"{test.suggestion:g}" if self.text is None else f"{{text = {test.suggestion * self.text:.1e}, rest = {test.suggestion:g}}}"
         return "\n".join([*lines, f"try       [training] learning_rate = {said}"])

@@ -24,7 +24,9 @@ __all__ = ["RangeTest", "range_test"]
 LOW, HIGH, STEPS = 1e-5, 10.0, 120
 KEEP = 0.9
 """Of the smoothed loss, what a step leaves."""
-FEWEST = 10
+SETTLED = 20
+"""Steps until the smoothed loss is that of many batches; before, it falls and rises with the luck of a few."""
+FEWEST = SETTLED + 3
 """Steps, of which something can be said."""
 
 
@@ -36,20 +38,32 @@ class RangeTest:
     losses: tuple[float, ...]
     """After the step of each rate, smoothed."""
     diverged: bool
-    """Whether the loss, in the end, rose far or was no number; else even the longest steps did no harm."""
+    """Whether the loss, in the end, rose far or was no number."""
+
+    @property
+    def fell(self) -> bool:
+        """Whether the loss fell at all once it had settled; else nothing can be told of the rates."""
+        return int(np.argmin(self.losses[SETTLED:])) >= FEWEST - SETTLED
+
+    @property
+    def rose(self) -> bool:
+        """Whether the longest steps did harm: took back a tenth and more of what was won."""
+        best = min(self.losses[SETTLED:])
+        return self.diverged or self.losses[-1] > best + (self.losses[SETTLED] - best) / 10
 
     @property
     def lowest(self) -> float:
         """The rate behind which the loss rose: where it was lowest."""
-        return self.rates[int(np.argmin(self.losses))]
+        return self.rates[SETTLED + int(np.argmin(self.losses[SETTLED:]))]
 
     @property
     def steepest(self) -> float:
         """The rate at which the loss fell fastest, along the logarithm of the rate and before it was lowest."""
-        end = int(np.argmin(self.losses)) + 1
-        if end < 3:
-            return self.rates[0]
-        return self.rates[int(np.argmin(np.gradient(np.array(self.losses[:end]), np.log(self.rates[:end]))))]
+        if not self.fell:
+            return self.rates[SETTLED]
+        end = SETTLED + int(np.argmin(self.losses[SETTLED:])) + 1
+        fall = np.gradient(np.array(self.losses[SETTLED:end]), np.log(self.rates[SETTLED:end]))
+        return self.rates[SETTLED + int(np.argmin(fall))]
 
     @property
     def suggestion(self) -> float:
@@ -63,7 +77,7 @@ def range_test(
     """Train ``model`` by steps whose learning rate rises from ``low`` to ``high``, by the same factor each, until the loss has risen far.
 
     The steps are those of training, with its optimiser, batches, accumulation and clipping; rates of parts keep their proportion. The model is
-    spoilt by it: give it one that nobody needs. An error where it cannot take ten steps.
+    spoilt by it: give it one that nobody needs. An error where it cannot take 23 steps.
 
     Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017.
     """
@@ -88,7 +102,7 @@ def range_test(
             diverged = True
             break
     if len(rates) < FEWEST:
-        raise TrainingError(f"The loss is not a number from a learning rate of {low:.1e} on: look for huge values in the data.")
+        raise TrainingError(f"The loss is not a number from a learning rate of {(rates or [low])[-1]:.1e} on: look for huge values in the data.")
     return RangeTest(tuple(rates), tuple(losses), diverged)
 
 

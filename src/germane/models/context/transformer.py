@@ -232,9 +232,10 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
     # -- training ------------------------------------------------------------------------------------------------
 
     def loss(self, batch: Batch, objective: Objective) -> dict[str, Tensor]:
-        taken, rated, clicked = batch.targets >= 0, ~batch.values.isnan() & (batch.items >= 0), ~batch.converted.isnan()
-        learns, shown = objective.heads, batch.shown if "click" in objective.heads else None
-        wanted = (taken & ("ranking" in learns or "click" in learns)) | (rated & ("rating" in learns)) | (clicked & ("conversion" in learns))
+        taken, rated, watched = batch.targets >= 0, ~batch.values.isnan() & (batch.items >= 0), ~batch.converted.isnan()
+        learns = objective.heads
+        shown, clicked = (batch.shown, batch.clicks) if "click" in learns else (None, torch.zeros_like(taken))
+        wanted = (taken & ("ranking" in learns)) | clicked | (rated & ("rating" in learns)) | (watched & ("conversion" in learns))
         if not bool(wanted.any()) and (shown is None or not len(shown.items)):
             return dict.fromkeys(learns, self.scale * 0)
         self.items.drop()
@@ -247,15 +248,15 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         if "ranking" in learns and bool(taken.any()):
             ranked = functional.pad(taken[wanted], (0, len(places) - len(plain)), value=True)
             told["ranking"] = self._next_item(every[ranked], places[ranked], batch, objective)
-        if "click" in learns and (bool(taken.any()) or (shown is not None and len(shown.items))):
+        if "click" in learns and (bool(clicked.any()) or (shown is not None and len(shown.items))):
             not_taken = None if shown is None else self._at(batch, states, shown)
-            told["click"] = self._clicks(asked[taken[wanted]], not_taken, batch, objective)
+            told["click"] = self._clicks(asked[clicked[wanted]], not_taken, batch, objective)
         if "rating" in learns and bool(rated.any()):
             raw = self._looked(asked[rated[wanted]], batch.items[rated][:, None])["rating"][:, 0]
             told["rating"] = self.rating.loss(objective.rating_loss, raw, batch.values[rated], batch.weights[rated])
-        if self.delays is not None and bool(clicked.any()):
-            both = self._looked(asked[clicked[wanted]], batch.items[clicked][:, None])
-            outcome = (part[clicked] for part in (batch.converted, batch.waited, batch.weights))
+        if self.delays is not None and bool(watched.any()):
+            both = self._looked(asked[watched[wanted]], batch.items[watched][:, None])
+            outcome = (part[watched] for part in (batch.converted, batch.waited, batch.weights))
             told["conversion"] = self.delays.loss(both["conversion"][:, 0], both["delay"][:, 0], *outcome)
         return told
 
@@ -284,12 +285,13 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         return next_item(objective, known, batch.queries.history, at, batch.targets[at], batch.weights[at], against, own, again)
 
     def _clicks(self, asked: Encoded, not_taken: Encoded | None, batch: Batch, objective: Objective) -> Tensor:
-        """What was taken, against drawn items that its stretch does not hold, or against what was shown and not taken."""
-        taken = batch.targets >= 0
-        items, counts = batch.targets[taken][:, None], batch.weights[taken][:, None]
+        """What was clicked, against drawn items that its stretch does not hold, or against what was shown and not clicked."""
+        clicked = batch.clicks
+        items, counts = batch.items[clicked][:, None], batch.weights[clicked][:, None]
         if objective.click_negatives and len(items):
             pool = torch.ones_like(self.items.known) if objective.unknown_as_negatives else self.items.known
-            beside = batch.queries.users, batch.queries.history, batch.items, batch.targets, objective.click_negatives
+            targets = batch.items.masked_fill(~clicked, -1)
+            beside = batch.queries.users, batch.queries.history, batch.items, targets, objective.click_negatives
             drawn, clash = drawn_beside(pool.nonzero().ravel(), *beside)
             items, there = torch.cat([items, drawn], dim=1), functional.pad(~clash, (1, 0), value=True)  # [P, 1 + negatives]
             counts = counts * there * (items.shape[1] / there.sum(1, keepdim=True))  # each target weighs the same, whatever was drawn beside it
