@@ -23,6 +23,8 @@ SASREC: Grid = {
     "model.dropout": [0.2, 0.4],
     "training.learning_rate": [1e-3, 3e-4, 3e-3],
 }
+MACHINE: Grid = {"model.width": [32, 16, 64], "model.table_l2": [0.0, 0.001, 0.01], "training.learning_rate": [1e-3, 3e-3, 1e-2]}
+"""Of a factorisation machine on clicks."""
 
 
 def as_sasrec(sections: Callable[[int, Path], Sections], **training: Any) -> Callable[[int, Path], Sections]:

@@ -19,7 +19,7 @@ from _claims import Wanted
 from _harness import Benchmark
 from _peers import Peer
 from _plans import Plan, recipe
-from _tuned import Grid
+from _tuned import MACHINE, Grid
 
 NEURAL = {"training.learning_rate": [1e-3, 3e-4, 3e-3]}
 CLICK = {"heads": {"click": 1.0}, "negatives": 4, "metric": "ndcg@10", "epochs": 30, "weight_decay": 0.0}
@@ -63,10 +63,7 @@ CLASSICS: dict[str, tuple[tuple[str, str], dict[str, Any], Grid]] = {
 }
 """The peer, what training asks for, and the grid: lists of films."""
 OF_CLICKS: dict[str, tuple[tuple[str, str, Literal["click"]], Grid]] = {
-    "FactorisationMachine": (
-        ("recbole", "FM", "click"),
-        {"model.width": [10, 16, 32, 64], "model.table_l2": [0.0, 0.05, 0.01], "training.learning_rate": [1e-3, 3e-3]},
-    ),
+    "FactorisationMachine": (("recbole", "FM", "click"), MACHINE),
     "DCNv2": (
         ("recbole", "DCNV2", "click"),
         {

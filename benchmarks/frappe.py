@@ -15,12 +15,21 @@ the same drawn negatives.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from _claims import Wanted
 from _harness import Benchmark
 from _peers import Peer
 from _plans import Plan, recipe
+from _tuned import MACHINE
 
-BARE = {"evaluation": {"baselines": [], "variants": []}}
+BARE = {"evaluation": {"variants": []}}
+
+
+def machine(seed: int, folder: Path) -> dict[str, Any]:
+    """A factorisation machine in the place of the model: the same rows, drawn negatives and columns, epochs chosen alike."""
+    return {**recipe("frappe", **BARE)(seed, folder), "model": {"use": "FactorisationMachine"}}
 
 
 BENCHMARK = Benchmark(
@@ -38,6 +47,7 @@ BENCHMARK = Benchmark(
             rehearsed=False,
         ),
         Plan("with memory", recipe("frappe", model={"memory": 200}, **BARE), needs="Frappe", against="frappe"),
+        Plan("FactorisationMachine", machine, needs="Frappe", against="frappe", grid=MACHINE),
         Plan("lightgbm", recipe("frappe"), needs="Frappe", against="frappe", peer=Peer("lightgbm", "click", "click")),
     ],
     metrics=("auc", "log_loss"),
@@ -46,6 +56,16 @@ BENCHMARK = Benchmark(
         Wanted("AUC", "frappe", "auc", least=0.9862),
         Wanted("log loss", "frappe", "log_loss", most=0.131),
         Wanted("AUC on new pairs", "frappe", "auc", least=0.905, segment="new pairs"),
+        Wanted("AUC over that of a tuned FactorisationMachine", "frappe", "auc", over={"plan": "FactorisationMachine"}, least=1.0),
+        Wanted("log loss over that of a tuned FactorisationMachine", "frappe", "log_loss", over={"plan": "FactorisationMachine"}, most=1.0),
+        Wanted(
+            "AUC on new pairs over that of a tuned FactorisationMachine",
+            "frappe",
+            "auc",
+            segment="new pairs",
+            over={"plan": "FactorisationMachine"},
+            least=1.0,
+        ),
         Wanted("AUC with memory features", "with memory", "auc", least=0.988),
     ],
 )
