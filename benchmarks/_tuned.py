@@ -25,18 +25,23 @@ SASREC: Grid = {
 }
 MACHINE: Grid = {"model.width": [32, 16, 64], "model.table_l2": [0.0, 0.001, 0.01], "training.learning_rate": [1e-3, 3e-3, 1e-2]}
 """Of a factorisation machine on clicks."""
+NEIGHBOURS: Grid = {"model.neighbours": [200, 50, 500], "model.shrink": [10.0, 3.0, 30.0, 100.0], "model.fade": [0.95, 0.7, 0.5]}
 
 
 def as_sasrec(sections: Callable[[int, Path], Sections], **training: Any) -> Callable[[int, Path], Sections]:
-    """Our own SASRec in the place of the model, on the same data and test part: order and identity, and nothing else is read."""
+    """Our own SASRec in the place of the model: order and identity, and nothing else is read."""
+    return instead(sections, {"use": "SASRec", "length": 50}, **training)
+
+
+def instead(sections: Callable[[int, Path], Sections], model: Mapping[str, Any], **training: Any) -> Callable[[int, Path], Sections]:
+    """Another model of ours, which reads no texts, in the place of the recipe's, on the same data and test part."""
 
     def rival(seed: int, folder: Path) -> Sections:
         said = sections(seed, folder)
         split = {name: value for name, value in said["split"].items() if name != "validation"}  # trials need one
         evaluation = {**said["evaluation"], "baselines": [], "variants": []}
-        model = {"use": "SASRec", "length": 50}
         learnt = {**said["training"], **training, "refit": True}
-        return {**said, "split": split, "text": {"use": "NoText"}, "model": model, "training": learnt, "evaluation": evaluation}
+        return {**said, "split": split, "text": {"use": "NoText"}, "model": dict(model), "training": learnt, "evaluation": evaluation}
 
     return rival
 

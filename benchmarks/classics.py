@@ -9,8 +9,8 @@ many to what, a random fifth a seed; of clicks, the columns and drawn negatives 
 drawn by one rule from a grid of its own that begins with its defaults, and then trained on training and validation events for the test part; of
 Frappe there is no test part, so its pairs are judged on the very file that tunes them. Seen films are left out of lists. `ALS` and `BPR` learn
 through the library that they stand beside, so theirs are two ways to ask the same factors: here users are solved for from their history, there read
-from training. `TensorFactorisation` and `TwoEmbeddings` have no peer: no library that is kept has either. Grids: this script, _tuned.py,
-benchmarks/peers/.
+from training. `Popular`, `PopularLately` and `ContentNeighbours` count too plainly for one; of `TensorFactorisation` and `TwoEmbeddings` no
+library that is kept for Python has the like. Grids: this script, _tuned.py, benchmarks/peers/.
 """
 
 from __future__ import annotations

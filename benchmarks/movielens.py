@@ -6,8 +6,8 @@
 The first three plans are the demo's configs: options and epochs were chosen on validation by demo_tuning.py, three seeds. "blended" is the leave-
 last-out model with a fifth of ALS beside it. "8:1:1" divides random rows and judges one list a user by all its test films, as RecBole does (BPR
 .2920 there). "rating" is configs/movielens_rating.toml on five random fifths, which [split] seed 0 to 4 draws. With ``--peers``: RecTools, implicit
-and RecBole leave-last-out, LightGBM and Surprise's SVD on the stars, on the same splits (benchmarks/peers/); SVD reads who and what alone. "SASRec" is
-our own, tuned with as many trials.
+and RecBole leave-last-out, LightGBM and Surprise's SVD on the stars, on the same splits (benchmarks/peers/); SVD reads who and what alone.
+"SASRec" is our own, tuned with as many trials.
 """
 
 from __future__ import annotations

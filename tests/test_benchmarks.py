@@ -284,7 +284,8 @@ else:  # the mean of the item
     told = {}
     for row in train:
         told.setdefault(row[2], []).append(float(row[0]))
-    lines = [f"{row[0]},{sum(v) / len(v) if (v := told.get(row[2])) else 0.5}" for row in cases]
+    shift = job["options"].get("shift", 0)
+    lines = [f"{row[0]},{shift + (sum(v) / len(v) if (v := told.get(row[2])) else 0.5)}" for row in cases]
     (folder / "scores.csv").write_text("\\n".join(["row,score", *lines]))
 (folder / "done.json").write_text(json.dumps({"version": "0"}))
 """
@@ -294,7 +295,7 @@ else:  # the mean of the item
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A library of its own: what is popular, as lists."""
     peers = importlib.import_module("_peers")
-    (tmp_path / "toy.toml").write_text("requirements = []\n[popular]\nturned = [true, false]\n[click]\nnothing = [0]\n")
+    (tmp_path / "toy.toml").write_text("requirements = []\n[popular]\nturned = [true, false]\n[click]\nnothing = [0]\n[stars]\nshift = [1.5, 0.0]\n")
     (tmp_path / "with_toy.py").write_text(TOY)
     monkeypatch.setattr(peers, "FOLDER", tmp_path)
     monkeypatch.setattr(peers, "environment", lambda library, requirements: Path(sys.executable))
@@ -346,6 +347,46 @@ def test_a_peer_of_clicks_has_the_drawn_negatives(toy: Any, tmp_path: Path) -> N
     assert set(train["context:weather:category"]) == {-1, 0, 1}
     _, judged, _ = toy.run_peer(toy.Peer("toy", "click", "click"), said, tmp_path, 0, False, None)
     assert judged.rows[0]["n"] == 30 and 0 <= judged.rows[0]["metrics"]["auc"]["value"] <= 1
+
+
+def test_of_a_peer_of_stars_the_smallest_error_is_chosen(toy: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(0, 20, 400), rng.integers(0, 15, 400)
+    stars = np.clip(items % 5 + 1 + rng.integers(-1, 2, 400), 1, 5)
+    frame = pl.DataFrame({"user": [f"u{n}" for n in users], "item": [f"i{n}" for n in items], "stars": stars, "day": ["mon", "sun"] * 200})
+    frame.write_parquet(tmp_path / "e.parquet")
+    said = {"data": {"events": "e.parquet", "columns": {"value": "stars", "context": ["day"]}}, "split": {"use": "Random"}}
+    said |= {"training": {"heads": {"rating": 1.0}}, "model": {"use": "BiasedMF"}, "evaluation": {"k": [], "segments": ["all"]}}
+    _, judged, facts = toy.run_peer(toy.Peer("toy", "stars", "rating"), said, tmp_path, 0, False, None)
+    near, far = sorted(facts["trials"], key=lambda trial: trial["rmse"])
+    assert facts["chosen"] == near["options"] == {"shift": 0.0} and near["rmse"] + 0.5 < far["rmse"]
+    dataset = Config.of(said, tmp_path).dataset()
+    split = Config.of(said, tmp_path).split.divide(dataset)
+    known, truth = np.concatenate([split.train, split.validation]), dataset.events["value"].to_numpy()
+    means = [truth[known][dataset.item_codes[known] == item].mean() for item in dataset.item_codes[split.test]]
+    assert judged.value("rmse") == pytest.approx(np.sqrt(np.mean((truth[split.test] - means) ** 2)))
+
+
+def test_every_classic_has_a_peer_or_the_head_says_that_it_has_none() -> None:
+    from germane.models import classics
+
+    script = importlib.import_module("classics")
+    beside = {*script.CLASSICS, *script.OF_CLICKS, *script.OF_STARS}
+    named = set(re.findall(r"`(\w+)`", script.__doc__.partition("`Popular`")[1] + script.__doc__.partition("`Popular`")[2]))
+    assert beside | named == set(classics.__all__) and not beside & named
+
+
+def test_what_learns_beside_frappe_is_tuned_as_peers_are() -> None:
+    """A model that is taught beside the recipe has the recipe's own rate and weights, which were chosen for another."""
+    script = importlib.import_module("frappe")
+    plans_there = {plan.name: plan for plan in script.BENCHMARK.plans}
+    sections = {name: plan.sections(0, Path()) for name, plan in plans_there.items()}
+    rival = plans_there["FactorisationMachine"]
+    assert rival.grid and sections["FactorisationMachine"]["model"] == {"use": "FactorisationMachine"}
+    assert all(said["evaluation"]["baselines"] == [] for said in sections.values())
+    assert all(sections["FactorisationMachine"][name] == sections["frappe"][name] for name in ("data", "split", "training"))
+    compared = [wanted.metric for wanted in script.BENCHMARK.wanted if wanted.over.get("plan") == rival.name]
+    assert {"auc", "log_loss"} <= set(compared)
 
 
 @pytest.mark.parametrize("grid", sorted((FOLDER / "peers").glob("*.toml")), ids=lambda path: path.stem)
