@@ -57,7 +57,7 @@ CLASSICS: dict[str, tuple[tuple[str, str], dict[str, Any], Grid]] = {
     "UserNeighbours": (
         ("lenskit", "UserKNN"),
         {},
-        {"model.neighbours": [50, 20, 100, 200], "model.shrink": [10.0, 0.0, 30.0], "model.fade": [1.0]},
+        {"model.neighbours": [50, 20, 10, 100, 200], "model.shrink": [10.0, 0.0, 30.0], "model.fade": [1.0]},
     ),
     "NCF": (
         ("recbole", "NeuMF"),
