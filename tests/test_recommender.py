@@ -252,6 +252,25 @@ def test_what_is_no_noun_is_a_sentence(shop: Recommender) -> None:
         shop.similar(1.5)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (Event("i1", context={"degrees": "warm"}), r"event\.context degrees = 'warm' is not a number"),
+        (Event("i1", context={"degrees": [1]}), r"degrees = \[1\] is not a number"),
+        (Event("i1", value="x"), "event value = 'x' is not a number"),  # type: ignore[arg-type]
+        (Event("i1", context={"nope": object()}), "holds what cannot be kept"),
+    ],
+)
+def test_what_no_answer_could_read_is_not_kept(shop: Recommender, event: Event, said: str) -> None:
+    before = list(shop.histories.of("u3"))
+    with pytest.raises(QueryError, match=said):
+        shop.record("u3", event)
+    assert shop.histories.of("u3") == before
+    if "nope" not in event.context:
+        with pytest.raises(QueryError, match=said.replace("event", r"history\[0\]", 1) if said.startswith("event") else said):
+            shop.recommend(Query(history=(event,)))
+
+
 def test_a_model_is_asked_once_for_what_comes_or_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     """New items are added, what is said otherwise of cold ones is changed, and neither is done for the other."""
     events = {"user": list("aabb") * 3, "item": list("xyxz") * 3}

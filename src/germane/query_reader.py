@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -161,6 +162,11 @@ class QueryReader:
         if not isinstance(event, Event):
             raise QueryError(f"{event!r:.80} is no event: give an Event, such as Event(item='i1').", "event")
         as_mapping(event.context, "context")
+        self._check_event(event, "event")
+        try:
+            json.dumps(dict(event.context))
+        except (TypeError, ValueError) as error:
+            raise QueryError(f"event.context holds what cannot be kept ({error}): give texts, numbers, and lists of them.", "event.context") from None
         time = times.now(self.zone) if event.time is None else times.parse(event.time, self.zone)
         return replace(event, time=time, context=dict(event.context) | self.cells(event.context))
 
@@ -170,11 +176,16 @@ class QueryReader:
             raise QueryError(f"{query!r:.80} is no query: give a Query, such as Query(user='u1').", "query")
         self.check_context(query.context)
         for place, event in enumerate(query.history or ()):
-            for name, value in self.cells(event.context).items():
-                if self._holds_numbers(name):
-                    _check_number(name, value, f"history[{place}].context")
+            self._check_event(event, f"history[{place}]")
         if query.filter is not None:
             parse_filter(query.filter, self.catalogue.items)
+
+    def _check_event(self, event: Event, at: str) -> None:
+        """Numbers are to be numbers: what is worth and what is known of the moment."""
+        for name, value in self.cells(event.context).items():
+            if self._holds_numbers(name):
+                _check_number(name, value, f"{at}.context")
+        _check_number("value", event.value, at)
 
     def check_context(self, given: Mapping[str, Any]) -> None:
         """Names are to be known and numbers to be numbers."""

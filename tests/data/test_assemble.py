@@ -415,3 +415,13 @@ def test_typed_columns_and_rows_of_mappings() -> None:
     rows = [{"user": 1, "item": 2, "time": aware, "ok": True}, {"user": 2, "item": 2, "time": aware.astimezone(UTC), "ok": None}]
     data = Dataset.from_frames(rows, columns=Columns(time="time", context=("ok",)))
     assert data.users["id"].to_list() == ["1", "2"] and data.types == {"ok": "category"} and len(set(data.times)) == 1
+
+
+def test_digits_of_other_scripts_are_texts() -> None:
+    """No number is read of them, and nothing ends in an error of the program."""
+    for strange in ("１９９０", "٣"):
+        events = {"user": ["a", "b", "c"], "item": ["x", "y", "z"], "mood": [strange, "2", "3"]}
+        items = {"item": ["x", "y", "z"], "year": [strange, "1991", "1992"]}
+        dataset = Dataset.from_frames(events, items, columns={"context": ["mood"], "side": ["year"]})
+        assert dataset.types["mood"] == dataset.types["year"] == "category"
+        assert dataset.items["year"][0] == strange

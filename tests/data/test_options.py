@@ -155,6 +155,8 @@ def test_the_whole_address_may_stand_in_the_environment(tmp_path: Path, monkeypa
         ({"use": "MovieLens100K", "items": "a.csv"}, "items goes with events"),
         ({"sql": "sqlite:///x.db"}, "needs events_query"),
         ({"events": "a.csv", "columns": {"usr": "x"}}, "Did you mean user"),
+        ({"events": "a.csv", "columns": {"context": ["temp", "temp"]}}, "name each column once, and name 'temp' twice"),
+        ({"events": "a.csv", "columns": {"context": "lat", "place": ["lat", "lon"]}}, "and name 'lat' twice"),
         ({"events": "a.csv", "rules": {"positive": "good"}}, "is not a condition"),
         ({"events": "a.csv", "format": {"separator": ",,"}}, "at most 1 character"),
         ({"events": "a.csv", "format": {"separator": "§"}}, "one character of ASCII"),

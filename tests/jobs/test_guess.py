@@ -226,3 +226,10 @@ def test_dates_as_people_write_them_come_with_their_form() -> None:
     why = next(one.why for one in alike.found if one.column == "cooked at")
     assert "time" not in alike.columns and "day or the month" in why and '"time:%m/%d/%Y"' in why
     assert [one.column for one in alike.found].count("cooked at") == 1
+
+
+def test_a_second_id_is_no_fact() -> None:
+    events = pl.DataFrame({"user": ["a", "b", "a"], "item": ["x", "y", "y"]})
+    users = pl.DataFrame({"id": ["1", "2"], "user": ["a", "b"], "town": ["Ulm", "Bonn"]})
+    made = guess(events, None, users)
+    assert made.columns["user"] == "user" and "id" not in made.columns.get("user_side", [])

@@ -11,10 +11,10 @@ from ..errors import DataError
 
 __all__ = ["check_form", "check_zone", "looks_like_times", "seconds", "written_forms"]
 
-_OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d+)?)?)?)$"
-_ISO = r"^\d{4}-\d{2}-\d{2}"
-_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
-_COMPACT = r"^\d{8}$"
+_OFFSET = r"(?:Z|z|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2}(?:\.[0-9]+)?)?)?)$"
+_ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_COMPACT = r"^[0-9]{8}$"
 _YEARS = (1900, 2099)
 """Of compact dates such as 20260501: outside, eight digits are more likely seconds of a clock that began at 0."""
 _MOMENT = datetime(2026, 5, 31, 21, 4, 5, tzinfo=UTC)
@@ -104,7 +104,7 @@ def _from_text(column: pl.Series, zone: str | None) -> pl.Series:
     if numbers.drop_nulls().all():
         return _from_epochs(text.cast(pl.Float64, strict=False), zone)
     frame = text.to_frame("t").with_columns(n=numbers, c=compact)
-    bare = pl.col("t").str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T").str.replace(r"(T.*?)" + _OFFSET, "${1}")
+    bare = pl.col("t").str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ", "${1}T").str.replace(r"(T.*?)" + _OFFSET, "${1}")
     frame = frame.with_columns(bare=pl.when(pl.col("t").str.contains(_ISO)).then(bare), seconds=pl.lit(None, pl.Float64))
     for form in ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d"):
         if frame["seconds"].null_count() > frame["t"].null_count():

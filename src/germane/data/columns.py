@@ -81,6 +81,13 @@ class Columns(Options):
             raise ValueError("should be [latitude, longitude] or one column of cells")
         return value
 
+    @model_validator(mode="after")
+    def _each_once(self) -> Columns:
+        twice = sorted(name for name in set(self.moment) if self.moment.count(name) > 1)
+        if twice:
+            raise ValueError(f"context and place should name each column once, and name {', '.join(map(repr, twice))} twice")
+        return self
+
     def in_events(self, meaning: Literal["user", "item"]) -> str:
         named = getattr(self, meaning)
         return named if isinstance(named, str) else named.events

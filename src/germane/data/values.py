@@ -19,11 +19,11 @@ FEW = 50
 """Whole-number context columns with at most so many different values are categories."""
 MISSING = ("", "na", "nan", "n/a", "null", "none")
 """What stands for a missing number, in any case of letters."""
-_NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
-_COMMA = r"^[+-]?\d+(?:,\d+)?$"
-_THOUSANDS = r"^[+-]?\d{1,3},\d{3}$"
-_LEADING_ZERO = r"^[+-]?0\d"
-_WHOLE = r"^[+-]?\d+(?:\.0+)?$"
+_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_COMMA = r"^[+-]?[0-9]+(?:,[0-9]+)?$"
+_THOUSANDS = r"^[+-]?[0-9]{1,3},[0-9]{3}$"
+_LEADING_ZERO = r"^[+-]?0[0-9]"
+_WHOLE = r"^[+-]?[0-9]+(?:\.0+)?$"
 
 
 def said_types(given: Mapping[str, str]) -> tuple[dict[str, ColumnType], dict[str, str], dict[str, str]]:

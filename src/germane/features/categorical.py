@@ -20,7 +20,7 @@ __all__ = ["Categories", "CategoriesOptions"]
 
 FEW = 1024
 """Rows up to which values are looked up one by one."""
-_WHOLE = re.compile(r"[+-]?\d+(?:\.0+)?")
+_WHOLE = re.compile(r"[+-]?[0-9]+(?:\.0+)?")
 
 
 class CategoriesOptions(Options):

@@ -312,7 +312,9 @@ def _describes(made: Guess, table: str, column: str, values: pl.Series, where: s
     """A column that tells something of an item or a user. ``where``: the table it stands in, if not its own."""
     home, plain, kind = where or table, _plain(column), kind_of(values)
     of = f"it belongs to the {whose}; " if whose else ""
-    if distinct(values) < 2:
+    if column == "id":
+        made.leave(home, column, of + "another column holds the ids of these rows")
+    elif distinct(values) < 2:
         made.leave(home, column, of + "it says the same everywhere")
     elif values.dtype.is_nested() and kind != "several":
         made.leave(home, column, of + "nested values, which nothing reads")
