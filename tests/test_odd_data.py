@@ -377,3 +377,17 @@ def test_all_models_but_one_do_without_texts(tmp_path: Path) -> None:
 
 def test_no_features_at_all_may_be_asked_of_anyone(tmp_path: Path) -> None:
     assert check(written(tmp_path, "constant context", "EASE", features={"use": []}), timed=False).config.features == ()
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "said"),
+    [
+        ("DCNv2", {"loss": "bpr"}, ["DCNv2 learns its click head, so [training] loss = 'bpr' is not read"]),
+        ("ALS", {"loss": "bce"}, ["ALS is counted and learns by no loss, so [training] loss = 'bce' is not read"]),
+        ("SASRec", {"rating_loss": "ordinal", "loss": "bpr"}, ["SASRec learns its ranking head, so [training] rating_loss = 'ordinal' is not read"]),
+        ("BiasedMF", {"loss": "mse"}, []),
+    ],
+)
+def test_losses_of_heads_that_a_model_has_not_are_said(model: str, training: Told, said: list[str]) -> None:
+    found = notes(events(value=half((3.0, 4.0))), {"value": "value"}, model={"use": model}, training=training)
+    assert [detail for detail in found if "is not read" in detail] == said

@@ -66,6 +66,16 @@ def test_layers_that_give_more_than_their_states(tiny_of: Callable[..., Path], b
     torch.testing.assert_close(learning.encode(TEXTS), encoder.untuned().encode(TEXTS), atol=1e-6, rtol=0)
 
 
+def test_layers_that_fill_up_whole_windows_are_gone_through_whole(tiny_of: Callable[..., Path]) -> None:
+    """Longformer's states are longer than its texts, so none are kept."""
+    encoder = PretrainedText(model=str(tiny_of("Longformer", attention_window=8)), tuning="top:1", max_tokens=32)
+    learning = encoder.learning(TEXTS)
+    assert learning is not None
+    learning.lower.fill(TEXTS, 2)
+    assert not len(learning.lower)
+    torch.testing.assert_close(learning.encode(TEXTS), encoder.untuned().encode(TEXTS), atol=1e-6, rtol=0)
+
+
 def test_lower_layers_are_gone_through_once_a_text_and_upper_ones_as_they_stand(tiny_model: Path) -> None:
     model, learns = model_of(tiny_model)
     lower, seen = LowerStates(model, 1, 1e9), passes(model)

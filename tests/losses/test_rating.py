@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from germane.losses import as_rating, rating_loss
+from germane.losses import as_rating, first_cuts, rating_loss
 
 STARS = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
 
@@ -83,3 +83,12 @@ def test_cuts_stay_in_order_whatever_they_are() -> None:
     raw = torch.linspace(-8, 8, 50)
     said = as_rating("ordinal", raw, STARS, wild)
     assert bool((said.diff() >= -1e-6).all())
+
+
+def test_the_first_cuts_say_the_mean_of_what_was_seen() -> None:
+    values = torch.tensor([1.0, 2, 4, 4, 5, 5, 5, 3, 3, 4])
+    above = (values[:, None] > STARS[:-1]).float().mean(0)
+    cuts = first_cuts(above)
+    assert as_rating("ordinal", torch.tensor(0.0), STARS, cuts).item() == pytest.approx(values.mean().item(), abs=1e-3)
+    never = first_cuts(torch.tensor([1.0, 0.5, 0.5, 0.0]))  # a level that nobody gave, and the ends: cuts are numbers and ascend
+    assert bool(never.isfinite().all()) and 1 < as_rating("ordinal", torch.tensor(0.0), STARS, never).item() < 5

@@ -57,6 +57,10 @@ def of_a_gpu(told: dict[str, Tensor]) -> dict[str, Tensor]:
     raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
+def of_onednn(told: dict[str, Tensor]) -> dict[str, Tensor]:
+    raise RuntimeError("could not create a primitive")
+
+
 @pytest.fixture
 def troubled(monkeypatch: pytest.MonkeyPatch) -> type[Troubled]:
     monkeypatch.setattr(Troubled, "losses", 0)
@@ -140,7 +144,7 @@ def test_nothing_whole_is_to_be_begun_anew(troubled: type[Troubled], monkeypatch
         assert str(told.value).endswith(said)
 
 
-@pytest.mark.parametrize("trouble", [out_of_memory, of_a_gpu])
+@pytest.mark.parametrize("trouble", [out_of_memory, of_a_gpu, of_onednn])
 def test_too_little_memory_names_three_options(troubled: type[Troubled], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trouble: Any) -> None:
     monkeypatch.setattr(Troubled, "last", STEPS + 1)
     monkeypatch.setattr(Troubled, "trouble", trouble)

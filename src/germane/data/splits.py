@@ -129,7 +129,8 @@ class LeaveLastOut(Splitter):
         return tuple(part for part in ("validation", "test") if getattr(self.options, part) > 0)
 
     def advice(self) -> str:
-        return "users need at least two events, the last of them positive ones, for anything to be left out."
+        held = self.options.validation + self.options.test
+        return f"users need {1 + held} events for all of it, one and those left out ({held}), the last of them positive ones; or leave out fewer."
 
 
 class ByTimeOptions(Options):

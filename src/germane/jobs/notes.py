@@ -15,7 +15,7 @@ from ..data.conversions import closed
 from ..encoders import NoText
 from ..errors import nearest
 from ..features import Feature
-from ..models import Model
+from ..models import Learned, Model
 from ..types import Note
 
 __all__ = ["NEVER_TUNED", "notes_of"]
@@ -39,6 +39,7 @@ def notes_of(dataset: Dataset, split: Split, config: Config) -> list[Note]:
         *_conversions(dataset, split, config),
         *_context(dataset, split, config),
         *_unread(dataset, config),
+        *_losses(config),
         *_kinds(dataset, config),
         *_items(dataset, split, config),
         *_users(dataset, config),
@@ -70,6 +71,16 @@ def _conversions(dataset: Dataset, split: Split, config: Config) -> Iterator[Not
     for part, rows in (("validation", split.validation), ("test", split.test)):
         if len(rows) and not told.gather(rows).count():
             yield Note("open_windows", f"no {part} {rule.of} is {rule.within:g} days older than the newest event: what converts cannot be told there")
+
+
+def _losses(config: Config) -> Iterator[Note]:
+    """Losses of heads that the model has not."""
+    said, heads, name = config.sections.get("training", {}), config.training.objective(config.model).heads, type(config.model).__name__
+    learns = any(isinstance(part, Learned) for part in config.model.parts)
+    for option, head in (("loss", "ranking"), ("rating_loss", "rating")):
+        if option in said and said[option] != "mse" and not (learns and head in heads):
+            why = f"learns its {' and '.join(heads)} head" if learns else "is counted and learns by no loss"
+            yield Note("unread_option", f"{name} {why}, so [training] {option} = {said[option]!r} is not read")
 
 
 def _context(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:

@@ -7,7 +7,7 @@ from .draws import in_common, of_their_own, step_draws
 from .negatives import drawn_beside, taken_before
 from .next_item import next_item
 from .ranking import full_softmax, sampled, weighted_mean
-from .rating import as_rating, rating_loss
+from .rating import as_rating, first_cuts, rating_loss
 
 __all__ = [
     "HEADS",
@@ -19,6 +19,7 @@ __all__ = [
     "click_loss",
     "conversion_loss",
     "drawn_beside",
+    "first_cuts",
     "full_softmax",
     "in_common",
     "next_item",

@@ -10,7 +10,7 @@ from .base import RatingLoss
 from .ranking import weighted_mean
 from .wide import wide
 
-__all__ = ["as_rating", "rating_loss"]
+__all__ = ["as_rating", "first_cuts", "rating_loss"]
 
 
 def rating_loss(kind: RatingLoss, raw: Tensor, values: Tensor, weights: Tensor, levels: Tensor, cuts: Tensor) -> Tensor:
@@ -47,6 +47,16 @@ def as_rating(kind: RatingLoss, raw: Tensor, levels: Tensor, cuts: Tensor) -> Te
     if kind == "bce":
         return low + (high - low) * raw.sigmoid()
     return low + ((raw[..., None] - _ordered(cuts)).sigmoid() * levels.diff()).sum(-1)
+
+
+def first_cuts(above: Tensor) -> Tensor:
+    """Cuts [L − 1] by which a raw number of 0 says of each level but the last that the share ``above`` [L − 1] lies above it.
+
+    >>> as_rating("ordinal", torch.zeros(1), torch.tensor([1.0, 2.0, 5.0]), first_cuts(torch.tensor([0.9, 0.3]))).item()
+    2.799999952316284
+    """
+    ordered = -above.clamp(1e-3, 1 - 1e-3).logit()
+    return torch.cat([ordered[:1], ordered.diff().clamp(min=1e-2).expm1().log()])
 
 
 def _middle(levels: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..data.dataset import Dataset
 from ..errors import DataError
-from ..losses import RatingLoss, as_rating, rating_loss
+from ..losses import RatingLoss, as_rating, first_cuts, rating_loss
 
 __all__ = ["RatingScale", "levels_of"]
 
@@ -46,7 +46,8 @@ class RatingScale(nn.Module):
         values = dataset.events["value"].drop_nulls()
         found = levels_of(values, kind)
         self.levels = (found if len(found) <= MANY else found[[0, -1]]).to(self.levels.device)
-        self.cuts = nn.Parameter(torch.zeros(len(self.levels) - 1, device=self.levels.device))
+        above = torch.tensor([float((values > level).mean()) for level in self.levels[:-1].tolist()])  # shares of ratings
+        self.cuts = nn.Parameter(first_cuts(above).to(self.levels.device))
         mean, low, high = float(values.mean()), float(self.levels[0]), float(self.levels[-1])  # type: ignore[arg-type]
         share = min(max((mean - low) / (high - low), 1e-3), 1 - 1e-3)
         start = {"mse": mean - (low + high) / 2, "bce": math.log(share / (1 - share)), "ordinal": 0.0}[kind]

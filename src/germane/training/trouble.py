@@ -58,6 +58,10 @@ class OutOfMemory(Stopped):
         super().__init__(said, f"--set training.batch={batch} --set training.accumulate={times}")
 
 
+WORDS = ("not enough memory", "can't allocate memory", "Cannot allocate memory", "could not create a primitive", "could not create a memory")
+"""The last two are oneDNN's, which says nothing else where it finds too little."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether that is what an error says: Python's, a GPU's, or that of torch on a CPU, which has no class of its own.
 
@@ -66,7 +70,4 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and any(
-        words in said for words in ("not enough memory", "can't allocate memory", "Cannot allocate memory")
-    )
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in WORDS)
