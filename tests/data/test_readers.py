@@ -25,6 +25,13 @@ def test_the_separator_is_found_and_ids_stay_as_written(tmp_path: Path, sign: st
     assert read_files("e.csv", tmp_path).frame.to_dict(as_series=False) == {**ROWS, "price": ["2.5", "3"]}
 
 
+def test_blanks_behind_the_separator_belong_to_no_cell(tmp_path: Path) -> None:
+    frame = read_files("e.csv", written(tmp_path, "e.csv", "user, item, temp\nu1, i 1, 1.5\nu2, i2, \n u3, i2,3\n" + "u4, i4, 4\n" * 9)).frame
+    assert frame.head(3).to_dict(as_series=False) == {"user": ["u1", "u2", "u3"], "item": ["i 1", "i2", "i2"], "temp": ["1.5", None, "3"]}
+    few = read_files("f.csv", written(tmp_path, "f.csv", "user,item\nu1, i1\nu2,i2\n")).frame
+    assert few["item"].to_list() == [" i1", "i2"]  # now and then a blank may be the id's own
+
+
 def test_a_decimal_comma_is_told_from_lists_and_thousands(tmp_path: Path) -> None:
     table = read_files("e.csv", written(tmp_path, "e.csv", "user;item;price;n\n007;1;1,5;1,000\nb;2;20;2,500\n"))
     assert as_numbers(table, "price").to_list() == [1.5, 20.0]

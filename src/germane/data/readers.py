@@ -22,6 +22,8 @@ __all__ = ["read_files"]
 
 SEPARATORS = ",;\t|"
 SUFFIXES = {".csv": "text", ".tsv": "text", ".txt": "text", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "lines", ".ndjson": "lines"}
+PADDED = 0.9
+"""Share of cells that begin with a blank, from which on blanks belong to how the file is written."""
 _HEAD = 1 << 16
 _LONGEST_CELL = 2**31 - 1  # of the messages' reader, whose own limit is 128 KB; more is no C long on every machine
 
@@ -153,7 +155,7 @@ def _read_text(file: Path, form: Format, only: Collection[str] | None, skip: int
         if len(form.header) != len(names):
             raise DataError(f"{file.name} has {len(names)} columns and [data.format] header names {len(form.header)}.")
         names = list(form.header)
-    frame = _parse(file, encoding, separator, quote, skip, form.header is True, names, only)
+    frame = _unpadded(_parse(file, encoding, separator, quote, skip, form.header is True, names, only), names)
     before = skip + (form.header is True)
 
     def where(row: int) -> str:
@@ -190,6 +192,16 @@ def _parse(
                     f"{file.name}, line {number}: has {len(cells)} cells where the first line has {width} (separator {shown!r})."
                 ) from None
         raise DataError(f"{file.name} cannot be read as {encoding} text with separator {separator!r}: {_line(error)}. See [data.format].") from None
+
+
+def _unpadded(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Where nearly all cells behind the first column begin with a blank, as in ``a, b, c``, blanks around cells are none of theirs."""
+    behind = frame.select(name for name in frame.columns if name != names[0])
+    padded, there = (sum(behind.select(told).row(0)) for told in (pl.all().str.starts_with(" ").sum(), pl.all().count())) if behind.width else (0, 0)
+    if not there or padded < PADDED * there:
+        return frame
+    bare = pl.all().str.strip_chars(" ")
+    return frame.select(pl.when(bare != "").then(bare).name.keep())
 
 
 def _wanted(names: Sequence[str], only: Collection[str] | None) -> list[str] | None:
