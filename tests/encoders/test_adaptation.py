@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from germane.encoders import adaptation
 from germane.encoders.adaptation import Adaptation, adapt, behind, depths, fold, layers_of, put, trained
 from germane.encoders.language_model import LanguageModel
 from germane.errors import ConfigError
@@ -167,3 +168,19 @@ def test_depths_follow_the_way_through_the_model(family: str, below: list[str], 
     for place, layer in enumerate(layers, 1):
         inside = {id(parameter) for parameter in layer.parameters()}
         assert set(depths(body, [name for name, parameter in body.named_parameters() if id(parameter) in inside])) == {place}
+
+
+@pytest.mark.parametrize(
+    ("family", "maps"), [("MPNet", {"q", "v"}), ("ModernBert", {"Wqkv"}), ("DistilBert", {"q_lin", "v_lin"}), ("Bert", {"query", "value"})]
+)
+def test_lora_stands_beside_query_and_value_whatever_a_family_calls_them(
+    tiny_of: Callable[..., Path], family: str, maps: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"DistilBert": {"dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32}, "ModernBert": {"pad_token_id": 0}}.get(family, {})
+    folder = tiny_of(family, **said)
+    learns = adapt(LanguageModel(folder, "mean", 16), Adaptation("lora"))
+    assert {name.rpartition(".lora_")[0].rpartition(".")[2] for name in learns} == maps
+    if family == "MPNet":
+        monkeypatch.setattr(adaptation, "QUERY_AND_VALUE", ())
+        with pytest.raises(ConfigError, match=r"which maps of this model are query and value; say targets, of .*dense.*all-linear"):
+            adapt(LanguageModel(folder, "mean", 16), Adaptation("lora"))

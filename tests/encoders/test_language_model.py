@@ -122,6 +122,15 @@ def test_a_pooler_may_be_missing(tiny_bert: Path, tmp_path: Path) -> None:
     assert torch.equal(bare(tokens), whole(tokens))
 
 
+def test_a_folder_without_a_tokenizer_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = changed(tiny_model, tmp_path / "mute", lambda name, tensor: tensor)
+    for part in folder.iterdir():
+        if "token" in part.name or "vocab" in part.name or "merges" in part.name:
+            part.unlink()
+    with pytest.raises(ConfigError, match=r"mute cannot be loaded: (it holds no tokenizer, which tokenizer\.save_pretrained|its tokenizer cannot)"):
+        LanguageModel(folder, "mean", 16)
+
+
 def test_weights_of_another_size_are_refused(tiny_model: Path, tmp_path: Path) -> None:
     folder = changed(tiny_model, tmp_path / "narrow", lambda name, tensor: tensor[:, :8].contiguous() if tensor.ndim == 2 else tensor)
     with pytest.raises(ConfigError, match=r"narrow cannot be loaded: its weights hold \S+ in the size \[\d+, 8\], and its config.json asks for"):

@@ -164,12 +164,32 @@ def behind(body: Any) -> list[nn.Module]:
     return [part for part, place in _places(body).items() if place == last and part not in inside and "norm" in type(part).__name__.lower()]
 
 
+QUERY_AND_VALUE = (("query", "value"), ("q_lin", "v_lin"), ("q_proj", "v_proj"), ("q", "v"), ("Wqkv",), ("qkv_proj",), ("query_key_value",))
+"""What families call these maps, apart or all three in one."""
+
+
+def _query_and_value(body: Any) -> list[str] | None:
+    """Their names, of a family for which peft knows none; None: it does."""
+    from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+
+    if body.config.model_type in KNOWN:
+        return None
+    linear = {name.rpartition(".")[2] for name, part in body.named_modules() if isinstance(part, nn.Linear)}
+    for names in QUERY_AND_VALUE:
+        if linear.issuperset(names):
+            return list(names)
+    known = ", ".join(sorted(linear))
+    raise ConfigError(
+        f"[text] tuning = 'lora': it is not known which maps of this model are query and value; say targets, of {known}; or all-linear."
+    )
+
+
 def _lora(body: Any, how: Adaptation) -> None:
     with hushed():
         from peft import LoraConfig, inject_adapter_in_model
     from transformers.pytorch_utils import Conv1D
 
-    targets = list(how.targets) if how.targets is not None and not isinstance(how.targets, str) else how.targets
+    targets = list(how.targets) if how.targets is not None and not isinstance(how.targets, str) else how.targets or _query_and_value(body)
     turned = any(isinstance(part, Conv1D) for part in body.modules())  # GPT-2 keeps its maps the other way round
     config = LoraConfig(r=how.rank, lora_alpha=how.alpha, target_modules=targets, lora_dropout=0.0, bias="none", fan_in_fan_out=turned)
     try:

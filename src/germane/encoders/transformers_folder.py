@@ -59,7 +59,7 @@ def read_folder(kind: Any, folder: Path, tokens: Path, **said: Any) -> tuple[Any
 
     try:
         with quiet(), torch.random.fork_rng(devices=[]):  # a missing pooler is drawn: whether this is read must not move what is drawn elsewhere
-            tokenizer = read_tokenizer(tokens)
+            tokenizer = _whole_tokenizer(tokens)
             how = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
             model, told = kind.from_pretrained(folder, **how, **said)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -76,6 +76,17 @@ def read_folder(kind: Any, folder: Path, tokens: Path, **said: Any) -> tuple[Any
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer, model, missing - body
+
+
+def _whole_tokenizer(folder: Path) -> Any:
+    """An error where there is none: transformers would make one that knows no words."""
+    try:
+        tokenizer = read_tokenizer(folder)
+    except Exception as error:  # the tokenizers library has no class of its own
+        raise _broken(folder, f"its tokenizer cannot be read ({str(error).strip().splitlines()[0]})") from None
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise _broken(folder, "it holds no tokenizer, which tokenizer.save_pretrained(folder) writes beside the weights")
+    return tokenizer
 
 
 def _broken(folder: Path, reason: str) -> ConfigError:
