@@ -218,6 +218,10 @@ def test_heads_are_blended_and_weighed_by_what_they_are_worth(head: str, figure:
     parts = [part.logit() if head == "click" else part for part in parts]
     mean = (weights[0] * parts[0] + weights[1] * parts[1]) / weights.sum()
     torch.testing.assert_close(model.predict(queries, items, head).double(), mean.sigmoid() if head == "click" else mean, atol=1e-5, rtol=0)
+    whole = torch.arange(len(recommender.catalogue.items))[None]  # lists stand in the order of what is said of their items
+    said = model.ratings(queries, whole) if head == "rating" else model.clicks(queries, whole)
+    torch.testing.assert_close(model.score(queries), said, atol=1e-5, rtol=0)
+    torch.testing.assert_close(sum(model.reasons(queries, whole).values()), said, atol=1e-5, rtol=0)
     recommender.remember(dataset)
     pairs = pl.DataFrame({"user": ["3", "4"], "item": ["1", "7"], "weather": ["rain", "sun"]})
     germane.save(recommender, tmp_path / "run")

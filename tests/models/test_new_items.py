@@ -16,7 +16,7 @@ from germane.encoders import HashedText
 from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
 from germane.jobs.train import fit, judge
-from germane.models import Blend, ContextTransformer
+from germane.models import Blend, ContextTransformer, TwoStage
 from germane.models.context.new_items import PLACES, lift
 from germane.recommender import Recommender
 from germane.testing.model_contract import ModelContract
@@ -115,6 +115,29 @@ def test_a_blend_settles_its_members() -> None:
     fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT)
     recommender.remember(dataset)
     assert share_of(recommender) == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("above", ["blend", "ranker", "ranker of a blend"])
+def test_the_share_is_of_the_lists_that_are_shown(above: str, share: float, tmp_path: Path) -> None:
+    """And not of those that a member or the first model would make alone."""
+    dataset, first = big_shop(), {"use": "ContextTransformer", **SMALL, "new_item_share": share}
+    both = {"use": "Blend", "members": [first, {"use": "ItemNeighbours", "weight": 1.0}]}
+    made = {"blend": Blend(members=both["members"]), "ranker": TwoStage(first=first), "ranker of a blend": TwoStage(first=both)}
+    recommender = Recommender(made[above], text=HashedText(width=32))
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT)
+    recommender.remember(dataset)
+    assert share_of(recommender) == pytest.approx(share, abs=0.06 if share else 0.0)
+    recommender.add_items(pl.DataFrame({"item": [f"n more {n}" for n in range(20)], "title": ["umbrella boots", "sandals"] * 10}))
+    assert share_of(recommender) == pytest.approx(share, abs=0.06 if share else 0.0)
+    save(recommender, tmp_path / "run")
+    again = load(tmp_path / "run")
+    assert share_of(again) == share_of(recommender)
+    queries, items = again.batch([Query(user="u3"), Query()]), torch.arange(200).expand(2, -1)
+    with torch.inference_mode():
+        parts = again.model.reasons(queries, items)
+        torch.testing.assert_close(sum(parts.values()), again.model.score(queries), atol=1e-4, rtol=1e-5)
+    assert bool(parts["new"][:, 120:].any()) and not bool(parts["new"][:, :120].any())
 
 
 def test_the_shelf_of_new_items_is_judged_alone() -> None:

@@ -116,9 +116,14 @@ class Model(Component, ABC):
         return any(part.wants_past_moments for part in others) if others else True
 
     @property
+    def new_item_share(self) -> float | None:
+        """Share of the places in lists that items without training events are to have; None: what their own scores earn."""
+        return None
+
+    @property
     def wants_balance(self) -> bool:
         """Whether ``balance`` does anything."""
-        return False
+        return self.new_item_share is not None
 
     def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
         """Settle, where the options ask for it, what is to hold over many lists: told once training is done and when items were added.

@@ -15,12 +15,15 @@ from ..encoders import Encoder, ItemContent
 from ..errors import ConfigError
 from ..features import FeatureSet
 from .base import Abilities, Learned, Model
+from .context.new_items import NewItems
 from .standard_scores import spread, standardised
 
 __all__ = ["Blend", "BlendOptions"]
 
 FIRST_RANKS = 60
 """Added to each rank, so that the very first places do not decide alone (Cormack et al., 2009)."""
+AT_ONCE = 256
+"""Items of the catalogue that heads other than the ranking are asked of at a time."""
 
 
 class BlendOptions(Options):
@@ -91,7 +94,8 @@ class Blend(Model):
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         """Weights that were chosen stay, so that members can be trained again under them."""
-        self.known = content.known.nonzero().ravel()
+        self.known, self.is_known = content.known.nonzero().ravel(), content.known
+        self.new = None if self.new_item_share is None else NewItems(self.new_item_share)
         self.mixed = {head: self.mixed.get(head, self.start()) for head in self.objective.heads if head != "ranking"}
         for member in self.members:
             member.objective = self.objective
@@ -100,11 +104,6 @@ class Blend(Model):
     def start(self) -> Tensor:
         """[members] weights before any are chosen."""
         return torch.tensor([1.0 if w is None else w for w in self.said])
-
-    @property
-    def listed(self) -> Tensor:
-        """[members] weights of lists, which without a ranking head are those of the first."""
-        return self.weights if "ranking" in self.objective.heads else self.mixed[self.objective.first()]
 
     def told(self, queries: QueryBatch) -> Tensor:
         """[members, B, items] what is added up, before weights."""
@@ -121,10 +120,19 @@ class Blend(Model):
         return 1 / (FIRST_RANKS + 1 + before)
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
-        whole = torch.einsum("m,mbn->bn", self.listed, self.told(queries))
+        whole = self._listed(queries)
+        whole = whole if self.new is None else whole + self.new.of(self.is_known, None)
         if items is None:
             return whole
         return whole[:, items] if items.ndim == 1 else whole.gather(1, items)
+
+    def _listed(self, queries: QueryBatch) -> Tensor:
+        """[B, items] by which lists are ordered, but for what new items have more: what the first head says where none is of lists."""
+        if "ranking" in self.objective.heads:
+            return torch.einsum("m,mbn->bn", self.weights, self.told(queries))
+        head, items = self.objective.first(), torch.arange(len(self.is_known))
+        judge = {"click": self.clicks, "rating": self.ratings, "conversion": self.conversions}[head]
+        return torch.cat([judge(queries, some.expand(len(queries), -1)) for some in items.split(AT_ONCE)], dim=1)
 
     def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self._mean("click", [member.clicks(queries, items) for member in self.members])
@@ -141,18 +149,22 @@ class Blend(Model):
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         """The members' reasons, weighed; ``usual`` is what the average item has less."""
-        if self.options.of == "ranks":
-            return {"taste": self.score(queries, items)}
         out: dict[str, Tensor] = {}
-        for member, weight in zip(self.members, self.listed, strict=True):
-            among = member.score(queries)[:, self.known]
-            share = weight / spread(among)
-            parts = {**member.reasons(queries, items), "usual": -among.mean(1, keepdim=True).expand(items.shape)}
-            for kind, part in parts.items():
-                out[kind] = out.get(kind, torch.zeros_like(part)) + share * part
+        if self.options.of == "ranks" or "ranking" not in self.objective.heads:
+            out["taste"] = self._listed(queries).gather(1, items)
+        else:
+            for member, weight in zip(self.members, self.weights, strict=True):
+                among = member.score(queries)[:, self.known]
+                share = weight / spread(among)
+                parts = {**member.reasons(queries, items), "usual": -among.mean(1, keepdim=True).expand(items.shape)}
+                for kind, part in parts.items():
+                    out[kind] = out.get(kind, torch.zeros_like(part)) + share * part
+        if self.new is not None:
+            out["new"] = out.get("new", 0) + self.new.of(self.is_known, items)
         return out
 
     def add_items(self, content: ItemContent) -> None:
+        self.is_known = content.known
         for member in self.members:
             member.add_items(content)
 
@@ -161,12 +173,14 @@ class Blend(Model):
             member.change_items(content, items)
 
     @property
-    def wants_balance(self) -> bool:
-        return any(member.wants_balance for member in self.members)
+    def new_item_share(self) -> float | None:
+        """The largest of its members', each of which has none within."""
+        return max((member.new_item_share for member in self.members if member.new_item_share is not None), default=None)
 
     def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
-        for member in self.members:
-            member.balance(queries, taken)
+        assert self.new is not None
+        with torch.no_grad():
+            self.new.settle_lists(self._listed(queries), taken, self.is_known)
 
     def likeness(self) -> Tensor | None:
         return next((vectors for vectors in (member.likeness() for member in self.members) if vectors is not None), None)
@@ -183,10 +197,13 @@ class Blend(Model):
 
     def state(self) -> dict[str, Tensor]:
         parts = {f"{place}.{name}": tensor for place, member in enumerate(self.members) for name, tensor in member.state().items()}
-        return {"weights": self.weights, **{f"weights.{head}": weights for head, weights in self.mixed.items()}, **parts}
+        new = {} if self.new is None else {"new.lift": self.new.lift}
+        return {"weights": self.weights, **new, **{f"weights.{head}": weights for head, weights in self.mixed.items()}, **parts}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         self.weights = state["weights"]
+        if self.new is not None and "new.lift" in state:  # else a run of before, whose members have what new items get
+            self.new.lift = state["new.lift"]
         self.mixed = {head: state[f"weights.{head}"] for head in self.mixed}
         for place, member in enumerate(self.members):
             own = f"{place}."

@@ -20,6 +20,7 @@ from . import rankers
 from .base import Abilities, Model
 from .blend import Blend
 from .candidate_features import CandidateFeatures, Candidates
+from .context.new_items import NewItems
 from .rankers import Ranker
 from .standard_scores import spread, standardised
 
@@ -107,17 +108,21 @@ class TwoStage(Model):
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         """What the second model learnt stays, so that the first can be trained again below it."""
-        self.known, self.n_items = content.known.nonzero().ravel(), content.n_items
+        self.known, self.is_known, self.n_items = content.known.nonzero().ravel(), content.known, content.n_items
+        self.new = None if self.new_item_share is None else NewItems(self.new_item_share)
         self.first.objective = self.objective
         self.first.prepare(dataset, content, features)
         self.features.prepare(dataset, content, features)
 
     @property
-    def wants_balance(self) -> bool:
-        return self.first.wants_balance
+    def new_item_share(self) -> float | None:
+        """The first model's, of the lists that both make: it has none within, so that the second reads the same scores always."""
+        return self.first.new_item_share
 
     def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
-        self.first.balance(queries, taken)
+        assert self.new is not None
+        with torch.no_grad():
+            self.new.settle_lists(self._ordered(queries)[0], taken, self.is_known)
 
     # -- scores --------------------------------------------------------------------------------------------------
 
@@ -173,7 +178,8 @@ class TwoStage(Model):
         return both, first
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
-        return _of(self._ordered(queries)[0], items)
+        both = self._ordered(queries)[0]
+        return _of(both if self.new is None else both + self.new.of(self.is_known, None), items)
 
     def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self.first.clicks(queries, items)
@@ -193,6 +199,8 @@ class TwoStage(Model):
         usual = -among.mean(1, keepdim=True).expand(items.shape)
         parts["usual"] = parts["usual"] + usual if "usual" in parts else usual
         out = {kind: part * share for kind, part in parts.items()}
+        if self.new is not None:
+            out["new"] = out.get("new", 0) + self.new.of(self.is_known, items)
         return {**out, "ranker": _of(both - first, items)}
 
     # -- the rest of the contract ----------------------------------------------------------------------------------
@@ -200,7 +208,7 @@ class TwoStage(Model):
     def add_items(self, content: ItemContent) -> None:
         self.first.add_items(content)
         self.features.add_items(content)
-        self.n_items = content.n_items
+        self.n_items, self.is_known = content.n_items, content.known
 
     def change_items(self, content: ItemContent, items: Tensor) -> None:
         self.first.change_items(content, items)
@@ -218,10 +226,13 @@ class TwoStage(Model):
 
     def state(self) -> dict[str, Tensor]:
         parts: Mapping[str, dict[str, Tensor]] = {"first": self.first.state(), "features": self.features.state(), "ranker": self.ranker.state()}
-        return {f"{part}.{name}": tensor for part, own in parts.items() for name, tensor in own.items()}
+        new = {} if self.new is None else {"new.lift": self.new.lift}
+        return {**new, **{f"{part}.{name}": tensor for part, own in parts.items() for name, tensor in own.items()}}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         parts: Mapping[str, Any] = {"first": self.first, "features": self.features, "ranker": self.ranker}
+        if self.new is not None and "new.lift" in state:  # else a run of before, whose first model has what new items get
+            self.new.lift = state["new.lift"]
         for part, loads in parts.items():
             loads.load_state({name.removeprefix(f"{part}."): tensor for name, tensor in state.items() if name.startswith(f"{part}.")})
 

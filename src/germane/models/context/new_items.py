@@ -33,6 +33,12 @@ class NewItems(nn.Module):
         """[items] or as ``items``: what is added to the score of each. ``known`` [catalogue] bool."""
         return self.lift * ~(known if items is None else known[items])
 
+    def settle_lists(self, scores: Tensor, taken: tuple[Tensor, Tensor], known: Tensor) -> None:
+        """The same; ``taken``: (query number, item code) of what is not shown."""
+        shown = scores.detach().clone()
+        shown[taken] = -torch.inf
+        self.settle(shown, known)
+
     def settle(self, scores: Tensor, known: Tensor) -> None:
         """``scores`` [queries, items] without any lift, −inf for what is not shown; ``known`` [items] bool. Without new items: no lift."""
         new = scores[:, ~known]
@@ -54,8 +60,8 @@ def lift(known: Tensor, new: Tensor, share: float) -> Tensor:
     low = torch.cat([known, new], dim=1).where(torch.cat([known, new], dim=1).isfinite(), 0).min() - BELOW
     lacking = (_best(known, low).flip(1) - _best(new, low)).flatten().sort().values
     places = min(len(lacking), round(share * len(lacking)))
-    if not places:
-        return lacking[0] - SLIGHTLY
+    if not places:  # none at all stays below whatever any list may hold
+        return lacking[0] - SLIGHTLY if share else low - new.max()
     room = lacking[places] - lacking[places - 1] if places < len(lacking) else lacking.new_tensor(torch.inf)
     return lacking[places - 1] + (room / 2).clamp(max=SLIGHTLY)
 

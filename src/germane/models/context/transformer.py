@@ -308,16 +308,14 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
         return self.options.text and self.options.words and self.options.word_match
 
     @property
-    def wants_balance(self) -> bool:
-        return self.new is not None
+    def new_item_share(self) -> float | None:
+        return self.options.new_item_share
 
     def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
         assert self.new is not None
         self.eval()
         with torch.no_grad():
-            scores = self.score(queries) - self.new.of(self.items.known, None)
-        scores[taken] = -torch.inf
-        self.new.settle(scores, self.items.known)
+            self.new.settle_lists(self.score(queries) - self.new.of(self.items.known, None), taken, self.items.known)
 
     def add_items(self, content: ItemContent) -> None:
         self.forget()
