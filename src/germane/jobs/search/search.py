@@ -138,7 +138,7 @@ def search(
                 place.forget()
             shutil.rmtree(target, ignore_errors=True)
     if best is None:
-        raise TrainingError("the time ended before the first trial had a validation figure: give more by --time.")
+        raise TrainingError("the time ended before the first trial had a validation figure: give more by --time, and add --resume.")
     return Found(target, task.metric, task.smaller_is_better, tried, best, weights, made, notes)
 
 
