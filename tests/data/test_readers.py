@@ -25,6 +25,18 @@ def test_the_separator_is_found_and_ids_stay_as_written(tmp_path: Path, sign: st
     assert read_files("e.csv", tmp_path).frame.to_dict(as_series=False) == {**ROWS, "price": ["2.5", "3"]}
 
 
+def test_a_value_that_stands_alone_among_lists_is_a_list_of_one(tmp_path: Path) -> None:
+    lines = [{"mood": ["happy", "calm"]}, {"mood": "sad"}, {"mood": None}, {"mood": [3]}]
+    written(tmp_path, "e.jsonl", "\n".join(map(json.dumps, lines)))
+    assert read_files("e.jsonl", tmp_path).frame["mood"].to_list() == [["happy", "calm"], ["sad"], None, ["3"]]
+
+
+def test_lines_of_json_are_counted_with_the_blank_ones(tmp_path: Path) -> None:
+    written(tmp_path, "e.jsonl", '{"price": 1}\n\n  \n{"price": 2}\n\n{"price": "dear"}\n')
+    with pytest.raises(DataError, match=r"e\.jsonl, line 6: column 'price' holds 'dear'"):
+        as_numbers(read_files("e.jsonl", tmp_path), "price")
+
+
 def test_blanks_behind_the_separator_belong_to_no_cell(tmp_path: Path) -> None:
     frame = read_files("e.csv", written(tmp_path, "e.csv", "user, item, temp\nu1, i 1, 1.5\nu2, i2, \n u3, i2,3\n" + "u4, i4, 4\n" * 9)).frame
     assert frame.head(3).to_dict(as_series=False) == {"user": ["u1", "u2", "u3"], "item": ["i 1", "i2", "i2"], "temp": ["1.5", None, "3"]}

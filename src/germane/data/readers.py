@@ -8,6 +8,8 @@ import io
 import json
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ __all__ = ["read_files"]
 
 SEPARATORS = ",;\t|"
 SUFFIXES = {".csv": "text", ".tsv": "text", ".txt": "text", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "lines", ".ndjson": "lines"}
+FEW = 100
+"""Cells that are looked into, to see whether they are lists."""
 PADDED = 0.9
 """Share of cells that begin with a blank, from which on blanks belong to how the file is written."""
 _HEAD = 1 << 16
@@ -88,14 +92,33 @@ def _read_parquet(file: Path, only: Collection[str] | None) -> Table:
 
 
 def _read_lines(file: Path) -> Table:
-    if not file.read_bytes()[:_HEAD].strip():
-        return Table(pl.DataFrame(), file.name)
+    with file.open("rb") as source:
+        if not source.read(_HEAD).strip():
+            return Table(pl.DataFrame(), file.name)
     try:
         with file.open("rb") as source:  # by its path, polars would read a name with brackets as a pattern
             frame = pl.read_ndjson(source, infer_schema_length=None)
+        by_hand = any(_holds_lists(column) for column in frame.select(pl.col(pl.String)))
     except pl.exceptions.PolarsError:
+        by_hand = True
+    if by_hand:
         frame = _lines_by_hand(file)
-    return Table(frame, file.name, lambda row: f"{file.name}, line {row + 1}")
+
+    def where(row: int) -> str:
+        with file.open("rb") as source:
+            held = (number for number, line in enumerate(source, 1) if line.strip())
+            return f"{file.name}, line {next(islice(held, row, None), row + 1)}"
+
+    return Table(frame, file.name, where)
+
+
+def _holds_lists(texts: pl.Series) -> bool:
+    """Whether polars wrote lists as text, since another cell is one."""
+    for cell in texts.filter(texts.str.starts_with("[") & texts.str.ends_with("]")).head(FEW):
+        with suppress(ValueError):
+            json.loads(cell)
+            return True
+    return False
 
 
 def _lines_by_hand(file: Path) -> pl.DataFrame:
@@ -113,12 +136,19 @@ def _lines_by_hand(file: Path) -> pl.DataFrame:
     columns = {}
     for name in names:
         cells = [row.get(name) for row in rows]
+        if any(isinstance(cell, list) for cell in cells):  # one value that stands alone is a list of one
+            cells = [cell if cell is None or isinstance(cell, list) else [cell] for cell in cells]
+            kinds = {type(part) for cell in cells if cell is not None for part in cell if part is not None}
+            if len(kinds) > 1 and not kinds <= {int, float}:
+                cells = [None if cell is None else [_as_text(part) for part in cell] for cell in cells]
         kinds = {type(cell) for cell in cells if cell is not None}
         mixed = len(kinds) > 1 and not kinds <= {int, float}
-        columns[name] = pl.Series(
-            name, [None if c is None else (c if isinstance(c, str) else json.dumps(c)) for c in cells] if mixed else cells, strict=False
-        )
+        columns[name] = pl.Series(name, [_as_text(cell) for cell in cells] if mixed else cells, strict=False)
     return pl.DataFrame(columns)
+
+
+def _as_text(cell: object) -> str | None:
+    return cell if cell is None or isinstance(cell, str) else json.dumps(cell)
 
 
 def _read_text(file: Path, form: Format, only: Collection[str] | None, skip: int) -> Table:
