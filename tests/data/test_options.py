@@ -92,6 +92,14 @@ def test_sql_is_run_as_it_is_written(tmp_path: Path) -> None:
     assert read.frame["said"].to_list() == ["12:00 :00 :00:30 100% a%s ? \\:x"]
 
 
+def test_reading_a_database_file_changes_nothing(tmp_path: Path) -> None:
+    folder = database(tmp_path)
+    for query in ("drop table e", "delete from e", "insert into e select * from e"):
+        with pytest.raises(DataError, match=r"could not be run on sqlite:///shop\.db: attempt to write a readonly database"):
+            read_query("sqlite:///shop.db", query, folder, "events_query")
+    assert read_query("sqlite:///shop.db", "select count(*) as n from e", folder, "events_query").frame["n"][0] > 0
+
+
 def test_a_postgresql_server_gives_them_in_its_own_types(tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = sqlalchemy.create_engine(postgres)
     with engine.begin() as base:

@@ -34,6 +34,8 @@ def read_query(address: str, query: str, base: Path, name: str) -> Table:
     try:
         as_written = {"stream_results": True, "no_parameters": True}  # a colon and a percent sign stand for themselves
         with engine.connect().execution_options(**as_written) as connection:
+            if url.get_backend_name() == "sqlite":
+                connection.exec_driver_sql("pragma query_only = on")  # reading changes nothing, whatever the query says
             result = connection.exec_driver_sql(query)
             columns = list(result.keys())
             refuse_doubled(columns, f"the result of {name}")
