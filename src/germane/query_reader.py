@@ -185,7 +185,8 @@ class QueryReader:
         for name, value in self.cells(event.context).items():
             if self._holds_numbers(name):
                 _check_number(name, value, f"{at}.context")
-        _check_number("value", event.value, at)
+        if event.value is not None:
+            _check_number("value", event.value, at)
 
     def check_context(self, given: Mapping[str, Any]) -> None:
         """Names are to be known and numbers to be numbers."""
