@@ -254,8 +254,9 @@ def _read(folder: Path) -> Recommender:
             f"{folder} holds other weights than {kind} has in this version of Germane, so another one saved it: "
             f"train it again by `germane train {again}`."
         ) from None
-    if isinstance(recommender.model, torch.nn.Module):
-        recommender.model.eval()  # a run answers; it is not in training
+    for part in recommender.model.parts:
+        if isinstance(part, torch.nn.Module):
+            part.eval()  # a run answers; it is not in training
     recommender.version = said["version"]
     held = recommender.catalogue
     held.removed = set(np.flatnonzero(table["removed"].to_numpy()).tolist())

@@ -228,6 +228,20 @@ def test_heads_are_blended_and_weighed_by_what_they_are_worth(head: str, figure:
     np.testing.assert_allclose(germane.load(tmp_path / "run").score(pairs), recommender.score(pairs), atol=1e-6)
 
 
+def test_a_loaded_run_leaves_nothing_out_by_chance(tmp_path: Path) -> None:
+    """Dropout is of training alone, members' too."""
+    dataset = starry()
+    recommender = Recommender(Blend(members=[{"use": "DCNv2", "layers": [16], "dropout": 0.5}, {"use": "BiasedMF"}]))
+    training = TrainingOptions(heads={"click": 1.0}, epochs=2, batch=64, learning_rate=1e-2)
+    fit(recommender, dataset, Random(validation=0.2, test=0.2).divide(dataset), training, evaluation=EvaluationOptions(k=()))
+    recommender.remember(dataset)
+    germane.save(recommender, tmp_path / "run")
+    back, pairs, query = germane.load(tmp_path / "run"), pl.DataFrame({"user": ["3"], "item": ["1"], "weather": ["rain"]}), Query(user="3")
+    np.testing.assert_allclose(back.score(pairs), recommender.score(pairs), atol=1e-6)
+    first, again = (one.recommend(query, 5).items for one in (recommender, back))
+    assert [(place.item, pytest.approx(place.score, abs=1e-5)) for place in first] == [(place.item, place.score) for place in again]
+
+
 def test_mixing_learns_what_is_not_said_alone() -> None:
     """Of two members that err alike and one that guesses: the free good one gets as much as the good one that is said, the guesser nearly nothing."""
     rng = torch.Generator().manual_seed(0)
