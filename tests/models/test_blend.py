@@ -221,7 +221,12 @@ def test_heads_are_blended_and_weighed_by_what_they_are_worth(head: str, figure:
     whole = torch.arange(len(recommender.catalogue.items))[None]  # lists stand in the order of what is said of their items
     said = model.ratings(queries, whole) if head == "rating" else model.clicks(queries, whole)
     torch.testing.assert_close(model.score(queries), said, atol=1e-5, rtol=0)
-    torch.testing.assert_close(sum(model.reasons(queries, whole).values()), said, atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.score(queries, items), said[:, [1, 7]], atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.score(queries, items[0]), said[:, [1, 7]], atol=1e-5, rtol=0)
+    parts_of = model.reasons(queries, whole)
+    torch.testing.assert_close(sum(parts_of.values()), said, atol=1e-5, rtol=0)
+    share = weights[0] / weights.sum()  # of the one that sees the moment
+    torch.testing.assert_close(parts_of["moment"], share * model.members[0].reasons(queries, whole)["moment"], atol=1e-5, rtol=0)
     recommender.remember(dataset)
     pairs = pl.DataFrame({"user": ["3", "4"], "item": ["1", "7"], "weather": ["rain", "sun"]})
     germane.save(recommender, tmp_path / "run")

@@ -48,6 +48,11 @@ def test_lists_shorter_than_ten_are_filled() -> None:
     assert torch.isfinite(lift(torch.full((4, 20), -torch.inf), torch.randn(4, 3), 0.1))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_new_items_that_everybody_took_leave_scores_numbers(share: float) -> None:
+    assert torch.isfinite(lift(torch.randn(4, 20), torch.full((4, 3), -torch.inf), share))
+
+
 @cache
 def big_shop(new: int = 60) -> Dataset:
     """Two halves of 60 items, each for every other user; texts name the half; beside them ``new`` items that nobody took."""
@@ -138,6 +143,28 @@ def test_the_share_is_of_the_lists_that_are_shown(above: str, share: float, tmp_
         parts = again.model.reasons(queries, items)
         torch.testing.assert_close(sum(parts.values()), again.model.score(queries), atol=1e-4, rtol=1e-5)
     assert bool(parts["new"][:, 120:].any()) and not bool(parts["new"][:, :120].any())
+
+
+@pytest.mark.parametrize("above", ["alone", "blend"])
+def test_lists_of_clicks_hold_the_share_and_chances_stay(above: str) -> None:
+    """The share is of lists: what is said of a click knows nothing of it."""
+    dataset, member = big_shop(0), {"use": "ContextTransformer", **SMALL, "new_item_share": 0.2}
+    recommender = Recommender(
+        ContextTransformer(**SMALL, new_item_share=0.2) if above == "alone" else Blend(members=[member] * 2), text=HashedText(width=32)
+    )
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT.model_copy(update={"heads": {"click": 1.0}, "epochs": 1}))
+    recommender.remember(dataset)
+    for part in range(2):  # what was settled before counts for nothing
+        titles = ["umbrella boots", "sandals"] * 20
+        recommender.add_items(pl.DataFrame({"item": [f"n{part} {n}" for n in range(40)], "title": titles}))
+        assert share_of(recommender) == pytest.approx(0.2, abs=0.06)
+    queries, items = recommender.batch([Query(user="u3")]), torch.arange(200)[None]
+    with torch.inference_mode():
+        lifted = recommender.model.score(queries) - recommender.model.clicks(queries, items)
+        parts = recommender.model.reasons(queries, items)
+        torch.testing.assert_close(sum(parts.values()), recommender.model.score(queries), atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(lifted[:, :120], torch.zeros(1, 120), atol=1e-5, rtol=0)
+    torch.testing.assert_close(lifted[:, 120:], parts["new"][:, 120:], atol=1e-4, rtol=0)
 
 
 def test_the_shelf_of_new_items_is_judged_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -120,19 +121,25 @@ class Blend(Model):
         return 1 / (FIRST_RANKS + 1 + before)
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
-        whole = self._listed(queries)
-        whole = whole if self.new is None else whole + self.new.of(self.is_known, None)
-        if items is None:
-            return whole
-        return whole[:, items] if items.ndim == 1 else whole.gather(1, items)
+        listed = self._listed(queries, items)
+        return listed if self.new is None else listed + self.new.of(self.is_known, items)
 
-    def _listed(self, queries: QueryBatch) -> Tensor:
-        """[B, items] by which lists are ordered, but for what new items have more: what the first head says where none is of lists."""
+    def _listed(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
+        """As ``score``, but for what new items have more: what the first head says where none is of lists."""
         if "ranking" in self.objective.heads:
-            return torch.einsum("m,mbn->bn", self.weights, self.told(queries))
-        head, items = self.objective.first(), torch.arange(len(self.is_known))
-        judge = {"click": self.clicks, "rating": self.ratings, "conversion": self.conversions}[head]
-        return torch.cat([judge(queries, some.expand(len(queries), -1)) for some in items.split(AT_ONCE)], dim=1)
+            whole = torch.einsum("m,mbn->bn", self.weights, self.told(queries))
+            if items is None:
+                return whole
+            return whole[:, items] if items.ndim == 1 else whole.gather(1, items)
+        if items is not None and items.ndim == 2:
+            return self._stated(queries, items)
+        codes = torch.arange(len(self.is_known)) if items is None else items
+        return torch.cat([self._stated(queries, some.expand(len(queries), -1)) for some in codes.split(AT_ONCE)], dim=1)
+
+    def _stated(self, queries: QueryBatch, items: Tensor) -> Tensor:
+        """[B, n] what the first head says of items [B, n]."""
+        states = {"click": self.clicks, "rating": self.ratings, "conversion": self.conversions}
+        return states[self.objective.first()](queries, items)
 
     def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self._mean("click", [member.clicks(queries, items) for member in self.members])
@@ -143,22 +150,27 @@ class Blend(Model):
     def conversions(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self._mean("conversion", [member.conversions(queries, items) for member in self.members])
 
+    def _shares(self, head: str) -> Tensor:
+        """[members] weights of a head, 1 in all."""
+        return self.mixed[head] / self.mixed[head].sum()
+
     def _mean(self, head: str, told: list[Tensor]) -> Tensor:
-        weights = self.mixed[head] / self.mixed[head].sum()
-        return torch.einsum("m,mbn->bn", weights, torch.stack([one.float() for one in told]))
+        return torch.einsum("m,mbn->bn", self._shares(head), torch.stack([one.float() for one in told]))
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
-        """The members' reasons, weighed; ``usual`` is what the average item has less."""
-        out: dict[str, Tensor] = {}
-        if self.options.of == "ranks" or "ranking" not in self.objective.heads:
-            out["taste"] = self._listed(queries).gather(1, items)
+        """The members' reasons, weighed; ``usual`` is what the average item has less. Without a ranking head ``taste`` is also what members state
+        beside their scores, such as the middle of the scale."""
+        if "ranking" not in self.objective.heads:
+            out = _weighed([member.reasons(queries, items) for member in self.members], self._shares(self.objective.first()))
+            rest = self._stated(queries, items) - torch.stack(list(out.values())).sum(0)
+            out["taste"] = out["taste"] + rest if "taste" in out else rest
+        elif self.options.of == "ranks":
+            out = {"taste": self._listed(queries, items)}
         else:
-            for member, weight in zip(self.members, self.weights, strict=True):
-                among = member.score(queries)[:, self.known]
-                share = weight / spread(among)
-                parts = {**member.reasons(queries, items), "usual": -among.mean(1, keepdim=True).expand(items.shape)}
-                for kind, part in parts.items():
-                    out[kind] = out.get(kind, torch.zeros_like(part)) + share * part
+            among = [member.score(queries)[:, self.known] for member in self.members]
+            usual = [{"usual": -scores.mean(1, keepdim=True).expand(items.shape)} for scores in among]
+            parts = [{**member.reasons(queries, items), **less} for member, less in zip(self.members, usual, strict=True)]
+            out = _weighed(parts, [weight / spread(scores) for weight, scores in zip(self.weights, among, strict=True)])
         if self.new is not None:
             out["new"] = out.get("new", 0) + self.new.of(self.is_known, items)
         return out
@@ -208,3 +220,12 @@ class Blend(Model):
         for place, member in enumerate(self.members):
             own = f"{place}."
             member.load_state({name.removeprefix(own): tensor for name, tensor in state.items() if name.startswith(own)})
+
+
+def _weighed(parts: Sequence[Mapping[str, Tensor]], weights: Iterable[Tensor]) -> dict[str, Tensor]:
+    """The sum by kind; a weight is a number or [B, 1], a part [B, n]."""
+    out: dict[str, Tensor] = {}
+    for own, weight in zip(parts, weights, strict=True):
+        for kind, part in own.items():
+            out[kind] = out.get(kind, torch.zeros_like(part)) + weight * part
+    return out

@@ -58,10 +58,11 @@ def lift(known: Tensor, new: Tensor, share: float) -> Tensor:
     [5.0, 7.0]
     """
     low = torch.cat([known, new], dim=1).where(torch.cat([known, new], dim=1).isfinite(), 0).min() - BELOW
-    lacking = (_best(known, low).flip(1) - _best(new, low)).flatten().sort().values
+    best = _best(new, low)
+    lacking = (_best(known, low).flip(1) - best).flatten().sort().values
     places = min(len(lacking), round(share * len(lacking)))
     if not places:  # none at all stays below whatever any list may hold
-        return lacking[0] - SLIGHTLY if share else low - new.max()
+        return lacking[0] - SLIGHTLY if share else low - best.max()
     room = lacking[places] - lacking[places - 1] if places < len(lacking) else lacking.new_tensor(torch.inf)
     return lacking[places - 1] + (room / 2).clamp(max=SLIGHTLY)
 

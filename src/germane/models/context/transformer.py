@@ -205,7 +205,8 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         asked = self._encode(queries)
         if self.look is not None and "ranking" not in self.objective.heads:
-            return self._looked_over(asked, items)
+            judged = self._looked_over(asked, items)
+            return judged if self.new is None else judged + self.new.of(self.items.known, items)
         vectors, fixed = (self.items.catalogue(), self.items.fixed) if items is None else (self.items(items), self.items.fixed[items])
         total = product(asked.query * self.scale.exp(), vectors) + self.prior.of(queries.times, self.items.known, items)
         total = total if self.new is None else total + self.new.of(self.items.known, items)
@@ -214,7 +215,8 @@ class ContextTransformer(ThroughItems, LooksAgain, TwoSided, Keeping):
 
     def reasons(self, queries: QueryBatch, items: Tensor) -> dict[str, Tensor]:
         if self.look is not None and "ranking" not in self.objective.heads:
-            return {"taste": self.score(queries, items)}
+            judged = self._looked_over(self._encode(queries), items)
+            return {"taste": judged} if self.new is None else {"taste": judged, "new": self.new.of(self.items.known, items)}
         asked = self._encode(queries)
         vectors, scale = self.items(items), self.scale.exp()
         out = {"history": product(asked.history, vectors) * scale + (0 if self.together is None else self.together(asked.items, items))}
