@@ -29,10 +29,13 @@ def most_lists(n_items: int, users: int) -> int:
 def sampled_lists(
     reader: QueryReader, histories: Histories, catalogue: Catalogue, exclude_seen: bool | tuple[str, ...], now: float, length: int
 ) -> tuple[QueryBatch, tuple[Tensor, Tensor]]:
-    """What users with a history, one at least, would be asked ``now``, and (query number, item code) of what their lists leave out."""
+    """What users with a history, one at least, would be asked ``now``, in the context of their newest event, and (query number, item code) of what
+    their lists leave out."""
     everyone = histories.users()
     users = everyone[:: -(-len(everyone) // most_lists(len(catalogue.items), len(everyone)))]  # of all ages: the first are the oldest
-    queries = reader.read([Query(user=user) for user in users], histories, now, length, [[] for _ in users])
+    newest = [histories.of(user)[-1:] for user in users]
+    asked = [Query(user=user, context=reader.cells(last[0].context) if last else {}) for user, last in zip(users, newest, strict=True)]
+    queries = reader.read(asked, histories, now, length, [[] for _ in users])
     kinds = None if exclude_seen is True else exclude_seen or ()
     codes = catalogue.codes
     seen = [(row, codes[item]) for row, user in enumerate(users) for item in histories.seen(user, kinds) if item in codes]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import tomli_w
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,13 +16,15 @@ from germane.data import Dataset, LeaveLastOut
 from germane.encoders import HashedText
 from germane.errors import ConfigError
 from germane.evaluation import EvaluationOptions
+from germane.jobs.run import evaluate_run, train_run
 from germane.jobs.train import fit, judge
 from germane.models import Blend, ContextTransformer, TwoStage
 from germane.models.context.new_items import PLACES, lift
 from germane.recommender import Recommender
-from germane.testing.model_contract import ModelContract
+from germane.sampled_lists import sampled_lists
+from germane.testing.model_contract import ModelContract, small_shop
 from germane.training import TrainingOptions
-from germane.types import Query
+from germane.types import Event, Query
 
 SMALL = {"width": 16, "blocks": 1, "length": 10, "text_width": 8, "dropout": 0.0}
 SHORT = TrainingOptions(epochs=3, batch=8, warmup=5, learning_rate=1e-2)
@@ -165,6 +168,43 @@ def test_lists_of_clicks_hold_the_share_and_chances_stay(above: str) -> None:
         torch.testing.assert_close(sum(parts.values()), recommender.model.score(queries), atol=1e-4, rtol=1e-5)
     torch.testing.assert_close(lifted[:, :120], torch.zeros(1, 120), atol=1e-5, rtol=0)
     torch.testing.assert_close(lifted[:, 120:], parts["new"][:, 120:], atol=1e-4, rtol=0)
+
+
+def test_the_row_without_the_ranker_holds_the_share_too(tmp_path: Path) -> None:
+    """As the lists beside it do, where all places are new items' and nothing known is found; the first of the run itself still adds nothing."""
+    dataset = big_shop(100)
+    ids = dataset.users["id"].gather(dataset.user_codes), dataset.items["id"].gather(dataset.item_codes)
+    pl.DataFrame({"user": ids[0], "item": ids[1]}).write_csv(tmp_path / "events.csv")
+    dataset.items.rename({"id": "item"}).write_csv(tmp_path / "items.csv")
+    said = {
+        "data": {"events": "events.csv", "items": "items.csv", "columns": {"user": "user", "item": "item", "text": ["title"]}},
+        "text": {"use": "HashedText", "width": 32},
+        "model": {"use": "ContextTransformer", **SMALL, "new_item_share": 1.0},
+        "ranker": {"use": "CrossNetwork", "epochs": 1, "among": 120},
+        "training": {"epochs": 1, "batch": 8},
+        "evaluation": {"variants": [], "segments": ["all"]},
+    }
+    (tmp_path / "shop.toml").write_text(tomli_w.dumps(said))
+    run, judged = train_run(tmp_path / "shop.toml", tmp_path / "run")
+    assert {row["variant"]: row["metrics"]["recall@10"]["value"] for row in judged.rows} == {"as trained": 0, "without ranker": 0}
+    again = load(run).model
+    assert isinstance(again, TwoStage) and again.new is not None
+    assert again.first.new.lift == 0 != again.new.lift  # type: ignore[attr-defined]
+    assert [row["metrics"] for row in evaluate_run(run).rows] == [row["metrics"] for row in judged.rows]
+
+
+def test_lists_are_sampled_in_the_moment_of_the_newest_event() -> None:
+    """As people ask, and as training settles: not in no moment at all."""
+    recommender = Recommender(ContextTransformer(**SMALL), text=HashedText(width=32))
+    dataset = small_shop()
+    fit(recommender, dataset, LeaveLastOut().divide(dataset), SHORT.model_copy(update={"epochs": 1}))
+    recommender.remember(dataset)
+    recommender.record("nobody", Event("i1", context={"weather": "rain", "mood": "odd"}))
+    users = recommender.histories.users()
+    queries, _ = sampled_lists(recommender._reader, recommender.histories, recommender.catalogue, True, recommender.newest, 10)
+    wet = [user == "nobody" or int(user[1:]) % 2 == 1 for user in users]
+    wanted = recommender.batch([Query(user=user, context={"weather": "rain" if rain else "sun"}) for user, rain in zip(users, wet, strict=True)])
+    assert torch.equal(queries.moment.codes, wanted.moment.codes) and len(queries.moment.codes.unique(dim=0)) == 2
 
 
 def test_the_shelf_of_new_items_is_judged_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ from .progress import Stages
 from .reliability import check_labels, check_reliability, shown, write_reliability
 from .resuming import begin, changes, gone_unless_kept
 from .trackers import check_tracking
-from .train import NOTHING_JUDGED, Judged, fit, judge, without_context
+from .train import NOTHING_JUDGED, Judged, balance_lists, fit, judge, without_context
 
 __all__ = ["as_seen_from", "evaluate_run", "train_run"]
 
@@ -179,6 +180,9 @@ def _judge(
         name = repr(baseline) if name in rivals else name
         rivals[name] = judge(rival, dataset, learnt, options, part=part, name=name, told=stages.next())
     if alone is not recommender:
+        if alone.model.wants_balance:  # its lists are to hold the share too; the one below the second model adds nothing
+            alone.model = copy.deepcopy(alone.model)
+            balance_lists(alone, dataset, learnt.train, options)
         rivals["without ranker"] = judge(alone, dataset, learnt, options, part=part, variant="without ranker", told=stages.next())
     for variant in options.variants:
         heard = stages.next()

@@ -226,7 +226,7 @@ def newest_apart(dataset: Dataset, split: Split, share: float) -> Split:
 
 def balance_lists(recommender: Recommender, dataset: Dataset, train: NDArray[np.int64], judged_by: EvaluationOptions) -> None:
     """Over what was asked last in training, of some users."""
-    if not recommender.model.wants_balance:
+    if not recommender.model.wants_balance or not len(train):
         return
     order = train[np.argsort(dataset.timelines.place[train])]
     users, last = np.unique(dataset.user_codes[order][::-1], return_index=True)
