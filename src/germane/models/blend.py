@@ -34,7 +34,8 @@ class BlendOptions(Options):
     """Of equal members: each begins with the weights that the one before ended with, and the learning rate begins anew. A few epochs a member then
     make an ensemble in the time of one training. Absent: each begins at random."""
     of: Literal["scores", "ranks"] = "scores"
-    """What is added up: scores, standardised over the items that training knows, or 1 / (60 + rank) among them, whatever the spread of scores."""
+    """What a ranking head adds up: scores, standardised over the items that training knows, or 1 / (60 + rank) among them, whatever the spread of
+    scores."""
     choose: Literal["metric", "likelihood"] = "metric"
     """How weights of lists that are not said are chosen on validation: those with the best validation figure, by a search; or by a regression of
     what was taken on the members' scores (stacking), smoother where there are many members and few events. Other heads are always stacked."""
@@ -44,9 +45,10 @@ class Blend(Model):
     """A weighted sum of what models say. Models that err differently rank better together: a transformer and ``ALS``, or one model's several seeds.
 
     Gives the heads that all members give. Lists add up standardised scores; a click or a conversion is the sigmoid of the mean logit, a
-    rating the mean rating, all weighed. Weights are chosen on the validation part, for each head its own; without one, members weigh alike. Costs
-    what its members cost, and every list scores the whole catalogue, since scores are put beside each other over all of it. With ``snapshots`` one
-    training gives them all (Huang et al., Snapshot Ensembles, 2017), which err less differently than several seeds do.
+    rating the mean rating, all weighed. Without a ranking head lists stand in the order of the first of these. Weights are chosen on the validation
+    part, for each head its own; without one, members weigh alike. Costs what its members cost, and every list scores the whole catalogue, since
+    scores are put beside each other over all of it. With ``snapshots`` one training gives them all (Huang et al., Snapshot Ensembles, 2017), which
+    err less differently than several seeds do.
 
     >>> Blend(members=[{"use": "ALS", "fade": 0.9}, {"use": "EASE", "weight": 0.5}]).members
     (ALS(fade=0.9), EASE())
