@@ -18,7 +18,7 @@ from germane.data import NoSplit
 from germane.encoders import HashedText
 from germane.jobs.train import fit
 from germane.losses import in_common
-from germane.models import BiasedMF, ContextTransformer, Learned, SASRec
+from germane.models import BiasedMF, ContextTransformer, DeepMF, Learned, SASRec
 from germane.testing.model_contract import small_shop
 from germane.training import Told, TrainingOptions, train_model
 
@@ -51,6 +51,10 @@ class ExactSASRec(Exact, SASRec):
 
 
 class ExactMF(Exact, BiasedMF):
+    pass
+
+
+class ExactDeepMF(Exact, DeepMF):
     pass
 
 
@@ -125,6 +129,19 @@ def test_l2_of_rows_of_unequal_weight_accumulates_too(monkeypatch: pytest.Monkey
     shop = replace(whole, events=whole.events.with_columns(weight=pl.Series(np.linspace(0.1, 1.0, len(whole)))))
     monkeypatch.setattr(sys.modules[__name__], "small_shop", lambda: shop)
     large, small = (after(ExactMF(width=4, l2=0.1), batch, accumulate, 10, heads={"rating": 1.0}) for batch, accumulate in ((96, 1), (32, 3)))
+    assert max((large[name] - small[name]).abs().max().item() for name in large) <= 1e-6
+
+
+@pytest.mark.parametrize(("heads", "loss"), [({"rating": 1.0}, "mse"), ({"rating": 1.0}, "ordinal"), ({"click": 1.0}, "mse")])
+def test_pairs_that_teach_nothing_accumulate_too(heads: dict[str, float], loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in ten events: many an item has one taker, whose pair is left out, and some batches hold more of them than others."""
+    whole = small_shop()
+    few = whole.take(np.flatnonzero(np.random.default_rng(0).random(len(whole)) < 0.12))
+    few = replace(few, events=few.events.with_columns(label=pl.Series(np.arange(len(few)) % 2)))
+    assert (np.bincount(few.item_codes) == 1).sum() > 5
+    monkeypatch.setattr(sys.modules[__name__], "small_shop", lambda: few)
+    said = {"heads": heads, "rating_loss": loss, "optimiser": "sgd", "learning_rate": 0.1}
+    large, small = (after(ExactDeepMF(layers=(8,), blank=0.0), batch, accumulate, 10, **said) for batch, accumulate in ((24, 1), (8, 3)))
     assert max((large[name] - small[name]).abs().max().item() for name in large) <= 1e-6
 
 

@@ -225,8 +225,11 @@ class DeepMF(Learned, Keeping):
         cosine = self._cosine(row, column)
         head = objective.first()
         if head == "click":
-            return {head: click_loss(cosine.clamp(SURE, 1 - SURE).logit(), batch.labels, weights)}
-        return {head: self.scale.loss(objective.rating_loss, self._raw(cosine, objective.rating_loss), batch.values, weights)}
+            told, out = ~batch.labels.isnan(), click_loss(cosine.clamp(SURE, 1 - SURE).logit(), batch.labels, weights)
+        else:
+            told, out = ~batch.values.isnan(), self.scale.loss(objective.rating_loss, self._raw(cosine, objective.rating_loss), batch.values, weights)
+        # a mean over all pairs, also those that teach nothing: batches hold unlike shares of them, and small ones are to add up to a large one
+        return {head: out * weights[told].sum() / batch.weights[told].sum().clamp(min=1e-12)}
 
     # -- what comes later ----------------------------------------------------------------------------------------
 
