@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, apply
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, RunError, TrainingError
 from ..search_space import put
 from ..training import Progress, check_alone
 from ..types import Note
@@ -22,7 +22,7 @@ from .guess import Guess, guess
 from .init import read_tables
 from .recipe import recipe
 from .run import train_run
-from .search import Found, search
+from .search import Found, TimeEnded, search
 from .search.space import searchable
 from .search.written import hanging_on_epochs
 from .train import Judged
@@ -99,14 +99,17 @@ def auto(
         said(f"{duration(seconds * FOR_SEARCH)} for the search; the rest of {duration(seconds)} is kept for training the winner.")
     with tempfile.TemporaryDirectory(prefix="germane-auto-") as scratch:
         until = began + seconds * FOR_SEARCH
-        best = search(
-            config,
-            Path(scratch) / "search",
-            trials=trials or TRIALS,
-            seconds=max(0.0, until - time.time()),
-            longest=seconds * FOR_TRIAL,
-            told=tried,
-        )
+        try:
+            best = search(
+                config,
+                Path(scratch) / "search",
+                trials=trials or TRIALS,
+                seconds=max(0.0, until - time.time()),
+                longest=seconds * FOR_TRIAL,
+                told=tried,
+            )
+        except TimeEnded:  # whose sentence tells how to go on with what is kept, and here nothing is
+            raise TrainingError("the time ended before the first trial had a validation figure: give more by --time.") from None
     final = _final(sections, best, why)
     try:
         _, judged = train_run(final, target, replace=replacing, progress=progress, noted=noted, resumable=False)

@@ -94,7 +94,7 @@ def test_the_time_ends_it(learned: Writes, shop: Path) -> None:
 
 
 def test_without_time_for_one_figure_there_is_no_winner(learned: Writes, shop: Path) -> None:
-    with pytest.raises(TrainingError, match="the time ended before the first trial"):
+    with pytest.raises(TrainingError, match=r"the time ended before the first trial .* give more by --time, and add --resume\.$"):
         search(learned(TWO), shop / "out", seconds=1e-9)
     found = search(learned(TWO), shop / "out", trials=1, resume=True)
     assert found.best.own and not (shop / "out" / "importances.svg").exists()

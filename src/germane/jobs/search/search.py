@@ -22,7 +22,11 @@ from .trial import Task
 from .workers import Budget, alone, together
 from .written import winner, write
 
-__all__ = ["Found", "left_in", "search"]
+__all__ = ["Found", "TimeEnded", "left_in", "search"]
+
+
+class TimeEnded(TrainingError):
+    """Before anything was found."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def search(
     ``storage``: a database's address instead of ``out/study.db``. ``jobs``: processes that try at the same time. ``longest``: seconds that one
     trial may take. ``told`` hears how many trials of how many have ended.
 
+    ``TimeEnded`` where no trial had a figure by then; what was tried is kept, for ``resume``.
     An interrupt ends it after the current step, and what was found until then is written all the same; where that is nothing, nothing is left.
     """
     check_alone("germane search")
@@ -138,7 +143,7 @@ def search(
                 place.forget()
             shutil.rmtree(target, ignore_errors=True)
     if best is None:
-        raise TrainingError("the time ended before the first trial had a validation figure: give more by --time, and add --resume.")
+        raise TimeEnded("the time ended before the first trial had a validation figure: give more by --time, and add --resume.")
     return Found(target, task.metric, task.smaller_is_better, tried, best, weights, made, notes)
 
 
