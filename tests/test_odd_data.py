@@ -262,6 +262,18 @@ def test_columns_that_nothing_reads_are_named() -> None:
     assert not any("side time holds" in one for one in notes(rows, said, items, model={"use": "TensorFactorisation"}))  # it reads no side at all
 
 
+@pytest.mark.parametrize(
+    ("options", "accumulate", "processes", "parts"),
+    [({}, 2, 1, 2), ({}, 1, 3, 3), ({}, 2, 3, 6), ({}, 1, 1, None), ({"norm": False}, 2, 3, None), ({"layers": []}, 2, 1, None)],
+)
+def test_a_norm_over_parts_of_a_step_is_noted(options: Mapping[str, Any], accumulate: int, processes: int, parts: int | None) -> None:
+    training = {"accumulate": accumulate, "heads": {"click": 1.0}}
+    dataset = Dataset.from_frames(events(), columns={"time": "time"})
+    config = Config.of({"data": {"events": "e.csv"}, "model": {"use": "DCNv2", **options}, "training": training}, Path())
+    said = [note.detail for note in notes_of(dataset, config.split.divide(dataset), config, processes)]
+    assert said == [] if parts is None else len(said) == 1 and f"(norm = true), here one of {parts} parts of a step" in said[0]
+
+
 @pytest.mark.parametrize(("text", "columns", "noted"), [(None, {}, True), (None, {"text": ["title"]}, False), ("HashedText", {}, False)])
 def test_a_prompt_that_no_language_model_reads(text: str | None, columns: Told, noted: bool) -> None:
     items = {"item": [f"i{n}" for n in range(12)], "title": [f"thing {n}" for n in range(12)]}

@@ -18,7 +18,7 @@ from germane.data import NoSplit
 from germane.encoders import HashedText
 from germane.jobs.train import fit
 from germane.losses import in_common
-from germane.models import BiasedMF, ContextTransformer, DeepMF, Learned, SASRec
+from germane.models import BiasedMF, ContextTransformer, DCNv2, DeepMF, Learned, SASRec
 from germane.testing.model_contract import small_shop
 from germane.training import Told, TrainingOptions, train_model
 
@@ -55,6 +55,10 @@ class ExactMF(Exact, BiasedMF):
 
 
 class ExactDeepMF(Exact, DeepMF):
+    pass
+
+
+class ExactDCN(Exact, DCNv2):
     pass
 
 
@@ -100,6 +104,13 @@ def test_accumulation_equals_the_large_batch(name: str, loss: str) -> None:
 
 def test_rows_accumulate_too() -> None:
     large, small = (after(ExactMF(width=4), batch, accumulate, 10, heads={"rating": 1.0}) for batch, accumulate in ((96, 1), (32, 3)))
+    assert max((large[name] - small[name]).abs().max().item() for name in large) <= 1e-6
+
+
+def test_rows_accumulate_where_nothing_is_standardised_over_them() -> None:
+    """As the note of ``germane check`` promises of ``norm = false``."""
+    said = {"heads": {"rating": 1.0}}
+    large, small = (after(ExactDCN(width=4, layers=(16,), norm=False), *size, 10, **said) for size in ((96, 1), (32, 3)))
     assert max((large[name] - small[name]).abs().max().item() for name in large) <= 1e-6
 
 

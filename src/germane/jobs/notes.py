@@ -15,7 +15,7 @@ from ..data.conversions import closed
 from ..encoders import NoText
 from ..errors import nearest
 from ..features import Feature
-from ..models import Learned, Model
+from ..models import DCNv2, Learned, Model
 from ..types import Note
 
 __all__ = ["NEVER_TUNED", "notes_of"]
@@ -31,8 +31,8 @@ FEW = 0.1
 """A smaller share of users with one event is nothing to speak of."""
 
 
-def notes_of(dataset: Dataset, split: Split, config: Config) -> list[Note]:
-    """Those of the data as they were read, and what of them the model cannot learn from, be asked for, or read."""
+def notes_of(dataset: Dataset, split: Split, config: Config, processes: int = 1) -> list[Note]:
+    """Those of the data as they were read, and what of them the model cannot learn from, be asked for, or read. ``processes``: how many train."""
     return [
         *dataset.notes,
         *_labels(dataset, split, config),
@@ -40,6 +40,7 @@ def notes_of(dataset: Dataset, split: Split, config: Config) -> list[Note]:
         *_context(dataset, split, config),
         *_unread(dataset, config),
         *_losses(config),
+        *_norms(config, processes),
         *_kinds(dataset, config),
         *_items(dataset, split, config),
         *_users(dataset, config),
@@ -81,6 +82,14 @@ def _losses(config: Config) -> Iterator[Note]:
         if option in said and said[option] != "mse" and not (learns and head in heads):
             why = f"learns its {' and '.join(heads)} head" if learns else "is counted and learns by no loss"
             yield Note("unread_option", f"{name} {why}, so [training] {option} = {said[option]!r} is not read")
+
+
+def _norms(config: Config, processes: int) -> Iterator[Note]:
+    """Models that standardise over the rows of a batch, where a step goes through it in parts."""
+    parts = config.training.accumulate * processes
+    if parts > 1 and any(isinstance(part, DCNv2) and part.options.norm and part.options.layers for part in config.model.parts):
+        so = f"here one of {parts} parts of a step, and learns otherwise than from the whole at once; with norm = false it learns the same"
+        yield Note("parted_norm", f"DCNv2 standardises over the rows that it reads together (norm = true), {so}")
 
 
 def _context(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:

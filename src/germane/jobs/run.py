@@ -76,7 +76,7 @@ def train_run(
         if processes.first:
             with writing(work, GOES_ON if resumable else "make room, and begin anew"):
                 begin(work, dataset.fingerprint, read.dump(), resume)
-    notes = [*notes_of(dataset, split, read), *changes(work)]
+    notes = [*notes_of(dataset, split, read, processes.count), *changes(work)]
     if noted is not None and processes.first:
         for note in notes:
             noted(note)

@@ -25,7 +25,8 @@ class DCNv2Options(RowWiseOptions):
     layers: tuple[int, ...] = (400, 400)
     """Numbers in each dense layer beside the crosses."""
     norm: bool = True
-    """Standardise each dense layer's numbers over the rows of a batch."""
+    """Standardise each dense layer's numbers over the rows of a batch; with ``accumulate``, or on several processes, over those of each part, which
+    then do not quite equal the whole."""
     dropout: Annotated[float, Searched(0.0, 0.6)] = Field(default=0.0, ge=0, lt=1)
     """Share of the dense layers' numbers left out of a training step."""
     memory: int = Field(default=0, ge=0, le=KEPT)
