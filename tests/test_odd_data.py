@@ -395,7 +395,7 @@ def test_no_features_at_all_may_be_asked_of_anyone(tmp_path: Path) -> None:
     ("model", "training", "said"),
     [
         ("DCNv2", {"loss": "bpr"}, ["DCNv2 learns its click head, so [training] loss = 'bpr' is not read"]),
-        ("ALS", {"loss": "bce"}, ["ALS is counted and learns by no loss, so [training] loss = 'bce' is not read"]),
+        ("ALS", {"loss": "bce"}, ["ALS learns in a way of its own, so [training] loss = 'bce' is not read"]),
         ("SASRec", {"rating_loss": "ordinal", "loss": "bpr"}, ["SASRec learns its ranking head, so [training] rating_loss = 'ordinal' is not read"]),
         ("BiasedMF", {"loss": "mse"}, []),
     ],

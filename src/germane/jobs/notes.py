@@ -80,7 +80,7 @@ def _losses(config: Config) -> Iterator[Note]:
     learns = any(isinstance(part, Learned) for part in config.model.parts)
     for option, head in (("loss", "ranking"), ("rating_loss", "rating")):
         if option in said and said[option] != "mse" and not (learns and head in heads):
-            why = f"learns its {' and '.join(heads)} head" if learns else "is counted and learns by no loss"
+            why = f"learns its {' and '.join(heads)} head" if learns else "learns in a way of its own"
             yield Note("unread_option", f"{name} {why}, so [training] {option} = {said[option]!r} is not read")
 
 
