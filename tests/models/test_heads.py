@@ -22,6 +22,7 @@ from germane.losses import Objective
 from germane.models import BiasedMF, ContextTransformer, ItemNeighbours
 from germane.models.context import looked
 from germane.models.memory import memory
+from germane.models.rating_scale import RatingScale
 from germane.training import TrainingOptions
 
 SMALL: dict[str, Any] = {"width": 16, "blocks": 1, "length": 10, "dropout": 0.0, "context_dropout": 0.0}
@@ -49,6 +50,13 @@ def test_a_rating_hangs_on_history_item_and_moment() -> None:
     pairs = pl.DataFrame({"user": ["u1"] * 4 + ["u2"], "item": ["i1", "i2", "i1", "i1", "i1"], "sky": ["sun", "sun", "rain", "sun", "sun"]})
     good, worse_item, worse_sky, _, worse_user = recommender.score(pairs)
     assert good > worse_item and good > worse_sky and good > worse_user + 1
+
+
+@pytest.mark.parametrize("kind", ["mse", "bce", "ordinal"])
+def test_ratings_begin_at_the_mean_of_those_seen(kind: Any) -> None:
+    dataset, scale = rated(), RatingScale()
+    scale.fit(dataset, kind)
+    assert scale.rating(kind, scale.start).item() == pytest.approx(float(dataset.events["value"].mean()), abs=0.01)  # type: ignore[arg-type]
 
 
 def test_values_of_the_history_are_read_or_not() -> None:
