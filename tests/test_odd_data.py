@@ -18,12 +18,14 @@ from germane import Query, cli, models
 from germane.bundle import read_json
 from germane.component import exported
 from germane.config import Config
-from germane.data import Dataset
+from germane.data import Dataset, Random
 from germane.encoders import NoText
 from germane.errors import AbilityError, ConfigError
 from germane.jobs.check import check
+from germane.jobs.lessons import check_lessons
 from germane.jobs.notes import notes_of
 from germane.jobs.run import evaluate_run, train_run
+from germane.losses import Objective
 from germane.models import Model
 
 
@@ -61,6 +63,7 @@ def one_late(value: str) -> Any:
 Told = Mapping[str, Any]
 ODD: Mapping[str, tuple[Any, Told, Told, str]] = {
     "all labels 1": (lambda: events(label=1), {"label": "label"}, {"use": "Random"}, "every training label is 1: the click head has no negatives"),
+    "all labels 0": (lambda: events(label=0), {"label": "label"}, {"use": "Random"}, "every training label is 0: nothing was taken"),
     "training labels 0": (
         lambda: events(label=[0] * 128 + [1] * 32),
         {"label": "label", "time": "time"},
@@ -142,7 +145,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GERMANE_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize(("name", "model"), [(name, model) for name in ODD for model in MODELS if (name, model) != ("training labels 0", "EASE")])
+@pytest.mark.parametrize(("name", "model"), [(name, model) for name in ODD for model in MODELS if (" labels 0" not in name or model != "EASE")])
 def test_it_is_trained_judged_and_asked(name: str, model: str, tmp_path: Path) -> None:
     heads = {"ranking": 1.0, "click": 0.5} if model == "ContextTransformer" and "label" in ODD[name][1] else None
     told: list[str] = []
@@ -169,11 +172,34 @@ def test_who_counts_refuses_what_holds_nothing(tmp_path: Path) -> None:
         train_run(written(tmp_path, "training labels 0", "EASE"), tmp_path / "run")
 
 
-def test_labels_that_are_all_0_leave_nothing_to_learn(tmp_path: Path) -> None:
-    config = written(tmp_path, "all labels 1", "BiasedMF")
-    pl.read_parquet(tmp_path / "events.parquet").with_columns(label=0).write_parquet(tmp_path / "events.parquet")
-    with pytest.raises(germane.errors.DataError, match=r"no event may be a target: .* the label column, leave none"):
-        train_run(config, tmp_path / "run")
+@pytest.mark.parametrize("model", ["ContextTransformer", "EASE"])
+def test_labels_that_are_all_0_leave_nothing_to_rank(model: str, tmp_path: Path) -> None:
+    config = written(tmp_path, "all labels 0", model)
+    for refuses in (lambda: check(config, timed=False), lambda: train_run(config, tmp_path / "run")):
+        with pytest.raises(germane.errors.DataError, match=r"every label is 0: nothing was taken, so there is nothing to learn for ranking\. Bring"):
+            refuses()
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_and_rules_that_leave_no_target_between_them() -> None:
+    """Where one event in two was clicked and the other ones were liked, lists have nothing to learn from, and clicks have."""
+    rows = events(label=[0, 1] * 80, value=[5.0, 1.0] * 80)
+    dataset = Dataset.from_frames(rows, columns={"label": "label", "value": "value"}, rules={"positive": ">= 4"})
+    split = Random().divide(dataset)
+    with pytest.raises(germane.errors.DataError, match=r"no event may be a target: .* and the label column, leave none"):
+        check_lessons(Objective(), dataset, split)
+    check_lessons(Objective(heads={"click": 1.0}), dataset, split)
+    with pytest.raises(germane.errors.DataError, match=r"no event may be a target: \[data.rules\] positive and target leave none"):
+        Dataset.from_frames(rows, columns={"value": "value"}, rules={"positive": "> 5"})
+
+
+def test_a_click_head_says_little_where_nothing_was_ever_clicked(tmp_path: Path) -> None:
+    training = {"epochs": 12, "batch": 32, "warmup": 0, "learning_rate": 0.1}
+    run, judged = train_run(written(tmp_path, "all labels 0", "BiasedMF", training=training), tmp_path / "run")
+    said = germane.load(run).score(pl.DataFrame({"user": ["u1", "nobody"], "item": ["i1", "i2"]}), head="click")
+    assert (np.asarray(said) < 0.2).all()
+    figures = judged.rows[0]["metrics"]
+    assert "auc" not in figures and figures["log_loss"]["value"] < 0.2
 
 
 def test_epochs_are_chosen_by_what_can_be_told(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def apply(events: pl.DataFrame, rules: Rules, columns: Columns) -> tuple[pl.Data
             f"no event is left: every user has fewer than {rules.min_user_events} or every item fewer than {rules.min_item_events} events. "
             f"Lower min_user_events or min_item_events in [data.rules]."
         )
-    if not events["positive"].any():
-        raise DataError("no event may be a target: [data.rules] positive and target, and the label column, leave none. Loosen them.")
+    if "label" not in events.columns and not events["positive"].any():  # rows with labels teach a click head without any target
+        raise DataError("no event may be a target: [data.rules] positive and target leave none. Loosen them.")
     return events, notes
 
 

@@ -24,7 +24,14 @@ __all__ = ["check_lessons", "likeness_for", "rows_to_learn"]
 
 
 def check_lessons(objective: Objective, dataset: Dataset, split: Split) -> None:
-    """An error where a head that is asked for has nothing to learn from."""
+    """An error where a head that is asked for has nothing to learn from, or there is no target and no click head that does without."""
+    if "click" not in objective.heads and "label" in dataset.events.columns and not dataset.events["positive"].any():
+        if (dataset.events["label"] == 0).all(ignore_nulls=False):
+            raise DataError(
+                f"every label is 0: nothing was taken, so there is nothing to learn for {' and '.join(objective.heads)}. Bring events that were "
+                "taken, with the label 1; leave label out of [data.columns], if all were; or ask for heads = {click = 1.0}, of a model that can."
+            )
+        raise DataError("no event may be a target: [data.rules] positive and target, and the label column, leave none. Loosen them.")
     if "rating" in objective.heads:
         if "value" not in dataset.events.columns or dataset.events["value"].null_count() == len(dataset):
             raise DataError("a rating head learns from values, and no event has one: name their column by value = … in [data.columns].")

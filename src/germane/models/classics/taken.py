@@ -21,6 +21,9 @@ def taken(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArr
     weights = np.bincount(where, weights=events, minlength=len(pairs)).astype(np.float64)
     kept = weights > 0
     if not kept.any():
-        raise TrainingError("No training event may be a target with a weight above 0, so there is nothing to count: loosen [data.rules].")
+        raise TrainingError(
+            "No training event may be a target with a weight above 0, so there is nothing to count: loosen [data.rules], or bring events whose label "
+            "is not 0."
+        )
     pairs, weights = pairs[kept], weights[kept]
     return pairs // dataset.n_items, pairs % dataset.n_items, weights
