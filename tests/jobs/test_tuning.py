@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from germane.config import Config
 from germane.data import LeaveLastOut
 from germane.encoders import LearningTexts, PretrainedText
 from germane.encoders.language_model import LanguageModel
-from germane.errors import ConfigError, RunError
+from germane.errors import ConfigError, FetchError, RunError
 from germane.evaluation import Validation
 from germane.jobs.check import check
 from germane.jobs.estimate import kept_states
@@ -294,6 +295,65 @@ def test_a_config_says_so_with_its_other_faults(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="SASRec does not learn through texts") as found:
         Config.of(said, tmp_path)
     assert len(found.value.faults) == 2
+
+
+def written(folder: Path, text: dict[str, object]) -> Path:
+    """A config whose items have texts, and its data."""
+    events, items, _ = Checkerboard(users=10, items=10).frames()
+    events.write_csv(folder / "events.csv")
+    items.write_csv(folder / "items.csv")
+    columns = {"user": "user", "item": "item", "text": [items.columns[1]]}
+    said = {"data": {"events": "events.csv", "items": "items.csv", "columns": columns}, "text": text}
+    (folder / "shop.toml").write_text(tomli_w.dumps(said))
+    return folder / "shop.toml"
+
+
+def test_what_the_language_model_cannot_do_is_told_before_a_text_is_encoded(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    encode = LanguageModel.encode
+    monkeypatch.setattr(LanguageModel, "encode", lambda self, texts, *how: (encoded.append(len(texts)), encode(self, texts, *how))[1])
+    with pytest.raises(ConfigError, match=r"tuning = 'top:9': this language model has 2 layers"):
+        prepared(tiny_bert, "top:9")
+    assert not encoded
+    prepared(tiny_bert, "top:1")
+    assert encoded
+
+
+@pytest.mark.parametrize(
+    ("sets", "says"),
+    [
+        (["text.tuning=top:9"], r"tuning = 'top:9': this language model has 2 layers"),
+        (["text.tuning=lora", 'text.targets=["nothing"]'], r"targets = \['nothing'\]: .*Linear maps of this model are dense, key, query, value"),
+    ],
+)
+def test_check_says_so_with_the_other_faults(tiny_bert: Path, tmp_path: Path, sets: list[str], says: str) -> None:
+    shop = written(tmp_path, {"model": str(tiny_bert)})
+    assert check(shop, sets=["text.tuning=top:1"], timed=False).estimate is None
+    with pytest.raises(ConfigError, match=says):
+        check(shop, sets=sets, timed=False)
+    with pytest.raises(ConfigError, match=says) as found:
+        check(shop, sets=[*sets, "training.heads={rating = 1.0}"], timed=False)
+    assert len(found.value.faults) == 2
+
+
+def test_check_asks_a_frozen_one_what_its_files_say_and_fetches_nothing(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fetch(name: str) -> Path:
+        asked.append(name)
+        raise FetchError(f"{name} is far away")
+
+    monkeypatch.setattr("germane.encoders.text.get_weights", fetch)
+    decoder = Path(shutil.copytree(tiny_bert, tmp_path / "decoder"))
+    about = json.loads((decoder / "config.json").read_text())
+    (decoder / "config.json").write_text(json.dumps({**about, "is_decoder": True}))
+    shop = written(tmp_path, {"model": str(decoder), "pooling": "cls"})
+    with pytest.raises(ConfigError, match="is a decoder: its first token has seen no other"):
+        check(shop, timed=False)
+    check(shop, sets=["text.model=some/where"], timed=False)
+    assert not asked
+    check(shop, sets=["text.model=some/where", "text.tuning=lora"], timed=False)  # of what cannot be had now nothing is known
+    assert asked == ["some/where"]
 
 
 def test_what_it_will_take_is_foreseen_with_the_language_model(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

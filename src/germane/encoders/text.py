@@ -263,6 +263,14 @@ class PretrainedText(Encoder):
             self._base(), self._adaptation, texts, frozen_epochs=wait, room=room, prefix=prefix, words_prefix=words, vary=vary, **sizes
         )
 
+    def check(self) -> None:
+        """Refuse what this language model cannot do, before a text is encoded. One that is to learn is loaded for it, and fetched first where it is
+        not here yet; of a frozen one its files are asked."""
+        if self.learns:
+            adapt(self._base(), self._adaptation)
+        elif known_weights(self.options.model) or Path(self.options.model).expanduser().is_dir():
+            _ = self.family
+
     def anew(self) -> PretrainedText:
         return self._like()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ from .. import times
 from ..component import Faults
 from ..config import Config
 from ..data import Dataset, Split
-from ..errors import TrainingError
+from ..encoders import Encoder, PretrainedText
+from ..errors import FetchError, TrainingError
 from ..evaluation import check_calibration
 from ..models import TwoStage
 from ..training import choose_device
@@ -98,7 +100,9 @@ def check(
 def _divided(read: Config, dataset: Dataset) -> Split:
     """The split; all that stands in the way of training on it is told at once."""
     faults = Faults()
-    faults.attempt(lambda: read.recommender(dataset))
+    made = faults.attempt(lambda: read.recommender(dataset))
+    if made is not None:
+        faults.attempt(partial(_language_model, made.text))
     split = faults.attempt(lambda: read.split.divide(dataset))
     if split is not None:
         calibrate, model = read.training.calibrate, read.model
@@ -110,6 +114,13 @@ def _divided(read: Config, dataset: Dataset) -> Split:
     faults.tell()
     assert split is not None  # else it was told
     return split
+
+
+def _language_model(text: Encoder) -> None:
+    """An error where it cannot do what is asked of it; of one that cannot be had now nothing is known."""
+    if isinstance(text, PretrainedText):
+        with suppress(FetchError):
+            text.check()
 
 
 def _device(name: str) -> Iterator[Note]:
