@@ -122,13 +122,44 @@ def test_a_pooler_may_be_missing(tiny_bert: Path, tmp_path: Path) -> None:
     assert torch.equal(bare(tokens), whole(tokens))
 
 
-def test_a_folder_without_a_tokenizer_is_refused(tiny_model: Path, tmp_path: Path) -> None:
-    folder = changed(tiny_model, tmp_path / "mute", lambda name, tensor: tensor)
+def mute(folder: Path) -> Path:
+    """Without its tokenizer."""
     for part in folder.iterdir():
         if "token" in part.name or "vocab" in part.name or "merges" in part.name:
             part.unlink()
-    with pytest.raises(ConfigError, match=r"mute cannot be loaded: (it holds no tokenizer, which tokenizer\.save_pretrained|its tokenizer cannot)"):
+    return folder
+
+
+def test_a_folder_without_a_tokenizer_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = mute(changed(tiny_model, tmp_path / "mute", lambda name, tensor: tensor))
+    says = r"mute cannot be loaded: (it holds no tokenizer|its tokenizer is missing or .*[^:.\s]\)); tokenizer\.save_pretrained\(folder\) writes"
+    with pytest.raises(ConfigError, match=says):
         LanguageModel(folder, "mean", 16)
+    with pytest.raises(ConfigError, match=says):
+        WordHead(folder, 16, seed=0)
+
+
+def test_a_tokenizer_that_counts_its_marks_otherwise_is_missed_too(tiny_of: Callable[..., Path]) -> None:
+    """DeBERTa's begins with numbers that no mark has."""
+    with pytest.raises(ConfigError, match="DebertaV2 cannot be loaded: it holds no tokenizer"):
+        LanguageModel(mute(tiny_of("DebertaV2")), "mean", 16)
+
+
+def test_a_tokenizer_of_another_model_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 40}
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+    last = len(tokenizer) - 1
+    for many, folder in ((last, tmp_path / "few"), (last + 1, tmp_path / "enough")):
+        BertModel(BertConfig(vocab_size=many, **sizes)).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    for read in (lambda: LanguageModel(tmp_path / "few", "mean", 16), lambda: WordHead(tmp_path / "few", 16, seed=0)):
+        with pytest.raises(ConfigError, match=f"few cannot be loaded: its tokenizer has tokens up to number {last}, and its model knows those below"):
+            read()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<picture>"]})
+    tokenizer.save_pretrained(tmp_path / "enough")
+    assert len(LanguageModel(tmp_path / "enough", "mean", 16).tokenizer) == last + 2  # Gemma 3 has such a mark, and no vector for it
 
 
 def test_weights_of_another_size_are_refused(tiny_model: Path, tmp_path: Path) -> None:

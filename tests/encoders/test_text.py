@@ -144,7 +144,7 @@ def test_a_decoder_without_a_padding_token(tmp_path: Path, tiny_bert: Path) -> N
     tokenizer.pad_token, tokenizer.eos_token = None, "[SEP]"
     tokenizer.save_pretrained(tmp_path)
     torch.manual_seed(0)
-    GPT2Model(GPT2Config(vocab_size=40, n_positions=32, n_embd=8, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+    GPT2Model(GPT2Config(vocab_size=64, n_positions=32, n_embd=8, n_layer=1, n_head=2)).save_pretrained(tmp_path)
     encoder = PretrainedText(model=str(tmp_path))
     texts = ["rain", "a quiet film about rain"]
     assert encoder.width == 8

@@ -146,7 +146,9 @@ class PretrainedText(Encoder):
             if not (given / "config.json").is_file():
                 raise ConfigError(f"The folder {given} holds no language model: there is no config.json in it.")
             if not any(given.glob("*.safetensors")):
-                raise ConfigError(f"The folder {given} has no safetensors file; Germane reads no pickles. Save the model with save_pretrained.")
+                raise ConfigError(
+                    f"The folder {given} has no safetensors file; Germane reads no pickles. Save model and tokenizer with save_pretrained."
+                )
             return given
         if given.is_absolute() or self.options.model.startswith((".", "~")) or self.options.model.count("/") > 1 or "\\" in self.options.model:
             raise ConfigError(f"There is no folder {given}; model is a name of `germane weights list`, a folder, or a hub name such as owner/model.")

@@ -14,6 +14,8 @@ from ..errors import ConfigError
 
 __all__ = ["hushed", "most_tokens", "quiet", "read_folder", "read_tokenizer", "write_folder"]
 
+BESIDE = "tokenizer.save_pretrained(folder) writes the model's own beside the weights"
+
 
 @contextmanager
 def hushed() -> Iterator[None]:
@@ -75,6 +77,7 @@ def read_folder(kind: Any, folder: Path, tokens: Path, **said: Any) -> tuple[Any
     tokenizer.padding_side = "right"  # places count from the first token, in decoders too
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    _check_tokens(tokenizer, model, tokens)
     return tokenizer, model, missing - body
 
 
@@ -83,10 +86,19 @@ def _whole_tokenizer(folder: Path) -> Any:
     try:
         tokenizer = read_tokenizer(folder)
     except Exception as error:  # the tokenizers library has no class of its own
-        raise _broken(folder, f"its tokenizer cannot be read ({str(error).strip().splitlines()[0]})") from None
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        raise _broken(folder, "it holds no tokenizer, which tokenizer.save_pretrained(folder) writes beside the weights")
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(" :.")
+        raise _broken(folder, f"its tokenizer is missing or cannot be read ({reason}); {BESIDE}") from None
+    if len(tokenizer.get_vocab()) <= len(tokenizer.all_special_ids):
+        raise _broken(folder, f"it holds no tokenizer; {BESIDE}")
     return tokenizer
+
+
+def _check_tokens(tokenizer: Any, body: Any, folder: Path) -> None:
+    """An error where texts may hold tokens that the model has no vector for. Marks of pictures and sounds may well be beyond: no text becomes one."""
+    known = getattr(body.config.get_text_config(), "vocab_size", None)
+    largest = max(tokenizer.vocab_size - 1, tokenizer.pad_token_id or 0, *tokenizer("a")["input_ids"])
+    if known is not None and largest >= known:
+        raise _broken(folder, f"its tokenizer has tokens up to number {largest}, and its model knows those below {known}; {BESIDE}")
 
 
 def _broken(folder: Path, reason: str) -> ConfigError:
