@@ -171,12 +171,24 @@ def test_depths_follow_the_way_through_the_model(family: str, below: list[str], 
 
 
 @pytest.mark.parametrize(
-    ("family", "maps"), [("MPNet", {"q", "v"}), ("ModernBert", {"Wqkv"}), ("DistilBert", {"q_lin", "v_lin"}), ("Bert", {"query", "value"})]
+    ("family", "maps"),
+    [
+        ("MPNet", {"q", "v"}),
+        ("ModernBert", {"Wqkv"}),
+        ("DistilBert", {"q_lin", "v_lin"}),
+        ("Bert", {"query", "value"}),
+        ("Mixtral", {"q_proj", "v_proj"}),
+    ],
 )
 def test_lora_stands_beside_query_and_value_whatever_a_family_calls_them(
     tiny_of: Callable[..., Path], family: str, maps: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = {"DistilBert": {"dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32}, "ModernBert": {"pad_token_id": 0}}.get(family, {})
+    more = {
+        "DistilBert": {"dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32},
+        "ModernBert": {"pad_token_id": 0},
+        "Mixtral": {"num_key_value_heads": 1, "num_local_experts": 2, "num_experts_per_tok": 1},
+    }
+    said = more.get(family, {})
     folder = tiny_of(family, **said)
     learns = adapt(LanguageModel(folder, "mean", 16), Adaptation("lora"))
     assert {name.rpartition(".lora_")[0].rpartition(".")[2] for name in learns} == maps
@@ -184,3 +196,23 @@ def test_lora_stands_beside_query_and_value_whatever_a_family_calls_them(
         monkeypatch.setattr(adaptation, "QUERY_AND_VALUE", ())
         with pytest.raises(ConfigError, match=r"which maps of this model are query and value; say targets, of .*dense.*all-linear"):
             adapt(LanguageModel(folder, "mean", 16), Adaptation("lora"))
+
+
+@pytest.mark.parametrize("tuning", ["lora", "adapter", "prefix"])
+def test_what_is_put_in_moves_no_other_chance(tiny_bert: Path, tuning: str) -> None:
+    torch.manual_seed(4)
+    before = torch.random.get_rng_state()
+    adapt(LanguageModel(tiny_bert, "mean", 16), Adaptation(tuning))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_maps_that_cannot_be_had_are_told_of_the_model_as_it_was(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import peft
+
+    def refuse(config: Any, body: Any) -> None:
+        body.encoder.layer[0].extra = torch.nn.Linear(1, 1)
+        raise ValueError("not that one")
+
+    monkeypatch.setattr(peft, "inject_adapter_in_model", refuse)
+    with pytest.raises(ConfigError, match=r"targets = 'all-linear': not that one\. Linear maps of this model are dense, key, query, value\.$"):
+        adapt(LanguageModel(tiny_bert, "mean", 16), Adaptation("lora", targets="all-linear"))

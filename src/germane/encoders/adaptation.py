@@ -41,7 +41,7 @@ class Adaptation:
     alpha: int = 16
     """Of LoRA: what is added counts alpha / rank times."""
     targets: Sequence[str] | str | None = None
-    """Of LoRA: names of the linear maps, or ``all-linear``; None: query and value, as peft has them for each family."""
+    """Of LoRA: names of the linear maps, or ``all-linear``; None: query and value, as peft or else the family calls them."""
     size: int = 32
     """Of the adapter: width of its narrow layer."""
     places: int = 16
@@ -75,8 +75,15 @@ def check_tuning(value: str) -> str:
 def adapt(model: LanguageModel, how: Adaptation) -> dict[str, nn.Parameter]:
     """Make ``model`` learn as is said; what learns, by its name in ``model.body``, in the order of the layers from the bottom to the top.
 
-    What is put in is drawn from torch's generator. A backbone that cannot do it is an error.
+    What is put in is drawn from torch's generator, which goes on as if nothing had been: all else begins as with a frozen model. On the CPU, where
+    a model is before it is moved, so that no other generator has a part in it. A backbone that cannot do it is an error.
     """
+    with torch.random.fork_rng(devices=[]):
+        _put_in(model, how)
+    return {name: parameter for name, parameter in model.body.named_parameters() if parameter.requires_grad}
+
+
+def _put_in(model: LanguageModel, how: Adaptation) -> None:
     by_layer = how.top is not None or how.layers is not None or how.tuning in ("adapter", "prefix")
     body, layers = model.body, layers_of(model.body, needed=by_layer)
     if (how.top or how.layers or 0) > len(layers):
@@ -97,7 +104,6 @@ def adapt(model: LanguageModel, how: Adaptation) -> dict[str, nn.Parameter]:
         Bottlenecks(into, body.config.hidden_size, how.size)
     elif how.tuning == "prefix":
         Prefixes(model, how.places, into)
-    return {name: parameter for name, parameter in body.named_parameters() if parameter.requires_grad}
 
 
 def fold(model: LanguageModel) -> None:
@@ -168,20 +174,25 @@ QUERY_AND_VALUE = (("query", "value"), ("q_lin", "v_lin"), ("q_proj", "v_proj"),
 """What families call these maps, apart or all three in one."""
 
 
-def _query_and_value(body: Any) -> list[str] | None:
-    """Their names, of a family for which peft knows none; None: it does."""
-    from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+def _query_and_value(body: Any) -> list[str] | str:
+    """What peft takes of this family; of one that it does not know, their names."""
+    with hushed():
+        from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 
-    if body.config.model_type in KNOWN:
-        return None
-    linear = {name.rpartition(".")[2] for name, part in body.named_modules() if isinstance(part, nn.Linear)}
+    if known := KNOWN.get(body.config.model_type):
+        return known if isinstance(known, str) else list(known)
+    linear = _linear(body)
     for names in QUERY_AND_VALUE:
-        if linear.issuperset(names):
+        if set(names) <= set(linear):
             return list(names)
-    known = ", ".join(sorted(linear))
     raise ConfigError(
-        f"[text] tuning = 'lora': it is not known which maps of this model are query and value; say targets, of {known}; or all-linear."
+        f"[text] tuning = 'lora': it is not known which maps of this model are query and value; say targets, of {', '.join(linear)}; or all-linear."
     )
+
+
+def _linear(body: Any) -> list[str]:
+    """Names of the linear maps."""
+    return sorted({name.rpartition(".")[2] for name, part in body.named_modules() if isinstance(part, nn.Linear)})
 
 
 def _lora(body: Any, how: Adaptation) -> None:
@@ -189,6 +200,7 @@ def _lora(body: Any, how: Adaptation) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     from transformers.pytorch_utils import Conv1D
 
+    linear = _linear(body)
     targets = list(how.targets) if how.targets is not None and not isinstance(how.targets, str) else how.targets or _query_and_value(body)
     turned = any(isinstance(part, Conv1D) for part in body.modules())  # GPT-2 keeps its maps the other way round
     config = LoraConfig(r=how.rank, lora_alpha=how.alpha, target_modules=targets, lora_dropout=0.0, bias="none", fan_in_fan_out=turned)
@@ -196,9 +208,8 @@ def _lora(body: Any, how: Adaptation) -> None:
         with hushed():
             inject_adapter_in_model(config, body)
     except (ValueError, re.error) as error:
-        linear = sorted({name.rpartition(".")[2] for name, part in body.named_modules() if isinstance(part, nn.Linear)})
-        reason, known = str(error).strip().split("\n")[0].rstrip("."), ", ".join(linear)
-        raise ConfigError(f"[text] targets = {how.targets!r}: {reason}. Linear maps of this model are {known}; or say all-linear.") from None
+        reason, more = str(error).strip().split("\n")[0].rstrip("."), "" if targets == "all-linear" else "; or say all-linear"
+        raise ConfigError(f"[text] targets = {targets!r}: {reason}. Linear maps of this model are {', '.join(linear)}{more}.") from None
     for parameter in body.parameters():
         if parameter.requires_grad and parameter.dtype in HALVES:  # small steps would be lost in half precision
             parameter.data = parameter.data.float()

@@ -65,8 +65,7 @@ class LearningTexts(nn.Module):
         """Lower states of all texts are worked out before the first is learnt from, so that a resumed training has the very same."""
         self.beside = how.tuning != "full" and how.top is None
         """Whether what learns was put in beside the pretrained weights, and not these themselves."""
-        with torch.random.fork_rng(devices=[]):  # what it draws moves nothing else: a tuned run begins as the frozen one
-            learns = adapt(model, how)
+        learns = adapt(model, how)
         self.names = list(learns)
         self.depths = depths(model.body, self.names)
         self.lower = LowerStates(model, max(0, min(self.depths, default=0) - 1), room)

@@ -53,7 +53,8 @@ class PretrainedTextOptions(Options):
     alpha: int = Field(default=16, ge=1)
     """Of ``lora``: what it adds counts alpha / rank times."""
     targets: tuple[str, ...] | str | None = None
-    """Of ``lora``: names of the linear maps that it is added to, or ``"all-linear"``. Absent: those of query and value."""
+    """Of ``lora``: names of the linear maps that it is added to, or ``"all-linear"``. Absent: those of query and value, or what peft takes by default
+    of the model's family."""
     adapter_size: int = Field(default=32, ge=1)
     """Of ``adapter``: width of the narrow layer behind each layer."""
     prefix_places: int = Field(default=16, ge=1)
