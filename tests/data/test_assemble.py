@@ -339,6 +339,8 @@ def test_odd_cells_of_pandas_stop_nothing(cells: list[Any], read: list[Any]) -> 
         (["a|b", *"cdefg"], "category"),
         ([["a"], ["b", "c"]], "categories"),
         (["2026-05-01", "2026-05-02T10:00Z"], "time"),
+        ([" 1.5", "2 ", " NA"], "number"),
+        ([" 2026-05-01", "2026-05-02 "], "time"),
         ([datetime(2026, 5, 1), None], "time"),
         ([True, False], "category"),
         ([None, None], "category"),

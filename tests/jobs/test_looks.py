@@ -14,6 +14,7 @@ from germane.jobs import looks
     ("cells", "kind"),
     [
         (["1,5", "2", None], "number"),
+        ([" 1.5", "2 "], "number"),
         (["drama|war", "war", "comedy|war"], "several"),
         (["rain", "sun"] * 20, "few"),
         ([f"a quiet film {n}" for n in range(40)], "wordy"),
@@ -31,7 +32,7 @@ def test_lists_are_several_unless_they_hold_numbers() -> None:
 
 def test_times_by_value() -> None:
     assert looks.is_time(pl.Series([1_700_000_000, 1_800_000_000])) and looks.is_time(pl.Series(["2026-05-01", None]))
-    assert looks.is_time(pl.Series([1_700_000_000_000]))
+    assert looks.is_time(pl.Series([1_700_000_000_000])) and looks.is_time(pl.Series([" 1700000000", "1800000000 "]))
     assert not any(looks.is_time(pl.Series(cells)) for cells in ([2026, 2027], ["rain"], [], [10**13]))
 
 

@@ -44,7 +44,7 @@ def seconds(column: pl.Series, zone: str | None = None, form: str | None = None)
 
 def looks_like_times(column: pl.Series) -> bool:
     """Whether text is dates throughout. Bare numbers are not: nothing tells 2026 the year from 2026 the second."""
-    texts = column.drop_nulls()
+    texts = column.drop_nulls().str.strip_chars()
     return len(texts) > 0 and bool(texts.head(1000).str.contains(_ISO).all()) and seconds(texts).null_count() == 0
 
 

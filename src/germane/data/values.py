@@ -74,7 +74,8 @@ def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
     if kind.is_numeric():
         numbers = (column.fill_nan(None) if kind.is_float() else column).drop_nulls()
     elif kind == pl.String:
-        texts = column.filter(~column.str.strip_chars().str.to_lowercase().is_in(MISSING)).drop_nulls()
+        texts = column.str.strip_chars()
+        texts = texts.filter(~texts.str.to_lowercase().is_in(MISSING)).drop_nulls()
         if len(texts) == 0:
             return "category"
         if clock.looks_like_times(texts):

@@ -114,7 +114,7 @@ def numbers_of(values: pl.Series) -> pl.Series:
     """Null where a cell is no number; a comma may be the decimal mark."""
     values = as_written(values)
     if values.dtype == pl.String:
-        values = values.str.replace(",", ".", literal=True)
+        values = values.str.strip_chars().str.replace(",", ".", literal=True)
     elif not values.dtype.is_numeric() and values.dtype != pl.Boolean:
         return pl.Series(values.name, [None] * len(values), dtype=pl.Float64)
     return values.cast(pl.Float64, strict=False)
