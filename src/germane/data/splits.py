@@ -185,6 +185,11 @@ class ByTime(Splitter):
                 "ByTime needs times: name their column by time = … in [data.columns], or use LeaveLastOut, which takes the order of the file."
             )
         o, n, row = self.options, len(dataset), np.arange(len(dataset))
+        if self.asked() and dataset.times[0] == dataset.times[-1]:
+            raise DataError(
+                f"{self!r} leaves no training or no held-out events: all {n:,} have one time, {times.show(dataset.times[0])}, and equal times are never "
+                f"parted. Is [data.columns] time = {dataset.columns.time!r} the right column? Else use LeaveLastOut or Random."
+            )
         test_from, validation_from = (None if said is None else times.parse(said, dataset.timezone) for said in (o.test_from, o.validation_from))
         cut_test = self._cut(dataset.times, n, o.test, test_from)
         cut_validation = self._cut(dataset.times, cut_test, min(o.validation * n / max(cut_test, 1), 1.0), validation_from)
