@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -427,3 +428,18 @@ def test_digits_of_other_scripts_are_texts() -> None:
         dataset = Dataset.from_frames(events, items, columns={"context": ["mood"], "side": ["year"]})
         assert dataset.types["mood"] == dataset.types["year"] == "category"
         assert dataset.items["year"][0] == strange
+
+
+def test_a_cell_that_keeps_a_column_from_being_numbers_is_named(tmp_path: Path) -> None:
+    cells = [*(f"{n}.5" for n in range(18)), "n.a.", ""]
+    people = ["a", "b"] * 10
+    (tmp_path / "e.csv").write_text("user,item,temp\n" + "".join(f"{who},x,{cell}\n" for who, cell in zip(people, cells, strict=True)))
+    (tmp_path / "c.toml").write_text('[data]\nevents = "e.csv"\n[data.columns]\nuser = "user"\nitem = "item"\ncontext = ["temp"]\n')
+    read = Dataset.read(tmp_path / "c.toml")
+    said = "e.csv, line 20: column 'temp' holds 'n.a.', and numbers in nearly all other cells, so each value is a category: empty such cells"
+    assert read.types["temp"] == "category" and [note.detail.startswith(said) for note in read.notes if note.code == "nearly_numbers"] == [True]
+
+    events = {"user": people, "item": ["x"] * 20, "c": cells}
+    assert not shop(events, columns={"context": ["c"]}, types={"c": "category"}).notes  # said
+    for others in (["x"] * 3 + cells[3:18] + ["", ""], ["00" + cell for cell in cells], [*map(str, range(19)), "x"]):  # too many; ids; few codes
+        assert not shop(events | {"c": others}, columns={"context": ["c"]}).notes

@@ -151,7 +151,7 @@ def test_what_cannot_be_divided_says_so(splitter: Splitter, said: str) -> None:
 
 def test_all_at_one_time_cannot_be_parted() -> None:
     data = shop("abab", time=[1, 1, 1, 1])
-    with pytest.raises(DataError, match="leaves no .* all 4 have one time, 1970-01-01T00:00:01, .* use LeaveLastOut or Random"):
+    with pytest.raises(DataError, match=r"leaves no .* all 4 have one time, 1970-01-01T00:00:01, .* use LeaveLastOut or Random"):
         ByTime().divide(data)
     assert len(ByTime(validation=0, test=0).divide(data).train) == 4
 

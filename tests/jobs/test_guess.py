@@ -233,3 +233,10 @@ def test_a_second_id_is_no_fact() -> None:
     users = pl.DataFrame({"id": ["1", "2"], "user": ["a", "b"], "town": ["Ulm", "Bonn"]})
     made = guess(events, None, users)
     assert made.columns["user"] == "user" and "id" not in made.columns.get("user_side", [])
+
+
+def test_numbers_that_a_slip_makes_texts_are_left_out_with_the_slip() -> None:
+    temperatures = [f"{n / 7:.2f}" for n in range(399)]
+    why = {one.column: one.why for one in guess(shop().with_columns(temp=pl.Series([*temperatures, "n.a."]))).found}["temp"]
+    assert why == "400 different values are too many for a context; 'n.a.' is no number, and nearly all others are: empty such cells"
+    assert meanings(shop().with_columns(temp=pl.Series([*temperatures, "NA"])))["context"] == ["weather", "temp"]

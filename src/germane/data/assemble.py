@@ -25,7 +25,7 @@ from .dataset import Dataset
 from .meeting import apart, mend
 from .tables import Table, as_table
 from .truths import as_labels, as_truths
-from .values import as_numbers, as_text, as_times, as_type, detect, said_types
+from .values import as_numbers, as_text, as_times, as_type, detect, said_types, slip
 
 __all__ = ["assemble"]
 
@@ -276,6 +276,10 @@ class _Assembly:
             self.homes[name] = table
             if self.types[name] == "categories":
                 self.separators.setdefault(name, "|")
+            elif name not in self.said and (row := slip(table.frame[name], context=context)) is not None:
+                odd = f"{table.place(row)}: column {name!r} holds {table.frame[name][row]!r}, and numbers in nearly all other cells"
+                advice = f'empty such cells to have numbers, or say {name} = "category" in [data.types]'
+                self.notes.append(Note("nearly_numbers", f"{odd}, so each value is a category: {advice}"))
 
     def _owner(self, name: str, own: Table | None) -> Table:
         return own if own is not None and name in own.frame.columns else self.train

@@ -187,8 +187,8 @@ class ByTime(Splitter):
         o, n, row = self.options, len(dataset), np.arange(len(dataset))
         if self.asked() and dataset.times[0] == dataset.times[-1]:
             raise DataError(
-                f"{self!r} leaves no training or no held-out events: all {n:,} have one time, {times.show(dataset.times[0])}, and equal times are never "
-                f"parted. Is [data.columns] time = {dataset.columns.time!r} the right column? Else use LeaveLastOut or Random."
+                f"{self!r} leaves no training or no held-out events: all {n:,} have one time, {times.show(dataset.times[0])}, and equal times are "
+                f"never parted. Is [data.columns] time = {dataset.columns.time!r} the right column? Else use LeaveLastOut or Random."
             )
         test_from, validation_from = (None if said is None else times.parse(said, dataset.timezone) for said in (o.test_from, o.validation_from))
         cut_test = self._cut(dataset.times, n, o.test, test_from)

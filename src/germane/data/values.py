@@ -13,12 +13,14 @@ from . import clock
 from .columns import ColumnType
 from .tables import Table
 
-__all__ = ["MISSING", "as_categories", "as_numbers", "as_text", "as_times", "as_type", "as_written", "detect", "said_types"]
+__all__ = ["MISSING", "as_categories", "as_numbers", "as_text", "as_times", "as_type", "as_written", "detect", "said_types", "slip"]
 
 FEW = 50
 """Whole-number context columns with at most so many different values are categories."""
 MISSING = ("", "na", "nan", "n/a", "null", "none")
 """What stands for a missing number, in any case of letters."""
+NEARLY = 0.9
+"""Share of numbers from which on a cell that is none looks like a slip."""
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _COMMA = r"^[+-]?[0-9]+(?:,[0-9]+)?$"
 _THOUSANDS = r"^[+-]?[0-9]{1,3},[0-9]{3}$"
@@ -89,6 +91,23 @@ def detect(column: pl.Series, *, context: bool = False) -> ColumnType:
     if context and _whole(numbers) and numbers.n_unique() <= FEW:
         return "category"
     return "number"
+
+
+def slip(column: pl.Series, *, context: bool = False) -> int | None:
+    """The first cell without which the column would be numbers, where nearly all of its cells are; None: nothing looks like a slip.
+
+    >>> slip(pl.Series([*"123456789", "", "n.a."])), slip(pl.Series(["1", "rain"]))
+    (10, None)
+    """
+    column = as_written(column)
+    if column.dtype != pl.String:
+        return None
+    text = column.str.strip_chars()
+    there = ~text.str.to_lowercase().is_in(MISSING).fill_null(True)
+    numbers = there & text.str.contains(f"{_COMMA}|{_NUMBER}").fill_null(False)
+    if not NEARLY * int(there.sum()) <= int(numbers.sum()) < int(there.sum()) or detect(column.filter(numbers), context=context) != "number":
+        return None
+    return int((there & ~numbers).arg_max() or 0)
 
 
 def as_type(table: Table, name: str, kind: ColumnType, separator: str = "|", zone: str | None = None, form: str | None = None) -> pl.Series:

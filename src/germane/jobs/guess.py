@@ -27,6 +27,7 @@ from .looks import (
     kinds_of,
     liked,
     overlap,
+    why_unread,
 )
 
 __all__ = ["Guess", "Guessed", "guess"]
@@ -49,7 +50,6 @@ WORDY = "title name headline description overview summary plot synopsis abstract
 READ_TOO = "genre genres category categories tag tags brand author authors artist director class subject topic topics keywords cuisine"
 """Item columns that are features, and say something to a language model too."""
 LINKS = "url link href image img picture poster cover thumbnail photo imageurl"
-DATES = "times, which no feature reads there: put a number of it, such as the year, in its place"
 CELLS = "geohash cell geocell h3 h3cell s2cell"
 PEOPLE = "gender sex age agegroup occupation job country city region state language nationality segment tier plan membership education income"
 
@@ -305,7 +305,7 @@ def _rest_of_events(made: Guess, column: str, events: pl.DataFrame, own: dict[st
     elif kind == "wordy":
         made.leave("events", column, "free text; if users typed it when they asked, write words = … for it")
     else:
-        made.leave("events", column, DATES if kind == "times" else f"{kinds:,} different values are too many for a context")
+        made.leave("events", column, why_unread(values, f"{kinds:,} different values are too many for a context"))
 
 
 def _describes(made: Guess, table: str, column: str, values: pl.Series, where: str = "", whose: str = "") -> None:
@@ -337,7 +337,7 @@ def _describes(made: Guess, table: str, column: str, values: pl.Series, where: s
     elif kind in ("few", "several"):
         made.take(home, column, "side" if table == "items" else "user_side", of + f"{distinct(values)} different values")
     else:
-        made.leave(home, column, of + (DATES if kind == "times" else "nearly each row has a value of its own"))
+        made.leave(home, column, of + why_unread(values, "nearly each row has a value of its own"))
 
 
 def _named(frame: pl.DataFrame, meaning: str) -> list[str]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from ..data.clock import looks_like_times, written_forms
 from ..data.truths import truths
-from ..data.values import as_text, as_written, detect
+from ..data.values import as_text, as_written, detect, slip
 
 __all__ = [
     "are_codes",
@@ -27,10 +27,12 @@ __all__ = [
     "liked",
     "numbers_of",
     "overlap",
+    "why_unread",
 ]
 
 QUANTITIES = "age year price cost budget count num number amount size length duration minutes rating score votes weight width height pages rank"
 MOST_CATEGORIES = 50
+DATES = "times, which no feature reads there: put a number of it, such as the year, in its place"
 
 
 def kinds_of(values: pl.Series) -> set[str]:
@@ -58,6 +60,14 @@ def kind_of(values: pl.Series, context: bool = False) -> str:
     if isinstance(words, float) and words >= 1.5 and kinds > max(20, 0.3 * len(texts)):
         return "wordy"
     return "few" if kinds <= max(MOST_CATEGORIES, len(texts) // 20) and kinds <= max(2, 0.5 * len(texts)) else "many"
+
+
+def why_unread(values: pl.Series, many: str) -> str:
+    """Why nothing can read a column that tells of an event, an item or a user: it holds times, or too ``many`` different values."""
+    if detect(values) == "time":
+        return DATES
+    row = slip(values)
+    return many if row is None else f"{many}; {values[row]!r} is no number, and nearly all others are: empty such cells"
 
 
 def are_codes(column: str, values: pl.Series) -> bool:
