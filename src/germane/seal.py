@@ -26,6 +26,9 @@ NEEDED = {
     *("vocabulary.json", "policy.json", "metrics.json", "per_user.parquet"),
 }
 
+SAID = {"data": ("events", "users", "items", "fingerprint"), "parameters": ("total", "trainable"), "seconds": (), "versions": ()}
+"""What ``about.json`` tells by name, and what each of these names at least where it is there."""
+
 
 def seal(folder: Path, facts: Mapping[str, Any], key: str | os.PathLike[str] | None = None) -> None:
     """Write ``about.json``: ``facts`` and the hashes of all that lies there; with a private ``key`` also its signature."""
@@ -89,7 +92,12 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 
 def about_of(folder: Path) -> dict[str, Any]:
     """What ``about.json`` says, without what is not known."""
-    return known(read_json(folder, ABOUT))
+    about = known(read_json(folder, ABOUT))
+    for name, needed in SAID.items():
+        if (said := about.get(name, {})) and not (isinstance(said, dict) and said.keys() >= set(needed)):
+            names = f" that names {', '.join(needed)}" if needed else ""
+            raise RunError(f"{folder / ABOUT}: {name!r} is not an object{names}: the run is damaged; take it from where it came, or train again.")
+    return about
 
 
 def metrics_file(rows: Sequence[Mapping[str, Any]], judged: Mapping[str, Any] | None = None) -> bytes:

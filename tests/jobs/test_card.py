@@ -11,6 +11,7 @@ from germane.bundle import load
 from germane.config import Config
 from germane.errors import RunError
 from germane.jobs.card import card, card_of
+from germane.jobs.describe import describe
 from germane.jobs.run import evaluate_run, train_run
 
 
@@ -112,3 +113,22 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         card_of(tmp_path / "none")
     with pytest.raises(RunError, match=r"about\.json is missing"):
         card_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("was", "became", "said"),
+    [
+        ('"trainable"', '"trainafle"', "'parameters' is not an object that names total, trainable"),
+        ('"fingerprint"', '"fingerprynt"', "'data' is not an object that names events, users, items, fingerprint"),
+        ('"data": {', '"data": "x", "date": {', "'data' is not an object"),
+        ('"seconds": {', '"seconds": [1], "second": {', "'seconds' is not an object"),
+    ],
+)
+def test_a_damaged_account_of_a_run_is_refused_in_a_sentence(was: str, became: str, said: str, config: Callable[..., Config], tmp_path: Path) -> None:
+    run, _ = train_run(config(training={"epochs": 1}), tmp_path / "run")
+    text = (run / "about.json").read_text()
+    assert was in text
+    (run / "about.json").write_text(text.replace(was, became))
+    for read in (card_of, describe):
+        with pytest.raises(RunError, match=f"about.json: {said}.*: the run is damaged"):
+            read(run)
