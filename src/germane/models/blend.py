@@ -97,7 +97,7 @@ class Blend(Model):
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         """Weights that were chosen stay, so that members can be trained again under them."""
-        self.known, self.is_known = content.known.nonzero().ravel(), content.known
+        self.known = content.known  # [items] bool
         self.new = None if self.new_item_share is None else NewItems(self.new_item_share)
         self.mixed = {head: self.mixed.get(head, self.start()) for head in self.objective.heads if head != "ranking"}
         for member in self.members:
@@ -124,7 +124,7 @@ class Blend(Model):
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         listed = self._listed(queries, items)
-        return listed if self.new is None else listed + self.new.of(self.is_known, items)
+        return listed if self.new is None else listed + self.new.of(self.known, items)
 
     def _listed(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         """As ``score``, but for what new items have more: what the first head says where none is of lists."""
@@ -135,7 +135,7 @@ class Blend(Model):
             return whole[:, items] if items.ndim == 1 else whole.gather(1, items)
         if items is not None and items.ndim == 2:
             return self._stated(queries, items)
-        codes = torch.arange(len(self.is_known)) if items is None else items
+        codes = torch.arange(len(self.known)) if items is None else items
         return torch.cat([self._stated(queries, some.expand(len(queries), -1)) for some in codes.split(AT_ONCE)], dim=1)
 
     def _stated(self, queries: QueryBatch, items: Tensor) -> Tensor:
@@ -174,11 +174,11 @@ class Blend(Model):
             parts = [{**member.reasons(queries, items), **less} for member, less in zip(self.members, usual, strict=True)]
             out = _weighed(parts, [weight / spread(scores) for weight, scores in zip(self.weights, among, strict=True)])
         if self.new is not None:
-            out["new"] = out.get("new", 0) + self.new.of(self.is_known, items)
+            out["new"] = out.get("new", 0) + self.new.of(self.known, items)
         return out
 
     def add_items(self, content: ItemContent) -> None:
-        self.is_known = content.known
+        self.known = content.known
         for member in self.members:
             member.add_items(content)
 
@@ -194,7 +194,7 @@ class Blend(Model):
     def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
         assert self.new is not None
         with torch.no_grad():
-            self.new.settle_lists(self._listed(queries), taken, self.is_known)
+            self.new.settle_lists(self._listed(queries), taken, self.known)
 
     def likeness(self) -> Tensor | None:
         return next((vectors for vectors in (member.likeness() for member in self.members) if vectors is not None), None)

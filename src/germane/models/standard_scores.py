@@ -9,9 +9,9 @@ __all__ = ["spread", "standardised"]
 
 
 def standardised(scores: Tensor, known: Tensor) -> Tensor:
-    """[B, items] less their mean, over their spread, both over the ``known`` items [n] alone: items added later move no other score.
+    """[B, items] less their mean, over their spread, both over the ``known`` ones [items] alone: items added later move no other score.
 
-    >>> standardised(torch.tensor([[1.0, 3.0, 9.0], [2.0, 2.0, 5.0]]), torch.tensor([0, 1])).round(decimals=2).tolist()
+    >>> standardised(torch.tensor([[1.0, 3.0, 9.0], [2.0, 2.0, 5.0]]), torch.tensor([True, True, False])).round(decimals=2).tolist()
     [[-0.70..., 0.70..., 4.94...], [0.0, 0.0, 3.0]]
     """
     among = scores[:, known]

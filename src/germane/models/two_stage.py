@@ -108,7 +108,7 @@ class TwoStage(Model):
 
     def prepare(self, dataset: Dataset, content: ItemContent, features: FeatureSet) -> None:
         """What the second model learnt stays, so that the first can be trained again below it."""
-        self.known, self.is_known, self.n_items = content.known.nonzero().ravel(), content.known, content.n_items
+        self.known, self.n_items = content.known, content.n_items  # [items] bool
         self.new = None if self.new_item_share is None else NewItems(self.new_item_share)
         self.first.objective = self.objective
         self.first.prepare(dataset, content, features)
@@ -122,7 +122,7 @@ class TwoStage(Model):
     def balance(self, queries: QueryBatch, taken: tuple[Tensor, Tensor]) -> None:
         assert self.new is not None
         with torch.no_grad():
-            self.new.settle_lists(self._ordered(queries)[0], taken, self.is_known)
+            self.new.settle_lists(self._ordered(queries)[0], taken, self.known)
 
     # -- scores --------------------------------------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class TwoStage(Model):
 
     def score(self, queries: QueryBatch, items: Tensor | None = None) -> Tensor:
         both = self._ordered(queries)[0]
-        return _of(both if self.new is None else both + self.new.of(self.is_known, None), items)
+        return _of(both if self.new is None else both + self.new.of(self.known, None), items)
 
     def clicks(self, queries: QueryBatch, items: Tensor) -> Tensor:
         return self.first.clicks(queries, items)
@@ -200,7 +200,7 @@ class TwoStage(Model):
         parts["usual"] = parts["usual"] + usual if "usual" in parts else usual
         out = {kind: part * share for kind, part in parts.items()}
         if self.new is not None:
-            out["new"] = out.get("new", 0) + self.new.of(self.is_known, items)
+            out["new"] = out.get("new", 0) + self.new.of(self.known, items)
         return {**out, "ranker": _of(both - first, items)}
 
     # -- the rest of the contract ----------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class TwoStage(Model):
     def add_items(self, content: ItemContent) -> None:
         self.first.add_items(content)
         self.features.add_items(content)
-        self.n_items, self.is_known = content.n_items, content.known
+        self.known, self.n_items = content.known, content.n_items
 
     def change_items(self, content: ItemContent, items: Tensor) -> None:
         self.first.change_items(content, items)
