@@ -227,8 +227,8 @@ def _parse(
 def _unpadded(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """Where nearly all cells behind the first column begin with a blank, as in ``a, b, c``, blanks around cells are none of theirs."""
     behind = frame.select(name for name in frame.columns if name != names[0])
-    padded, there = (sum(behind.select(told).row(0)) for told in (pl.all().str.starts_with(" ").sum(), pl.all().count())) if behind.width else (0, 0)
-    if not there or padded < PADDED * there:
+    there = sum(column.count() for column in behind)
+    if not there or sum(column.str.starts_with(" ").sum() for column in behind) < PADDED * there:
         return frame
     bare = pl.all().str.strip_chars(" ")
     return frame.select(pl.when(bare != "").then(bare).name.keep())
