@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from germane import writing
 from germane.errors import RunError
-from germane.writing import check_place, folder_of, mask, partial_of, put, shared, whole_folder
+from germane.writing import check_place, folder_of, held, mask, partial_of, put, shared, whole_folder
 
 
 @pytest.fixture
@@ -141,3 +142,18 @@ def test_a_folder_is_as_open_as_the_mask_lets(umask: int, folder_mode: int, file
 
 def test_where_is_worked_is_beside_whatever_the_path_ends_in() -> None:
     assert partial_of(Path("runs/w/")) == partial_of(Path("runs/w")) == Path("runs/w.partial")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such locks")
+def test_one_alone_holds_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with held(tmp_path), pytest.raises(RunError, match="is in use by another training"), held(tmp_path):
+        pass
+    with held(tmp_path):  # let go of again
+        pass
+
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    with held(tmp_path), held(tmp_path):  # a file system that knows no locks
+        pass

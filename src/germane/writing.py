@@ -19,6 +19,7 @@ __all__ = [
     "check_place",
     "check_writable",
     "folder_of",
+    "held",
     "mask",
     "partial_of",
     "put",
@@ -84,6 +85,28 @@ def check_place(target: Path, replace: bool) -> None:
 def partial_of(target: Path) -> Path:
     """The folder that is worked in until ``target`` is whole."""
     return target.parent / f"{target.name}.partial"
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep ``folder`` for this block: whoever else asks is refused. The system lets go of it when the process ends, however it ends; where it knows
+    no such locks (Windows, some file systems of a network), nobody is refused."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{folder} is in use by another training: wait for its end, or stop it first.") from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def folder_of(run: str | os.PathLike[str]) -> Path:

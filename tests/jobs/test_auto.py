@@ -10,7 +10,6 @@ import pytest
 import germane
 from germane.config import Config
 from germane.errors import ConfigError, RunError, TrainingError
-from germane.jobs import auto as job
 from germane.jobs.auto import _final, auto
 from germane.jobs.search import Found
 from germane.jobs.search.study import Attempt
@@ -53,10 +52,10 @@ def test_from_tables_to_a_run_that_recommends(shop: Path) -> None:
 
 def test_nothing_half_written_is_left(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
-        (shop / "run.partial").mkdir()
+        assert (shop / "run.partial").is_dir()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job, "train_run", stop)
+    monkeypatch.setattr("germane.jobs.run.fit", stop)
     with pytest.raises(KeyboardInterrupt):
         auto("events.csv", "items.csv", run="run", trials=1, sets=SMALL)
     assert sorted(path.name for path in shop.iterdir()) == ["events.csv", "items.csv"]
@@ -86,6 +85,15 @@ def test_bad_input_is_one_sentence(shop: Path) -> None:
     with pytest.raises(RunError, match="add --replace"):
         auto("events.csv", run="run")
     assert (shop / "other.partial").exists()
+
+
+def test_a_training_that_began_meanwhile_is_left_alone(shop: Path) -> None:
+    def begin(done: int, of: int) -> None:
+        (shop / "run.partial").mkdir(exist_ok=True)
+
+    with pytest.raises(RunError, match="left from an interrupted"):
+        auto("events.csv", "items.csv", run="run", trials=1, sets=SMALL, tried=begin)
+    assert (shop / "run.partial").is_dir()
 
 
 @pytest.mark.parametrize(("training", "epochs"), [({"epochs": 9}, 4), ({"epochs": 9, "swa": 0.5}, 9)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -138,6 +139,21 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_weights(shop: Path, tiny_b
         pretrain(config(shop, tiny_bert), tmp_path / "model")
     kept = tmp_path / "model.partial" / "last-good"
     assert not (tmp_path / "model").exists() and PretrainedText(model=str(kept)).encode(["rain"]).isfinite().all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such locks")
+def test_a_folder_that_another_pretraining_works_in_stays_as_it_is(shop: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    said, refused = config(shop, tiny_bert, steps=2), []
+
+    def second(told: Told) -> None:
+        if not refused:
+            for how in ({"resume": True}, {"replace": True}):
+                with pytest.raises(RunError, match="in use by another training") as error:
+                    pretrain(said, tmp_path / "model", **how)
+                refused.append(str(error.value))
+
+    folder, _ = pretrain(said, tmp_path / "model", progress=second)
+    assert len(refused) == 2 and (folder / "pretraining.json").exists()
 
 
 def test_an_existing_folder_is_replaced_when_that_is_said(shop: Path, tiny_bert: Path, tmp_path: Path) -> None:

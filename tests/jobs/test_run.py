@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from germane.data import Dataset
 from germane.errors import ConfigError, DataError, GermaneError, RunError
 from germane.evaluation import EvaluationOptions
 from germane.jobs.run import evaluate_run, train_run
-from germane.training import TrainingOptions
+from germane.training import Told, TrainingOptions
 
 Make = Callable[..., Config]
 
@@ -248,6 +249,25 @@ def test_what_was_learnt_stays_where_something_is_to_be_mended(tables: Path, mon
         train_run(written(tables), tables / "run")
     train_run(written(tables), tables / "run", resume=True)
     assert not (tables / "run.partial").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such locks")
+def test_a_folder_that_another_training_works_in_stays_as_it_is(tables: Path) -> None:
+    config = written(tables, training={"epochs": 2})
+    refused: list[str] = []
+
+    def second(told: Told) -> None:
+        if told.ended and not refused:
+            begun = (tables / "run.partial" / "config.toml").read_text()
+            for how in ({"resume": True}, {"resume": True, "sets": ["training.batch=7"]}, {"replace": True}):
+                with pytest.raises(RunError, match=r"run\.partial is in use by another training: wait for its end, or stop it first\."):
+                    train_run(config, tables / "run", **how)
+                refused.append((tables / "run.partial" / "config.toml").read_text())
+            assert refused == [begun] * 3
+
+    _, judged = train_run(config, tables / "run", progress=second)
+    assert len(refused) == 3 and not (tables / "run.partial").exists()
+    assert judged.rows == train_run(config, tables / "alone")[1].rows
 
 
 def test_a_run_that_is_only_to_be_read_is_refused_before_it_is_judged(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:

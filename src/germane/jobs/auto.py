@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -111,11 +110,7 @@ def auto(
         except TimeEnded:  # whose sentence tells how to go on with what is kept, and here nothing is
             raise TrainingError("the time ended before the first trial had a validation figure: give more by --time.") from None
     final = _final(sections, best, why)
-    try:
-        _, judged = train_run(final, target, replace=replacing, progress=progress, noted=noted, resumable=False)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    _, judged = train_run(final, target, replace=replacing, progress=progress, noted=noted, resumable=False)
     return Made(target, found, final.why, best, judged)
 
 

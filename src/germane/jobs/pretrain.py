@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ from ..errors import AbilityError, ConfigError, RunError, TrainingError
 from ..training import Progress, Told, check_alone, choose_device
 from ..training.pretraining import Contrast, GuessWords, PairedTexts, PretrainingOptions, pretrain_model
 from ..training.pretraining.options import Objective
-from ..writing import GOES_ON, check_place, partial_of, put, shared, writing
+from ..writing import GOES_ON, check_place, held, partial_of, put, shared, writing
 from .following import following
 from .memory import peak_mb
-from .resuming import gone_unless_kept
+from .resuming import working
 from .trackers import check_tracking
 from .unlabelled import paired_texts, texts_of
 
@@ -101,7 +102,7 @@ def pretrain(
     job = _job(read)
     with writing(work, GOES_ON):
         _begin(work, job.stamp(), resume)
-    with gone_unless_kept(work):
+    with working(work):
         task, checkpoint = job.task(), work / "checkpoint"
         head_steps = None
         if isinstance(task, GuessWords):
@@ -122,45 +123,46 @@ def pretrain(
             with writing(work / "last-good", GOES_ON):
                 task.save(work / "last-good")
             raise TrainingError(f"{str(error).rstrip('.')}. The best weights until then lie in {work / 'last-good'}.") from None
-    words = isinstance(task, GuessWords)
-    told = {
-        "objective": job.objective,
-        "loss": {"before": trained.curve[0]["held_out"], "after": trained.best, "unigram": task.chance if words else None},
-        "texts": len(job.paired.texts),
-        "steps": int(trained.curve[-1]["step"]),
-        "base": job.base(),
-        "best_step": int(trained.curve[trained.best_epoch]["step"]),
-        **({"head_steps": head_steps, "fresh_head": task.model.fresh} if isinstance(task, GuessWords) else {"chance": task.chance}),
-        **({} if words else {"pairs": {kind: len(pairs) for kind, pairs in job.paired.pairs.items()}}),
-        "curve": trained.curve,
-        "options": job.options.model_dump(mode="json", exclude_defaults=True),
-        "seed": job.seed,
-        "seconds": round(time.perf_counter() - started, 1),
-        "peak_mb": round(peak_mb(), 1),
-    }
-    made = work / "model"
-    with writing(target, GOES_ON):
-        shutil.rmtree(made, ignore_errors=True)
-        task.save(made)
-        write_family(job.encoder.family, made)
-        (made / "pretraining.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        for name, content in follow.files().items():
-            (made / name).write_bytes(content)
-        shared(made)
-        put(made, target)
-    shutil.rmtree(work, ignore_errors=True)
+        words = isinstance(task, GuessWords)
+        told = {
+            "objective": job.objective,
+            "loss": {"before": trained.curve[0]["held_out"], "after": trained.best, "unigram": task.chance if words else None},
+            "texts": len(job.paired.texts),
+            "steps": int(trained.curve[-1]["step"]),
+            "base": job.base(),
+            "best_step": int(trained.curve[trained.best_epoch]["step"]),
+            **({"head_steps": head_steps, "fresh_head": task.model.fresh} if isinstance(task, GuessWords) else {"chance": task.chance}),
+            **({} if words else {"pairs": {kind: len(pairs) for kind, pairs in job.paired.pairs.items()}}),
+            "curve": trained.curve,
+            "options": job.options.model_dump(mode="json", exclude_defaults=True),
+            "seed": job.seed,
+            "seconds": round(time.perf_counter() - started, 1),
+            "peak_mb": round(peak_mb(), 1),
+        }
+        made = work / "model"
+        with writing(target, GOES_ON):
+            shutil.rmtree(made, ignore_errors=True)
+            task.save(made)
+            write_family(job.encoder.family, made)
+            (made / "pretraining.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+            for name, content in follow.files().items():
+                (made / name).write_bytes(content)
+            shared(made)
+            put(made, target)
+        shutil.rmtree(work, ignore_errors=True)
     return target, told
 
 
 def _begin(work: Path, stamp: str, resume: bool) -> None:
     said = work / "begun.json"
-    if work.exists() and resume:
-        if not said.exists() or said.read_text(encoding="utf-8") != stamp:
-            raise RunError(f"{work} was begun with another config, seed or other texts: resuming needs the same; add --replace to begin anew.")
-        return
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    said.write_text(stamp, encoding="utf-8")
+    with held(work) if work.exists() else nullcontext():
+        if work.exists() and resume:
+            if not said.exists() or said.read_text(encoding="utf-8") != stamp:
+                raise RunError(f"{work} was begun with another config, seed or other texts: resuming needs the same; add --replace to begin anew.")
+            return
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        said.write_text(stamp, encoding="utf-8")
 
 
 def _job(config: Config) -> _Job:

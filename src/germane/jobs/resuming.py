@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from ..errors import GermaneError, RunError
 from ..training import Stopped
 from ..types import Note
+from ..writing import held
 
-__all__ = ["begin", "changes", "gone_unless_kept", "how_to_go_on"]
+__all__ = ["begin", "changes", "how_to_go_on", "working"]
 
 FREE = {
     "training": ("learning_rate", "clip", "batch", "accumulate", "negatives", "checkpointing"),
@@ -26,14 +27,19 @@ CHANGED = "# from epoch "
 
 
 def begin(work: Path, fingerprint: str, config: str, resume: bool) -> None:
-    """Make ``work``, or see that it was begun with the same data (``fingerprint``) and, but for ``FREE``, the same config (TOML)."""
-    said = work / "config.toml"
-    head = f"# data {fingerprint}\n"
-    if not (work.exists() and resume):
+    """Make ``work``, or see that it was begun with the same data (``fingerprint``) and, but for ``FREE``, the same config (TOML). One that another
+    training works in stays as it is."""
+    with held(work) if work.exists() else nullcontext():
+        if work.exists() and resume:
+            _go_on(work, fingerprint, config)
+            return
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        said.write_text(head + config, encoding="utf-8")
-        return
+        (work / "config.toml").write_text(_head(fingerprint) + config, encoding="utf-8")
+
+
+def _go_on(work: Path, fingerprint: str, config: str) -> None:
+    said, head = work / "config.toml", _head(fingerprint)
     before = said.read_text(encoding="utf-8") if said.exists() else ""
     old, new = tomllib.loads(before), tomllib.loads(config)
     if not before.startswith(head) or _fixed(old) != _fixed(new):
@@ -46,22 +52,29 @@ def begin(work: Path, fingerprint: str, config: str, resume: bool) -> None:
     said.write_text("".join([head, *(f"{line}\n" for line in told), config]), encoding="utf-8")
 
 
+def _head(fingerprint: str) -> str:
+    return f"# data {fingerprint}\n"
+
+
 def changes(work: Path) -> list[Note]:
     """What was changed each time that the training went on."""
     lines = (work / "config.toml").read_text(encoding="utf-8").splitlines() if (work / "config.toml").exists() else []
     return [Note("resumed", line.removeprefix("# ")) for line in lines if line.startswith(CHANGED)]
 
 
-@contextlib.contextmanager
-def gone_unless_kept(work: Path) -> Iterator[None]:
-    """Where the user has something to mend before any epoch was whole, ``work`` goes: the mended command finds its place free. Where the system
-    does not let it be written (``RunError``), the same command goes on there."""
-    try:
-        yield
-    except GermaneError as error:
-        if not isinstance(error, RunError) and not any((work / "checkpoint").rglob("progress.json")):
-            shutil.rmtree(work, ignore_errors=True)
-        raise
+@contextmanager
+def working(work: Path, resumable: bool = True) -> Iterator[None]:
+    """Keep ``work`` for this training (``held``). Where the user has something to mend before any epoch was whole, it goes: the mended command finds
+    its place free. Where the system does not let it be written (``RunError``), the same command goes on there. What is not ``resumable`` goes,
+    whatever happens."""
+    with held(work):
+        try:
+            yield
+        except BaseException as error:
+            for_users = isinstance(error, GermaneError) and not isinstance(error, RunError)
+            if not resumable or (for_users and not any((work / "checkpoint").rglob("progress.json"))):
+                shutil.rmtree(work, ignore_errors=True)
+            raise
 
 
 def how_to_go_on(stop: Stopped, checkpoint: Path | None) -> str:

@@ -25,13 +25,13 @@ from ..writing import GOES_ON, check_place, check_writable, partial_of, writing
 from .beside import as_parquet, beside, per_user
 from .facts import Took
 from .fitting import first_alone
-from .following import check_projector, following
+from .following import Follower, check_projector, following
 from .ground import as_trained, coded_as, ground_of
 from .notes import NEVER_TUNED, notes_of
 from .opening import sections_of
 from .progress import Stages
 from .reliability import check_labels, check_reliability, shown, write_reliability
-from .resuming import begin, changes, gone_unless_kept
+from .resuming import begin, changes, working
 from .trackers import check_tracking
 from .train import NOTHING_JUDGED, Judged, balance_lists, fit, judge, without_context
 
@@ -81,35 +81,60 @@ def train_run(
         for note in notes:
             noted(note)
 
-    with gone_unless_kept(work) if processes.first else nullcontext(), following(read, work, target, processes.first) as follow:
+    with working(work, resumable) if processes.first else nullcontext():
+        with following(read, work, target, processes.first) as follow:
 
-        def heard(told: Told) -> None:
-            follow(told)
-            if progress is not None and processes.first:
-                progress(told)
+            def heard(told: Told) -> None:
+                follow(told)
+                if progress is not None and processes.first:
+                    progress(told)
 
-        kept = work / "checkpoint" if resumable else None
-        facts = fit(
-            recommender, dataset, split, read.training, evaluation=read.evaluation, checkpoint=kept, progress=took.watching(heard), shown=follow.show
-        )
-        if facts["asleep"]:
-            notes.append(NEVER_TUNED)
-            if noted is not None and processes.first:
-                noted(notes[-1])
-        judged_from = time.perf_counter()
-        part = "test" if len(split.test) else "validation"
-        judging = judge if processes.first else _not_judged
-        judged = _judge(recommender, dataset, split, read, part, progress, judging, otherwise="validation")
-        judged.ground = ground_of(dataset, read.split, read.evaluation)
-        if "ranker" in facts:
-            judged.notes = (str(facts["ranker"]),)
-        recommender.remember(dataset)
-        follow.project(recommender)
-    evaluate = time.perf_counter() - judged_from
-    recommender.facts = took.facts(dataset, facts, read.training, folder=str(read.base.resolve()), evaluate=evaluate, notes=notes)
-    if not processes.first:
-        processes.wait()
-        return target, judged
+            kept = work / "checkpoint" if resumable else None
+            facts = fit(
+                recommender,
+                dataset,
+                split,
+                read.training,
+                evaluation=read.evaluation,
+                checkpoint=kept,
+                progress=took.watching(heard),
+                shown=follow.show,
+            )
+            if facts["asleep"]:
+                notes.append(NEVER_TUNED)
+                if noted is not None and processes.first:
+                    noted(notes[-1])
+            judged_from = time.perf_counter()
+            part = "test" if len(split.test) else "validation"
+            judging = judge if processes.first else _not_judged
+            judged = _judge(recommender, dataset, split, read, part, progress, judging, otherwise="validation")
+            judged.ground = ground_of(dataset, read.split, read.evaluation)
+            if "ranker" in facts:
+                judged.notes = (str(facts["ranker"]),)
+            recommender.remember(dataset)
+            follow.project(recommender)
+        evaluate = time.perf_counter() - judged_from
+        recommender.facts = took.facts(dataset, facts, read.training, folder=str(read.base.resolve()), evaluate=evaluate, notes=notes)
+        if processes.first:
+            _save(recommender, target, work, read, dataset, judged, follow, replace=replace, sign=sign, resumable=resumable)
+    processes.wait()
+    return target, judged
+
+
+def _save(
+    recommender: Recommender,
+    target: Path,
+    work: Path,
+    read: Config,
+    dataset: Dataset,
+    judged: Judged,
+    follow: Follower,
+    *,
+    replace: bool,
+    sign: str | Path | None,
+    resumable: bool,
+) -> None:
+    """Write the run folder; what it was built in goes."""
     try:
         save(
             recommender,
@@ -127,8 +152,6 @@ def train_run(
             raise
         raise RunError(f"{error} What was trained is kept in {work}: the same command with --resume goes on from there.") from None
     shutil.rmtree(work, ignore_errors=True)
-    processes.wait()
-    return target, judged
 
 
 def as_seen_from(run: Path, config: Config) -> Config:
