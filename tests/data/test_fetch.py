@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -48,11 +49,27 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def test_fetched_once_then_offline(tmp_path: Path, pip: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     sha256 = wheel(tmp_path / "pack-1-py3-none-any.whl", {"pack/data/a.txt": "A", "pack/data/deep/b.txt": "B", "pack/code.py": "raise"})
     folder = fetch.fetch_package("pack", "1", sha256, "pack/data", "sets/pack", "Free for all.")
-    assert sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()) == ["a.txt", "deep/b.txt"]
+    assert sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()) == [".fetched", "a.txt", "deep/b.txt"]
     assert "--no-deps" in pip[0] and pip[0][-1] == "pack==1" and "Free for all." in capsys.readouterr().err
     (tmp_path / "pack-1-py3-none-any.whl").unlink()
     assert fetch.fetch_package("pack", "1", sha256, "pack/data", "sets/pack", "Free for all.") == folder
     assert len(pip) == 1 and capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("left", ["A", None])
+def test_what_was_cut_since_it_was_fetched_is_refused(tmp_path: Path, pip: list[list[str]], left: str | None) -> None:
+    sha256 = wheel(tmp_path / "pack-1-py3-none-any.whl", {"pack/data/a.txt": "A\nB\n", "pack/data/b.txt": ""})
+    folder = fetch.fetch_package("pack", "1", sha256, "pack/data", "pack", "")
+    (folder / "a.txt").unlink() if left is None else (folder / "a.txt").write_text(left)
+    with pytest.raises(
+        FetchError, match=rf"a\.txt is damaged \({len(left or '')} bytes, fetched were 4\): delete the folder .*pack, and it is fetched"
+    ):
+        fetch.fetch_package("pack", "1", sha256, "pack/data", "pack", "")
+    (folder / ".fetched").write_text("")
+    with pytest.raises(FetchError, match=r"\.fetched is damaged: delete"):
+        fetch.fetch_package("pack", "1", sha256, "pack/data", "pack", "")
+    shutil.rmtree(folder)
+    assert (fetch.fetch_package("pack", "1", sha256, "pack/data", "pack", "") / "a.txt").read_text() == "A\nB\n"
 
 
 def test_offline_names_the_command(pip: list[list[str]], cache: Path) -> None:

