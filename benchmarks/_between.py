@@ -21,12 +21,15 @@ def keep_users(benchmark: str, plan: str, seed: int, quick: bool, frame: Path) -
     file.write_bytes(frame.read_bytes())
 
 
-def p_between(benchmark: str, plans: tuple[str, str], seeds: Sequence[int], metrics: Sequence[str], quick: bool) -> dict[str, float]:
-    """p of a paired test over users, by figure; of several seeds each user's mean is taken first, so that what is tested is the difference of means
-    that is told. Nothing where a run was made elsewhere."""
+def between(benchmark: str, plans: tuple[str, str], seeds: Sequence[int], metrics: Sequence[str], quick: bool) -> dict[str, dict[str, float]]:
+    """By figure: ``p`` of a paired test over users, the mean ``gain`` of the first plan over the second, and its 95 % interval (``low``, ``high``).
+
+    Of several seeds each user's mean is taken first, so that what is tested is the difference of means that is told. Nothing where a run was made
+    elsewhere.
+    """
     import polars as pl
 
-    from germane.metrics import paired_test
+    from germane.metrics import bootstrap_interval, paired_test
 
     files = [tuple(users_file(benchmark, plan, seed, quick) for plan in plans) for seed in seeds]
     if not all(file.exists() for pair in files for file in pair):
@@ -39,5 +42,7 @@ def p_between(benchmark: str, plans: tuple[str, str], seeds: Sequence[int], metr
         if column in both.columns and f"{column}_right" in both.columns:
             pairs = both.select("user", column, f"{column}_right").drop_nulls().group_by("user").mean().sort("user").drop("user")
             if pairs.height:
-                found[figure] = paired_test(*(pairs[name].to_numpy() for name in pairs.columns))
+                ours, theirs = (pairs[name].to_numpy() for name in pairs.columns)
+                low, high = bootstrap_interval(ours - theirs)
+                found[figure] = {"p": paired_test(ours, theirs), "gain": float((ours - theirs).mean()), "low": low, "high": high}
     return found

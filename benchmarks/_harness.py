@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _between import keep_users, p_between
+from _between import between, keep_users
 from _claims import Wanted
 from _machine import machine, versions
 from _peers import run_peer
@@ -117,6 +117,7 @@ class Benchmark:
         for run in runs:
             if run["plan"] in tested:
                 run.pop("p_together", None)
+                run.pop("gain_over", None)
 
     def _order(self, name: str) -> int:
         return next((place for place, plan in enumerate(self.plans) if plan.name == name), len(self.plans))
@@ -234,9 +235,17 @@ class Benchmark:
         return judged.rows, {"recipe": recipe, **facts}
 
     def _between(self, plan: Plan, seed: int, quick: bool) -> dict[str, Any]:
-        """p against the plan that it is compared with: of this seed, and of all that are there by now."""
+        """p against the plan that it is compared with: of this seed, and of all that are there by now, with what it gains over that one."""
         assert plan.against is not None
         there = (self.read(quick) or {"runs": []})["runs"]
         seeds = sorted({seed, *(run["seed"] for run in there if run["plan"] == plan.name)})
-        between, together = (p_between(self.name, (plan.name, plan.against), some, self.metrics, quick) for some in ([seed], seeds))
-        return {"p_between": between} | ({"p_together": {"seeds": seeds, **together}} if together and len(seeds) > 1 else {})
+        of_this, of_all = (between(self.name, (plan.name, plan.against), some, self.metrics, quick) for some in ([seed], seeds))
+        told: dict[str, Any] = {"p_between": _each(of_this, "p")}
+        if of_all and len(seeds) > 1:
+            told["p_together"] = {"seeds": seeds, **_each(of_all, "p")}
+        gains = {figure: {name: said[name] for name in ("gain", "low", "high")} for figure, said in of_all.items()}
+        return told | ({"gain_over": {"seeds": seeds, **gains}} if gains else {})
+
+
+def _each(tested: Mapping[str, Mapping[str, float]], name: str) -> dict[str, float]:
+    return {figure: said[name] for figure, said in tested.items()}

@@ -27,9 +27,13 @@ from _plans import Plan, Row, recipe
 
 SHARE = 0.1
 RECIPE = "as it is"
+DROPPED = ("dropout", "identity_dropout", "context_dropout", "profile_dropout")
 REMEDIES: dict[str, dict[str, Any]] = {
     RECIPE: {},
-    "no dropout": {"model": {"dropout": 0.0, "identity_dropout": 0.0, "context_dropout": 0.0}, "training": {"weight_decay": 0.0}},
+    "no dropout": {
+        "model": {"dropout": 0.0, "identity_dropout": 0.0, "context_dropout": 0.0, "profile_dropout": 0.0},
+        "training": {"weight_decay": 0.0},
+    },
     "more dropout": {"model": {"dropout": 0.5}},
     "weight decay .1": {"training": {"weight_decay": 0.1}},
     "label smoothing .1": {"training": {"label_smoothing": 0.1}},

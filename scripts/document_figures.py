@@ -1,25 +1,25 @@
-"""Write the figures of README.md from benchmarks/results/: no number there is typed by hand.
+"""Write the figures of README.md and of pages in docs/ from benchmarks/results/: no number there is typed by hand.
 
-`python scripts/document_figures.py` rewrites the part between the marks; tests/test_docs.py fails where it is stale.
+`python scripts/document_figures.py` rewrites the parts between the marks; tests/test_docs.py fails where one is stale.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
 BEGIN, END = "<!-- figures: written by scripts/document_figures.py -->\n", "<!-- end of figures -->\n"
 RIVALS = ("Popular", "PopularLately", "ItemNeighbours")
 PLANS = ("by-time", "leave-last-out")
 OURS = "ContextTransformer"
 
 
-def figures() -> str:
-    rows, world = (json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())["summary"] for name in ("movielens", "moments"))
+def readme() -> str:
+    rows, world = summary("movielens"), summary("moments")
     counts = [next(row["n"] for row in rows if row["plan"] == plan) for plan in PLANS]
     lines = [
         "MovieLens 100K, NDCG@10 over the whole catalogue, seen films left out; mean ± standard deviation of three seeds; p of a paired test of",
@@ -70,11 +70,70 @@ def _nearest(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def page() -> str:
-    """README.md as it should be."""
-    text = README.read_text(encoding="utf-8")
+def tuning() -> str:
+    """Each kind of tuning beside frozen: what it reaches on new items and what it takes."""
+    rows, p = summary("fine_tuning"), dict[str, dict[str, float]]()
+    for run in results("fine_tuning")["runs"]:
+        p[run["plan"]] = run.get("p_together") or run.get("p_between") or {}
+    lines = [
+        "| items have | `tuning` | seeds | shelf of new items | p | all events | p | sparse users | learns, % | s an epoch | MB | file MB |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in (row for row in rows if row["segment"] == "all" and row["own"]):
+        kind, _, alone = row["plan"].partition(", ")
+        sparse = next(other for other in rows if (other["plan"], other["segment"]) == (row["plan"], "sparse users"))
+        tested = p[row["plan"]]
+        reached = [_shown(row, "shelf", 4), _p(tested, "shelf"), _shown(row, "ndcg@10", 4), _p(tested, "ndcg@10"), _shown(sparse, "ndcg@10", 4)]
+        share = 100 * row["figures"]["share"]["mean"]
+        takes = [f"{share:.2g}", _shown(row, "s an epoch", 0), _shown(row, "MB", 0), f"{row['figures']['file MB']['mean']:.2g}"]
+        lines.append(f"| {'texts' if alone else 'texts, identities, attributes'} | `{kind}` | {row['seeds']} | {' | '.join(reached + takes)} |")
+    return "\n".join(lines) + "\n"
+
+
+def remedies() -> str:
+    """What each remedy gains over the recipe, best first."""
+    runs, told = results("remedies")["runs"], []
+    for plan in dict.fromkeys(run["plan"] for run in runs):
+        own = [run for run in runs if run["plan"] == plan and "gain" in run["rows"][0]["metrics"]]
+        if own:
+            single = own[-1]["rows"][0]["metrics"]["gain"]
+            gain = own[-1].get("gain_over", {}).get("ndcg@10") or {"gain": single["value"], "low": single["low"], "high": single["high"]}
+            told.append((plan.partition(", "), gain, [run["epochs"] for run in own]))
+    lines = ["| data | remedy | seeds | gain in NDCG@10, 95 % interval | epochs |", "|---|---|---|---|---|"]
+    for (data, _, remedy), gain, epochs in sorted(told, key=lambda one: (one[0][0], -one[1]["gain"])):
+        interval = f"{gain['gain']:+.4f} ({gain['low']:+.4f} to {gain['high']:+.4f})".replace("-", "−")
+        lines.append(f"| {data} | {remedy} | {len(epochs)} | {interval} | {', '.join(map(str, epochs))} |")
+    return "\n".join(lines) + "\n"
+
+
+def results(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+    return found
+
+
+def summary(name: str) -> list[dict[str, Any]]:
+    return list(results(name)["summary"])
+
+
+PAGES: dict[Path, Callable[[], str]] = {ROOT / "README.md": readme, ROOT / "docs" / "tuning.md": tuning, ROOT / "docs" / "overfitting.md": remedies}
+
+
+def page(path: Path) -> str:
+    """It as it should be."""
+    text = path.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    return before + BEGIN + figures() + END + after
+    return before + BEGIN + PAGES[path]() + END + after
+
+
+def _shown(row: dict[str, Any], figure: str, places: int) -> str:
+    """Mean ± standard deviation."""
+    told = row["figures"][figure]
+    spread = f" ± {told['spread']:.{places}f}" if told["spread"] else ""
+    return f"{told['mean']:.{places}f}{spread}"
+
+
+def _p(tested: Mapping[str, float], figure: str) -> str:
+    return f"{tested[figure]:.4f}" if figure in tested else ""
 
 
 def _row(rows: list[dict[str, Any]], plan: str, name: str, variant: str) -> dict[str, Any]:
@@ -97,6 +156,7 @@ def _ratio(rows: list[dict[str, Any]], plan: str) -> float:
 
 
 if __name__ == "__main__":
-    README.write_text(page(), encoding="utf-8")
-    print(README)
+    for path in PAGES:
+        path.write_text(page(path), encoding="utf-8")
+        print(path)
     sys.exit(0)

@@ -154,10 +154,12 @@ def test_two_plans_are_tested_on_each_users_mean_over_the_seeds(tmp_path: Path, 
             file = between.users_file("bench", plan, seed, False)
             file.parent.mkdir(parents=True, exist_ok=True)
             pl.DataFrame({"user": users, "ndcg@10": 0.3 + ours + noise[int(plan == "b")]}).write_parquet(file)
-    single = [between.p_between("bench", ("b", "a"), [seed], ("ndcg@10",), False)["ndcg@10"] for seed in (0, 1, 2)]
-    together = between.p_between("bench", ("b", "a"), [0, 1, 2], ("ndcg@10",), False)["ndcg@10"]
+    single = [between.between("bench", ("b", "a"), [seed], ("ndcg@10",), False)["ndcg@10"]["p"] for seed in (0, 1, 2)]
+    told = between.between("bench", ("b", "a"), [0, 1, 2], ("ndcg@10",), False)["ndcg@10"]
+    together = told["p"]
     assert together < 0.05 < max(single)
-    assert between.p_between("bench", ("b", "a"), [0, 7], ("ndcg@10",), False) == {}  # a seed that was made elsewhere
+    assert told["low"] < told["gain"] < told["high"] and 0 < told["low"] < 0.15 < told["high"]
+    assert between.between("bench", ("b", "a"), [0, 7], ("ndcg@10",), False) == {}  # a seed that was made elsewhere
 
     wanted, summary = importlib.import_module("_claims").Wanted, importlib.import_module("_summary").summary
     runs = [run("a", seed, 0.9, ours=0.3) for seed in (0, 1, 2)]

@@ -122,8 +122,10 @@ def test_the_page_of_options_is_the_codes() -> None:
     assert (ROOT / "docs" / "options.md").read_text(encoding="utf-8") == script("document_options").page(), "run python scripts/document_options.py"
 
 
-def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
-    assert (ROOT / "README.md").read_text(encoding="utf-8") == script("document_figures").page(), "run python scripts/document_figures.py"
+def test_the_figures_of_pages_are_those_of_the_benchmarks() -> None:
+    written = script("document_figures")
+    for path in written.PAGES:
+        assert path.read_text(encoding="utf-8") == written.page(path), f"{path.name}: run python scripts/document_figures.py"
 
 
 def test_the_figures_of_the_counted_models_are_those_of_the_benchmark() -> None:
