@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -138,6 +139,13 @@ def test_what_is_left_out_of_a_history_is_told_once(shop: Recommender) -> None:
     for wrong in ("warm", [1.0]):
         with pytest.raises(QueryError, match=r"history\[0\].context lat = .* is not a number"):
             notes(shop, history=(Event("x", context={"lat": wrong, "lon": 2}),))
+
+
+def test_numbers_of_numpy_are_numbers(shop: Recommender) -> None:
+    plain = shop.recommend(Query(user="u1", time=1_700_000_000), 2)
+    assert shop.recommend(Query(user="u1", time=np.int64(1_700_000_000)), np.int64(2)).items == plain.items
+    with pytest.raises(QueryError, match="between 1 and 1,000"):
+        shop.recommend(Query(user="u1"), np.float64(2.0))
 
 
 def test_what_nothing_reads_is_told() -> None:

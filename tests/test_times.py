@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,11 @@ NINE = 9 * 3600.0
         (1_700_000_000_000, 1_700_000_000.0),  # milliseconds
         ("1700000000000", 1_700_000_000.0),
         (datetime(1970, 1, 1, 9), NINE),
+        (date(1970, 1, 2), 86_400.0),
+        (np.int64(874965758), 874965758.0),
+        (np.float32(0.5), 0.5),
+        (np.datetime64("1970-01-01T09:00", "ns"), NINE),
+        (np.datetime64("1970-01-02", "D"), 86_400.0),
         (datetime(1970, 1, 1, 9, tzinfo=UTC), NINE),
         (datetime(1970, 1, 1, 9, tzinfo=timezone(timedelta(hours=5))), NINE),
     ],
@@ -58,7 +64,25 @@ def test_seconds_and_milliseconds_part_at_the_stated_number():
     assert times.parse(-times.MILLISECONDS_FROM) == -times.MILLISECONDS_FROM / 1000
 
 
-@pytest.mark.parametrize("value", ["yesterday", "", "2026-13-01", "21:00:99x", True, float("nan"), float("inf"), 1e15, "1e15", None, [0]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "yesterday",
+        "",
+        "2026-13-01",
+        "21:00:99x",
+        True,
+        float("nan"),
+        float("inf"),
+        1e15,
+        "1e15",
+        None,
+        [0],
+        np.True_,
+        np.datetime64("NaT"),
+        np.complex64(1),
+    ],
+)
 def test_what_is_no_time(value):
     with pytest.raises(DataError, match="is not a time"):
         times.parse(value)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -257,9 +258,9 @@ def _note_kinds(query: Query, histories: Histories, notes: list[Note]) -> None:
 
 def checked_length(n: int) -> int:
     """Of a list that is asked for."""
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_N:
+    if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MAX_N:
         raise QueryError(f"n = {n!r}: how many items to return lies between 1 and {MAX_N:,}.", "n")
-    return n
+    return int(n)
 
 
 def moment_types(dataset: Dataset) -> dict[str, str]:

@@ -10,13 +10,17 @@ Columns are read by ``data/clock.py`` by the same rules; this module reads one v
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from .errors import DataError
 
-__all__ = ["MILLISECONDS_FROM", "Wall", "in_calendar", "now", "parse", "read", "show", "wall"]
+__all__ = ["MILLISECONDS_FROM", "Time", "Wall", "in_calendar", "now", "parse", "read", "show", "wall"]
 
+Time = datetime | date | str | float | int | np.generic
+"""As people give it; a date is its midnight."""
 MILLISECONDS_FROM = 1e11
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5100."""
 
@@ -29,7 +33,7 @@ class Wall(float):
     __slots__ = ()
 
 
-def parse(value: datetime | str | float | int, zone: str | None = None) -> Wall:
+def parse(value: Time, zone: str | None = None) -> Wall:
     """Wall-clock seconds of a datetime, an ISO string, or an epoch in seconds or milliseconds, of which ``zone`` is the wall clock.
 
     >>> parse("1970-01-01T01:00+01:00"), parse(0), parse("1970-01-02"), parse(0, "Asia/Tokyo")
@@ -47,7 +51,7 @@ def parse(value: datetime | str | float | int, zone: str | None = None) -> Wall:
         return Wall(said)
 
 
-def read(value: datetime | str | float | int) -> Wall | float:
+def read(value: Time) -> Wall | float:
     """A time as far as it can be read without a zone: written ones stand on the wall clock, epochs are seconds that wait for their zone.
 
     >>> isinstance(read("1970-01-02"), Wall), isinstance(read(86_400), Wall), isinstance(read("86400"), Wall)
@@ -55,6 +59,10 @@ def read(value: datetime | str | float | int) -> Wall | float:
     """
     if isinstance(value, Wall):
         return value
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]")
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, bool):
         raise _no_time(value)
     if isinstance(value, int | float):
@@ -70,9 +78,11 @@ def read(value: datetime | str | float | int) -> Wall | float:
                 return read(float(text))
             except ValueError:
                 raise _no_time(text) from None
-    if not isinstance(value, datetime):
-        raise _no_time(value)
-    return _wall(value)
+    if isinstance(value, datetime):
+        return _wall(value)
+    if isinstance(value, date):
+        return _wall(datetime(value.year, value.month, value.day))
+    raise _no_time(value)
 
 
 def wall(seconds: float | None) -> Wall | None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from numbers import Integral
 from typing import Any, Literal
 
 from . import times
 from .errors import QueryError
+from .times import Time
 
 __all__ = ["Event", "Feedback", "Id", "Note", "PropensityKind", "Query", "Reason", "Slate", "SlateItem", "as_id", "as_mapping"]
 
 Id = str | int
 """Ids are text; a whole number is the text of its digits, as in tables."""
-Time = datetime | str | float | int
 PropensityKind = Literal["exact", "estimated"]
 
 

@@ -75,6 +75,17 @@ def test_said_encodings(tmp_path: Path) -> None:
         read_files("e.csv", tmp_path, Format(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_lines_of_an_old_mac(tmp_path: Path, encoding: str) -> None:
+    text = 'user,item,said\ru1,i1,"à, \r b"\ru2,i2,c\r'
+    (tmp_path / "e.csv").write_bytes(text.encode(encoding))
+    frame = read_files("e.csv", tmp_path, Format(encoding=encoding)).frame
+    assert frame.rows() == [("u1", "i1", "à, \r b"), ("u2", "i2", "c")]
+    (tmp_path / "e.csv").write_bytes((text + "u3,i3,d,e\r").encode(encoding))
+    with pytest.raises(DataError, match=r"e\.csv, line \d: has 4 cells where the first line has 3"):
+        read_files("e.csv", tmp_path, Format(encoding=encoding))
+
+
 @pytest.mark.parametrize("encoding", ["base64", "rot13", "zlib", "utf-8\0", "punycode", "idna", "undefined", "utf-16"])
 def test_what_cannot_be_the_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
     written(tmp_path, "e.csv", "user,item\nann,1\n")
@@ -176,6 +187,8 @@ def test_where_a_file_is_sought(tmp_path: Path) -> None:
     [
         ("nix.csv", None, "no file matches"),
         ("e.xlsx", "x", "this one ends in .xlsx"),
+        ("e.csv.gz", "x", r"this one ends in \.gz \(unpack packed ones first\)"),
+        ("e.csv", "PK\x03\x04 and more", r"e\.csv is packed \(zip\), whatever its name says: unpack it first\."),
         ("e.csv", "", "is empty"),
         ("e.csv", "user,item,user\n1,2,3\n", "the column 'user' twice"),
         ("e.csv", "user,item\n1,2\n1,2,3\n", "e.csv, line 3: has 3 cells where the first line has 2"),

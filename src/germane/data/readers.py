@@ -24,6 +24,8 @@ __all__ = ["read_files"]
 
 SEPARATORS = ",;\t|"
 SUFFIXES = {".csv": "text", ".tsv": "text", ".txt": "text", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "lines", ".ndjson": "lines"}
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstandard"}
+"""How packed files begin."""
 FEW = 100
 """Cells that are looked into, to see whether they are lists."""
 PADDED = 0.9
@@ -72,8 +74,12 @@ def read_files(
 def _read(file: Path, form: Format, only: Collection[str] | None, any_suffix: bool, skip: int) -> Table:
     kind = SUFFIXES.get(file.suffix.lower(), "text" if any_suffix else None)
     if kind is None:
-        raise DataError(f"{file.name}: files end in {', '.join(SUFFIXES)}; this one ends in {file.suffix or 'nothing'}.")
+        raise DataError(f"{file.name}: files end in {', '.join(SUFFIXES)}; this one ends in {file.suffix or 'nothing'} (unpack packed ones first).")
     try:
+        with file.open("rb") as source:
+            begins = source.read(max(map(len, PACKED)))
+        if packed := next((name for mark, name in PACKED.items() if begins.startswith(mark)), None):
+            raise DataError(f"{file.name} is packed ({packed}), whatever its name says: unpack it first.")
         if kind == "text":
             return _read_text(file, form, only, skip)
         return _read_parquet(file, only) if kind == "parquet" else _read_lines(file)
@@ -185,7 +191,8 @@ def _read_text(file: Path, form: Format, only: Collection[str] | None, skip: int
         if len(form.header) != len(names):
             raise DataError(f"{file.name} has {len(names)} columns and [data.format] header names {len(form.header)}.")
         names = list(form.header)
-    frame = _unpadded(_parse(file, encoding, separator, quote, skip, form.header is True, names, only), names)
+    line_end = "\r" if "\r" in text and "\n" not in text else "\n"  # the former: of old Macs
+    frame = _unpadded(_parse(file, encoding, separator, quote, line_end, skip, form.header is True, names, only), names)
     before = skip + (form.header is True)
 
     def where(row: int) -> str:
@@ -195,7 +202,7 @@ def _read_text(file: Path, form: Format, only: Collection[str] | None, skip: int
 
 
 def _parse(
-    file: Path, encoding: str, separator: str, quote: str, skip: int, header: bool, names: list[str], only: Collection[str] | None
+    file: Path, encoding: str, separator: str, quote: str, line_end: str, skip: int, header: bool, names: list[str], only: Collection[str] | None
 ) -> pl.DataFrame:
     plain = encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig", "ascii")
     source = file if plain else io.BytesIO(file.read_bytes().decode(encoding, errors="replace").encode())
@@ -205,6 +212,7 @@ def _parse(
             source,
             separator=separator,
             quote_char=quote or None,
+            eol_char=line_end,
             has_header=header,
             skip_lines=skip,
             infer_schema=False,
