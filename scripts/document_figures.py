@@ -106,6 +106,23 @@ def remedies() -> str:
     return "\n".join(lines) + "\n"
 
 
+def noise() -> str:
+    """What noise in training leaves in the generated world, and who shows what was pushed."""
+    rows = [row for row in summary("noise") if (row["variant"], row["segment"]) == ("as trained", "all")]
+    told = {(row["plan"], row["name"]): row["figures"] for row in rows if row["plan"].partition(",")[0] == "world"}
+    models = list(dict.fromkeys(name for _, name in told))
+    heads = ["noise in training", "seeds", *(f"`{name}`" for name in models), *(f"pushed, `{name}`" for name in models)]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for plan in dict.fromkeys(plan for plan, _ in told):
+        own = [told[plan, name] for name in models]
+        kept = [figures["ndcg@10"]["mean"] / told["world", name]["ndcg@10"]["mean"] for name, figures in zip(models, own, strict=True)]
+        cells = [f"{figures['ndcg@10']['mean']:.3f}" if plan == "world" else f"{100 * share:.0f} %" for figures, share in zip(own, kept, strict=True)]
+        pushed = [f"{100 * figures['pushed@10']['mean']:.1f} %" if "click" in plan or plan == "world" else "" for figures in own]
+        seeds = next(row["seeds"] for row in rows if row["plan"] == plan)
+        lines.append(f"| {plan.removeprefix('world').removeprefix(', ') or 'none'} | {seeds} | {' | '.join(cells + pushed)} |")
+    return "\n".join(lines) + "\n"
+
+
 def results(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
     return found
@@ -115,7 +132,10 @@ def summary(name: str) -> list[dict[str, Any]]:
     return list(results(name)["summary"])
 
 
-PAGES: dict[Path, Callable[[], str]] = {ROOT / "README.md": readme, ROOT / "docs" / "tuning.md": tuning, ROOT / "docs" / "overfitting.md": remedies}
+PAGES: dict[Path, Callable[[], str]] = {
+    ROOT / "README.md": readme,
+    **{ROOT / "docs" / f"{name}.md": told for name, told in (("tuning", tuning), ("overfitting", remedies), ("robustness", noise))},
+}
 
 
 def page(path: Path) -> str:
