@@ -19,6 +19,8 @@ FEW = 50
 """Whole-number context columns with at most so many different values are categories."""
 MISSING = ("", "na", "nan", "n/a", "null", "none")
 """What stands for a missing number, in any case of letters."""
+FIRST = 1000
+"""Cells that are looked at before all are."""
 NEARLY = 0.9
 """Share of numbers from which on a cell that is none looks like a slip."""
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
@@ -102,10 +104,13 @@ def slip(column: pl.Series, *, context: bool = False) -> int | None:
     column = as_written(column)
     if column.dtype != pl.String:
         return None
-    text = column.str.strip_chars()
-    there = ~text.str.to_lowercase().is_in(MISSING).fill_null(True)
-    numbers = there & text.str.contains(f"{_COMMA}|{_NUMBER}").fill_null(False)
-    if not NEARLY * int(there.sum()) <= int(numbers.sum()) < int(there.sum()) or detect(column.filter(numbers), context=context) != "number":
+    for cells in (column.head(FIRST), column):  # most columns of categories are told by their first cells
+        text = cells.str.strip_chars()
+        there = ~text.str.to_lowercase().is_in(MISSING).fill_null(True)
+        numbers = there & text.str.contains(f"{_COMMA}|{_NUMBER}").fill_null(False)
+        if int(numbers.sum()) < NEARLY * int(there.sum()):
+            return None
+    if numbers.sum() == there.sum() or detect(column.filter(numbers), context=context) != "number":
         return None
     return int((there & ~numbers).arg_max() or 0)
 
