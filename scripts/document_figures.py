@@ -123,6 +123,15 @@ def noise() -> str:
     return "\n".join(lines) + "\n"
 
 
+def optimisers() -> str:
+    """What each reaches on validation, and how fast."""
+    lines = ["| `[training]` | seeds | NDCG@10 on validation | best epoch | seconds |", "|---|---|---|---|---|"]
+    for row in summary("optimisers"):
+        figures = [_shown(row, figure, places) for figure, places in (("validation_ndcg@10", 4), ("best_epoch", 0), ("seconds", 0))]
+        lines.append(f"| {row['plan']} | {row['seeds']} | {' | '.join(figures)} |")
+    return "\n".join(lines) + "\n"
+
+
 def results(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
     return found
@@ -132,9 +141,10 @@ def summary(name: str) -> list[dict[str, Any]]:
     return list(results(name)["summary"])
 
 
+WRITTEN = {"tuning": tuning, "overfitting": remedies, "robustness": noise, "training": optimisers}
 PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "README.md": readme,
-    **{ROOT / "docs" / f"{name}.md": told for name, told in (("tuning", tuning), ("overfitting", remedies), ("robustness", noise))},
+    **{ROOT / "docs" / f"{name}.md": told for name, told in WRITTEN.items()},
 }
 
 

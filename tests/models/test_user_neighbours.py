@@ -34,8 +34,17 @@ def test_a_user_who_came_after_training_has_no_row_to_leave_out(tiny) -> None:
     assert torch.equal(asked.model.score(later), asked.model.score(stranger))
 
 
-def test_only_the_nearest_are_asked(tiny) -> None:
-    assert tiny(UserNeighbours(shrink=0, neighbours=1)).scores(user="a") == pytest.approx({"v": 1, "w": 1, "x": 0, "nobody's": 0}, abs=1e-6)
+def test_only_the_nearest_of_those_who_took_the_item_are_asked(tiny) -> None:
+    """Of v's takers b is nearer than c; x was taken by c alone, who is asked about it all the same."""
+    assert tiny(UserNeighbours(shrink=0, neighbours=1)).scores(user="a") == pytest.approx({"v": 1, "w": 1, "x": 0.5, "nobody's": 0}, abs=1e-6)
+    assert tiny(UserNeighbours(shrink=0, among=1)).scores(user="a") == pytest.approx({"v": 1, "w": 1, "x": 0, "nobody's": 0}, abs=1e-6)
+
+
+def test_many_queries_at_once_are_answered_as_one_by_one(tiny) -> None:
+    asked = tiny(UserNeighbours(shrink=0, neighbours=1))
+    queries = [Query(user="a"), Query(history=("x",)), Query(user="c"), Query(history=("w", "v"))] * 9
+    one_by_one = torch.cat([asked.model.score(asked.shop.batch([query])) for query in queries])
+    assert torch.equal(asked.model.score(asked.shop.batch(queries)), one_by_one)
 
 
 def test_newer_events_may_count_more(tiny) -> None:
@@ -47,7 +56,7 @@ def test_newer_events_may_count_more(tiny) -> None:
     assert tiny(UserNeighbours(shrink=0, fade=0.5)).scores(["v", "w", "v"]) == pytest.approx(found, abs=1e-6)  # once, where it came last
 
 
-@pytest.mark.parametrize("wrong", [{"neighbours": 0}, {"shrink": -1}, {"fade": 0}])
+@pytest.mark.parametrize("wrong", [{"neighbours": 0}, {"among": 0}, {"shrink": -1}, {"fade": 0}])
 def test_options_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"UserNeighbours option {next(iter(wrong))}"):
         UserNeighbours(**wrong)

@@ -28,7 +28,9 @@ TOGETHER = 16
 
 class UserNeighboursOptions(Options):
     neighbours: Annotated[int, Searched(10, 300, log=True)] = Field(default=50, ge=1)
-    """How many of the most like-minded users are asked."""
+    """How many users are asked about an item: the most like-minded of those who took it."""
+    among: int = Field(default=200, ge=1)
+    """The most like-minded users of all, among whom they are sought: more cost time and change little."""
     shrink: Annotated[float, Searched(choices=(0.0, 3.0, 10.0, 30.0, 100.0))] = Field(default=10.0, ge=0)
     """Added to the denominator of the cosine: users with little in common count less."""
     fade: Annotated[float, Searched(0.5, 1.0)] = Field(default=1.0, gt=0, le=1)
@@ -36,11 +38,12 @@ class UserNeighboursOptions(Options):
 
 
 class UserNeighbours(FromHistory):
-    """Sum of shrunk cosines to the like-minded users who took the item (Resnick et al., 1994; Herlocker et al., 1999).
+    """Sum of shrunk cosines to the most like-minded of the users who took the item (Resnick et al., 1994; Herlocker et al., 1999).
 
     Compares the query's history with what each user took in training; a user is no neighbour of their own. Prefer it to ``ItemNeighbours``
     where users are fewer than items or took much; a query is slower than there. Scores unknown users too, but no new items.
-    Memory: 16 bytes a pair of user and item; a run holds the pairs, without ids. Cost of a query: the takers of each item of its history.
+    Memory: 16 bytes a pair of user and item; a run holds the pairs, without ids. Cost of a query: the takers of each item of its history, and
+    sorting what the like-minded took.
     """
 
     options: UserNeighboursOptions
@@ -77,11 +80,14 @@ class UserNeighbours(FromHistory):
         alike = shared / (norms + self.options.shrink).clamp(min=1e-9)
         own = (queries.users >= 0) & (queries.users < n_users)
         alike[own, queries.users[own]] = 0
-        top = alike.topk(min(self.options.neighbours, n_users), dim=1)
+        top = alike.topk(min(self.options.among, n_users), dim=1)  # sorted
         query, place = top.values.nonzero(as_tuple=True)
         near, pair = stretches(self.offsets, top.indices[query, place])
-        key = query[near] * self.n_items + self.items[pair]
-        votes = torch.bincount(key, top.values[query, place][near], minlength=len(queries) * self.n_items)
+        key, order = (query[near] * self.n_items + self.items[pair]).sort(stable=True)  # of a query and an item the most alike come first
+        first = torch.searchsorted(key, key)
+        asked = torch.arange(len(key)) - first < self.options.neighbours
+        values = top.values[query, place][near[order[asked]]]
+        votes = torch.bincount(key[asked], values, minlength=len(queries) * self.n_items)
         return votes.reshape(-1, self.n_items).float()
 
     def add_items(self, content: ItemContent) -> None:
