@@ -27,7 +27,7 @@ from _summary import figure  # noqa: E402
 
 CLAIMS = (
     *("frappe", "frappe_topk", "beauty", "games", "movielens", "comoda", "lastfm", "moments", "cold_items", "classics"),
-    *("backbones", "pretraining", "fine_tuning", "optimisers", "machine", "search"),
+    *("backbones", "pretraining", "fine_tuning", "fine_tuning_choice", "optimisers", "machine", "search"),
     *("small_data", "context_worth", "words_worth", "noise", "remedies", "demo", "speed", "scale", "scale_data", "estimate"),
 )
 """In the order of the page."""
