@@ -25,7 +25,7 @@ from germane.recommender import Recommender
 from germane.seal import _is_pickle, as_json, metrics_file, rewrite
 from germane.testing.model_contract import small_shop
 from germane.training import TrainingOptions
-from germane.types import Query
+from germane.types import Event, Query
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +262,38 @@ def test_nothing_comes_between_the_files_of_a_run(trained: Recommender, tmp_path
     monkeypatch.setattr(trained.model, "state", asked)
     germane.save(trained, tmp_path / "run")
     assert free == [False, False] and is_free(trained._growing) and is_free(trained._lock)
+
+
+def test_what_came_from_tables_of_numpy_is_kept(trained: Recommender, tmp_path: Path) -> None:
+    loaded = germane.load(germane.save(trained, tmp_path / "one"))
+    loaded.record("u1", Event("i1", kind=5, value=np.int64(2), context={"degrees": np.float32(3.5), "weather": np.str_("rain")}))
+    loaded.record("u1", Event("i2", value="4", context={"degrees": np.int64(3)}))
+    again = germane.load(germane.save(loaded, tmp_path / "two"))
+    assert again.histories.of("u1") == loaded.histories.of("u1")
+    assert [(event.kind, event.value) for event in again.histories.of("u1")[-2:]] == [("5", 2.0), (None, 4.0)]
+    notes = again.recommend(Query(history=[Event("i1", kind=5), Event("i2", kind="buy")], exclude_seen=["zz"]), n=1).notes
+    assert [note.code for note in notes] == ["unknown_kind"]
+
+
+@pytest.mark.parametrize("model", [{"use": "FactorisationMachine", "width": 4}, {"use": "TwoStage", "first": {"use": "EASE"}}])
+def test_what_training_knew_goes_on_as_trained_when_it_was_saved(model: dict[str, Any], tmp_path: Path) -> None:
+    from germane import models
+    from germane.component import build
+    from germane.data import Dataset
+    from germane.jobs.train import train
+
+    events = [(f"u{user}", f"i{(user + step) % 9}", 60.0 * step, ("comedy", "drama")[(user + step) % 2]) for user in range(20) for step in range(6)]
+    frame = pl.DataFrame(events, schema=["user", "item", "time", "genre"], orient="row")
+    items = pl.DataFrame({"item": [f"i{n}" for n in range(9)], "genre": ["comedy", "drama", "war"] * 3, "year": [1990.0 + n for n in range(9)]})
+    shop = Dataset.from_frames(frame.drop("genre"), items, columns={"time": "time", "side": ["genre", "year"]})
+    made = train(Recommender(build(model, models, models.Model, "model")), shop, training=TrainingOptions(epochs=2))
+    before = [made.recommend(Query(user=f"u{user}", exclude_seen=False), n=9).items for user in range(3)]
+    made.add_items({"item": ["i1"], "genre": ["war"], "year": [1930.0]})
+    assert [made.recommend(Query(user=f"u{user}", exclude_seen=False), n=9).items for user in range(3)] == before
+    loaded = germane.load(germane.save(made, tmp_path / "one"))
+    again = germane.load(germane.save(loaded, tmp_path / "two"))
+    for run in (loaded, again):
+        assert run.catalogue.items.filter(pl.col("id") == "i1")["genre"].to_list() == ["war"]
+        for user, own in enumerate(before):
+            found = run.recommend(Query(user=f"u{user}", exclude_seen=False), n=9).items
+            assert [(place.item, pytest.approx(place.score, abs=1e-5)) for place in own] == [(place.item, place.score) for place in found]

@@ -30,8 +30,8 @@ def test_lists_without_a_person(shelf: Catalogue) -> None:
     assert [item for item, _ in shelf.trending(1)] == ["w"]
     assert [item for item, _ in shelf.latest(3)] == ["x", "w", "v"]
     assert [item for item, _ in shelf.popular(3, {"eq": ["shade", "red"]})] == ["v", "x"]
-    shelf.took("x")
-    shelf.took("nothing of ours")
+    shelf.took("x", "a")
+    shelf.took("nothing of ours", "a")
     assert shelf.taken.tolist() == [5, 3, 1] and shelf.taken_lately.tolist() == [0, 2, 1]
 
 
@@ -52,9 +52,9 @@ def test_new_ones_go_behind(shelf: Catalogue) -> None:
 
 
 def test_what_was_added_and_is_taken_out_is_forgotten(shelf: Catalogue) -> None:
-    shelf.took("y")  # before it comes
+    shelf.took("y", "a")  # before it comes
     shelf.add(pl.DataFrame({"id": ["y"], "shade": ["red"]}), shelf.items.clear())
-    shelf.took("y")
+    shelf.took("y", "a")
     shelf.remove("y")
     assert "y" not in shelf.codes and shelf.items.row(3) == ("", None) and shelf.removed == {3}
     with pytest.raises(QueryError, match="'y' is not in the catalogue"):
@@ -87,3 +87,19 @@ def test_candidates_and_filters_meet_and_the_unknown_is_noted(shelf: Catalogue) 
     assert [note.code for note in notes] == ["unknown_candidate"]
     shelf.remove("v")
     assert not shelf.candidates(Query(candidates=("v",)), []).any()
+
+
+def test_who_is_forgotten_took_nothing_since_the_beginning(shelf: Catalogue) -> None:
+    for item in ("x", "v", "ghost"):
+        shelf.took(item, "a")
+    shelf.took("x", "b")
+    shelf.forget("a")
+    shelf.forget("a")
+    assert shelf.taken.tolist() == [5, 3, 1] and shelf.taken_lately.tolist() == [0, 2, 1] and shelf.others["ghost"] == 0
+
+
+def test_candidates_that_are_out_are_noted(shelf: Catalogue) -> None:
+    shelf.remove("v")
+    notes: list[Note] = []
+    assert shelf.candidates(Query(candidates=["v", "w", "ghost"]), notes).tolist() == [False, True, False]
+    assert [note.detail for note in notes] == ["2 candidates are not in the catalogue, such as 'v', 'ghost'; left out."]

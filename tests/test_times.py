@@ -13,6 +13,15 @@ from germane.errors import DataError
 NINE = 9 * 3600.0
 
 
+class _NaT(datetime):
+    """As pandas' own: a datetime that is equal to nothing, not even to itself."""
+
+    __hash__ = datetime.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
@@ -30,6 +39,10 @@ NINE = 9 * 3600.0
         (874965758, 874965758.0),
         (1_700_000_000_000, 1_700_000_000.0),  # milliseconds
         ("1700000000000", 1_700_000_000.0),
+        ("1712012341230", 1_712_012_341.23),  # which Python reads as 23 January 1712, too
+        ("20240101123", 20_240_101_123.0),
+        ("-5.5", -5.5),
+        ("20260501", 1_777_593_600.0),  # a date
         (datetime(1970, 1, 1, 9), NINE),
         (date(1970, 1, 2), 86_400.0),
         (np.int64(874965758), 874965758.0),
@@ -81,6 +94,7 @@ def test_seconds_and_milliseconds_part_at_the_stated_number():
         np.True_,
         np.datetime64("NaT"),
         np.complex64(1),
+        _NaT(2026, 5, 1),
     ],
 )
 def test_what_is_no_time(value):

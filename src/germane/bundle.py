@@ -25,7 +25,7 @@ from .config import read_toml
 from .data import Columns, Dataset, Rules
 from .encoders import Encoder, ItemContent, Spelling
 from .errors import ConfigError, GermaneError, RunError
-from .features import FeatureSet
+from .features import FeatureSet, Moments
 from .histories import Histories
 from .losses import Objective
 from .models import Model
@@ -106,6 +106,13 @@ def _write(
         count=pl.Series(held.taken),
         recent_count=pl.Series(held.taken_lately),
     )
+    coded = recommender.side.encode(held.items)
+    pairs = ((coded.codes, content.side_codes), (coded.dense.nan_to_num(), content.side_dense.nan_to_num()))
+    if not all(torch.equal(now, trained) for now, trained in pairs):  # columns of known items were changed since
+        prefixed = prefixed.with_columns(
+            pl.Series("side_codes", content.side_codes.numpy(), dtype=pl.Array(pl.Int32, content.side_codes.shape[1])),
+            pl.Series("side_dense", content.side_dense.numpy(), dtype=pl.Array(pl.Float32, content.side_dense.shape[1])),
+        )
     (prefixed.with_columns(vectors) if vectors is not None else prefixed).write_parquet(folder / "items.parquet")
     recommender.people.users.write_parquet(folder / "users.parquet")
     _history_frame(recommender.histories).write_parquet(folder / "history.parquet")
@@ -224,7 +231,7 @@ def _read(folder: Path) -> Recommender:
     features = FeatureSet.from_vocabulary(said["features"])
     features.profile = FeatureSet.from_vocabulary(said["profile"])
     side = FeatureSet.from_vocabulary(said["side"])
-    coded = side.encode(items)
+    coded = _as_trained(side.encode(items), table)
     text = torch.from_numpy(np.array(table["vector"].to_numpy(), dtype=np.float32)) if "vector" in table.columns else torch.zeros(items.height, 0)
     if text.shape[1]:
         recommender.text.take_width(text.shape[1])
@@ -263,6 +270,14 @@ def _read(folder: Path) -> Recommender:
     held.taken, held.taken_lately = table["count"].to_numpy().copy(), table["recent_count"].to_numpy().copy()
     recommender.histories = _histories(pl.read_parquet(folder / "history.parquet", glob=False))
     return recommender
+
+
+def _as_trained(coded: Moments, table: pl.DataFrame) -> Moments:
+    """Side columns as models read them, where those of known items were changed after training."""
+    if "side_codes" not in table.columns:
+        return coded
+    codes, dense = (table[name].to_numpy().reshape(like.shape) for name, like in (("side_codes", coded.codes), ("side_dense", coded.dense)))
+    return Moments(torch.tensor(codes, dtype=coded.codes.dtype), torch.tensor(dense, dtype=coded.dense.dtype))
 
 
 def _history_frame(histories: Histories) -> pl.DataFrame:

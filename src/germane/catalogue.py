@@ -42,6 +42,8 @@ class Catalogue:
         """[items] of these, in the newest thirty days; without times, among the newest tenth."""
         self.others: Counter[str] = Counter()
         """How often what is not in the catalogue was taken: it may come yet."""
+        self.by: dict[str, list[str]] = {}
+        """user -> what they took since the beginning."""
 
     def __len__(self) -> int:
         return self.items.height
@@ -54,13 +56,22 @@ class Catalogue:
             since = dataset.times.max() - MONTH if dataset.has_times else np.quantile(dataset.times, 0.9)
             self.taken_lately = np.bincount(dataset.item_codes[dataset.times >= since], minlength=len(self)).astype(float)
 
-    def took(self, item: str) -> None:
+    def took(self, item: str, user: str) -> None:
+        self.by.setdefault(user, []).append(item)
+        self._count(item, 1)
+
+    def forget(self, user: str) -> None:
+        """What the user took since the beginning counts no more; what training counted tells nothing of anybody."""
+        for item in self.by.pop(user, ()):
+            self._count(item, -1)
+
+    def _count(self, item: str, times: int) -> None:
         code = self.codes.get(item)
         if code is None:
-            self.others[item] += 1
+            self.others[item] += times
         else:
-            self.taken[code] += 1
-            self.taken_lately[code] += 1
+            self.taken[code] += times
+            self.taken_lately[code] += times
 
     def apart(self, rows: pl.DataFrame, named: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Of ``rows`` those of new ids; and those of known ids as they will be: the ``named`` columns from here, the others as they are, or, of
@@ -107,8 +118,9 @@ class Catalogue:
         mask = np.ones(len(self), dtype=bool)
         if query.candidates is not None:
             mask[:] = False
-            mask[[self.codes[item] for item in query.candidates if item in self.codes]] = True
-            notes += unknown("candidate", (item for item in query.candidates if item not in self.codes))
+            there = {item: code for item in query.candidates if (code := self.codes.get(item)) is not None and code not in self.removed}
+            mask[list(there.values())] = True
+            notes += unknown("candidate", (item for item in query.candidates if item not in there))
         if query.filter is not None:
             mask &= parse_filter(query.filter, self.items).mask(self.items)
         mask[list(self.removed)] = False

@@ -164,12 +164,14 @@ class QueryReader:
             raise QueryError(f"{event!r:.80} is no event: give an Event, such as Event(item='i1').", "event")
         as_mapping(event.context, "context")
         self._check_event(event, "event")
+        context = {name: plain(value) for name, value in event.context.items()}
         try:
-            json.dumps(dict(event.context))
+            json.dumps(context)
         except (TypeError, ValueError) as error:
             raise QueryError(f"event.context holds what cannot be kept ({error}): give texts, numbers, and lists of them.", "event.context") from None
         time = times.now(self.zone) if event.time is None else times.parse(event.time, self.zone)
-        return replace(event, time=time, context=dict(event.context) | self.cells(event.context))
+        value = None if event.value is None else float(event.value)
+        return replace(event, time=time, value=value, context=context | self.cells(context))
 
     def check(self, query: Query) -> None:
         """Refuse what no answer can be given to. ``read`` and ``words`` do not look again."""
@@ -256,6 +258,17 @@ def _note_kinds(query: Query, histories: Histories, notes: list[Note]) -> None:
                 notes.append(Note("unknown_kind", f"exclude_seen {kind!r}: no event is of this kind.{nearest(kind, sorted(known))}"))
 
 
+def plain(value: Any) -> Any:
+    """NumPy's numbers, texts and arrays as Python has them.
+
+    >>> plain(np.float32(0.5)), plain([np.int64(3)]), plain(np.array(["a"]))
+    (0.5, [3], ['a'])
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def checked_length(n: int) -> int:
     """Of a list that is asked for."""
     if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MAX_N:
@@ -271,10 +284,14 @@ def moment_types(dataset: Dataset) -> dict[str, str]:
     return found | (dict.fromkeys(place, "place") if len(place) == 2 else dict.fromkeys(place, "category"))
 
 
-def _check_number(name: str, value: Any, at: str) -> None:
+def is_number(value: Any) -> bool:
+    """Also as text, as queries read it."""
     try:
-        number = value is None or (not isinstance(value, bool) and np.isfinite(float(value)))
+        return not isinstance(value, bool) and bool(np.isfinite(float(value)))
     except (TypeError, ValueError, OverflowError):
-        number = False
-    if not number:
+        return False
+
+
+def _check_number(name: str, value: Any, at: str) -> None:
+    if value is not None and not is_number(value):
         raise QueryError(f"{at} {name} = {value!r} is not a number.", f"{at}.{name}")

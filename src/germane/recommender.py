@@ -351,9 +351,10 @@ class Recommender:
     def forget(self, user: Id) -> None:
         """Answers know nothing of this user from now on."""
         with self._lock:
-            self.histories.forget(user := as_id(user, "user"))
-            self._moments = None
+            user, self._moments = as_id(user, "user"), None
+            self.histories.forget(user)
             self.people.forget(user)
+            self.catalogue.forget(user)
 
     def remove_item(self, item: Id) -> None:
         with self._lock:
@@ -362,11 +363,10 @@ class Recommender:
     def record(self, user: Id, event: Event) -> None:
         """Something happened: the user's next answer knows it."""
         with self._lock:
-            kept = self._reader.remembered(event)
-            self.histories.append(as_id(user, "user"), kept)
+            self.histories.append(user := as_id(user, "user"), kept := self._reader.remembered(event))
             if self._moments is not None:
                 self._moments.add(kept)
-            self.catalogue.took(event.item)
+            self.catalogue.took(event.item, user)
 
     def observe(self, feedback: Feedback | Sequence[Feedback]) -> None:
         """What came back for shown items: the policy learns, if it is one that does."""

@@ -10,6 +10,7 @@ Columns are read by ``data/clock.py`` by the same rules; this module reads one v
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,8 @@ Time = datetime | date | str | float | int | np.generic
 MILLISECONDS_FROM = 1e11
 """Epoch numbers from here on are milliseconds: as seconds they would lie beyond the year 5100."""
 
+_EPOCH_WRITTEN = re.compile(r"[+-]?(?!\d{8}$)\d+(\.\d*)?", re.ASCII)
+"""Eight digits alone are a date, such as 20260501; of other lengths Python would read some as dates too."""
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -71,6 +74,8 @@ def read(value: Time) -> Wall | float:
         return value / 1000 if abs(value) >= MILLISECONDS_FROM else float(value)
     if isinstance(value, str):
         text = value.strip()
+        if _EPOCH_WRITTEN.fullmatch(text):
+            return read(float(text))
         try:
             return _wall(datetime.fromisoformat(text))
         except ValueError:
@@ -78,9 +83,9 @@ def read(value: Time) -> Wall | float:
                 return read(float(text))
             except ValueError:
                 raise _no_time(text) from None
-    if isinstance(value, datetime):
+    if isinstance(value, datetime) and value == value:  # pandas' NaT is one too
         return _wall(value)
-    if isinstance(value, date):
+    if isinstance(value, date) and not isinstance(value, datetime):
         return _wall(datetime(value.year, value.month, value.day))
     raise _no_time(value)
 

@@ -31,12 +31,12 @@ class Event:
     context: Mapping[str, Any] = field(default_factory=dict)
 
     def __init__(
-        self, item: Id, time: Time | None = None, kind: str | None = None, value: float | None = None, context: Mapping[str, Any] | None = None
+        self, item: Id, time: Time | None = None, kind: Id | None = None, value: float | None = None, context: Mapping[str, Any] | None = None
     ) -> None:
         put = object.__setattr__  # histories hold millions: no loop
         put(self, "item", item if type(item) is str else as_id(item, "item"))
         put(self, "time", time)
-        put(self, "kind", kind)
+        put(self, "kind", kind if kind is None or type(kind) is str else as_id(kind, "kind"))
         put(self, "value", value)
         put(self, "context", {} if context is None else context)
 

@@ -289,6 +289,14 @@ def test_pandas_is_known_by_its_shape() -> None:
     assert data.times[1] - data.times[0] == 86400
 
 
+@pytest.mark.parametrize("unit", ["D", "h", "s", "ms", "us", "ns"])
+def test_times_of_pandas_in_any_unit(unit: str) -> None:
+    days = ["2026-05-01", "2026-05-02", "2026-05-04"]
+    ids = {"user": _PandasColumn(list("aab"), object), "item": _PandasColumn(list("xyz"), object)}
+    frame = _Pandas(**ids, time=_PandasColumn(days, f"datetime64[{unit}]"))
+    assert np.diff(Dataset.from_frames(frame, columns={"time": "time"}).times).tolist() == [86_400, 2 * 86_400]
+
+
 def test_a_second_column_of_ids_is_no_fact_and_an_id_may_be_one() -> None:
     items = {"what": ["x", "y", "z"], "id": ["1", "2", "3"]}
     with pytest.raises(DataError, match=r"names 'id' as a fact of items, whose ids are in 'what': rename the column"):

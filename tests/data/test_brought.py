@@ -80,3 +80,10 @@ def test_rows_of_empty_cells_say_nothing(shop: Dataset, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"line 3: column 'year' holds 'abc'"):
         items_of(read_files("new.csv", tmp_path), shop, shop.items.schema)
     assert items(shop, item=["n1", None], year=[2000.0, None])["year"].to_list() == [2000]
+
+
+def test_a_misspelt_column_is_named_and_others_are_passed_over(shop: Dataset) -> None:
+    with pytest.raises(DataError, match=r"has a column 'yaer', and the catalogue has none of this name\. Did you mean year\?"):
+        items(shop, item=["i9"], yaer=[1999])
+    found = items(shop, item=["i9"], year=[1999], years=[4], price=[3])  # the year is there
+    assert found["year"].to_list() == [1999] and found.columns == shop.items.columns

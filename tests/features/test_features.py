@@ -110,3 +110,9 @@ def test_few_rows_and_many_are_coded_alike(several: bool) -> None:
     few = np.concatenate([part.encode(frame[begin : begin + 100]).codes for begin in range(0, 2000, 100)])
     np.testing.assert_array_equal(whole, few)
     assert whole.max() > 3
+
+
+@pytest.mark.parametrize("name", ["count", "value", "proportion"])
+def test_a_column_may_have_any_name(name: str) -> None:
+    features = FeatureSet.fit([Categories()], pl.DataFrame({name: ["rain", "sun", "rain"]}), {name: "category"})
+    assert features.encode(pl.DataFrame({name: ["sun", "rain", "hail"]})).codes[:, 0].tolist() == [2, 1, 0]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from germane.data import ByTime
 from germane.errors import ConfigError, DataError
 from germane.evaluation import EvaluationOptions
 from germane.models import Popular
+from germane.policies import Greedy
 from germane.training import TrainingOptions
 
 
@@ -48,3 +50,28 @@ def test_what_is_neither_config_nor_recommender(config: Callable[..., Config]) -
         germane.train("ghost.toml", dataset)
     with pytest.raises(DataError, match="got a str as its dataset"):
         germane.train(germane.Recommender(Popular()), "events.csv")  # type: ignore[arg-type]
+
+
+def test_only_what_is_held_out_is_judged(config: Callable[..., Config]) -> None:
+    dataset = config().dataset()
+    trained = germane.train(germane.Recommender(Popular()), dataset)
+    for part, said in (("tst", "Did you mean test"), ("validatoin", "Did you mean validation"), ("train", "choose test or validation")):
+        with pytest.raises(ConfigError, match=said):
+            germane.evaluate(trained, dataset, part=part)
+
+
+@pytest.mark.parametrize(
+    ("parts", "given", "said"),
+    [
+        ({"model": Popular}, {}, r"got .*Popular.* as Recommender\(model\), which is no Model: give Popular\(…\)"),
+        ({"text": "HashedText"}, {}, r"as Recommender\(text=…\), which is no Encoder: give an object"),
+        ({"policy": Greedy}, {}, r"which is no Policy: give Greedy\(…\)"),
+        ({}, {"training": {"epochs": 1}}, r"as training, which is no TrainingOptions: give one, such as TrainingOptions\(…\)"),
+        ({}, {"split": "ByTime"}, "as split, which is no Splitter"),
+    ],
+)
+def test_parts_of_other_kinds_are_refused_before_training(
+    config: Callable[..., Config], parts: dict[str, Any], given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        germane.train(germane.Recommender(**{"model": Popular(), **parts}), config().dataset(), **given)

@@ -275,3 +275,20 @@ def test_a_column_that_held_something_else_keeps_no_run_from_starting(store):
     assert "x" not in shop.people.codes
     twin = shop.people.codes[people.filter(pl.col("age") == 30)["user"][0]]
     assert shop.people.moments.dense[shop.people.codes["y"]].tolist() == shop.people.moments.dense[twin].tolist()
+
+
+def test_numbers_come_as_text_too(client):
+    for degrees in ("7.5", 7.5):
+        event = {"user": f"as {degrees!r}", "item": "i2", "time": "2026-05-01T10:00", "context": {"weather": "rain", "degrees": degrees}}
+        assert client.post("/v1/events", json={"events": [event]}).status_code == 201
+    asked = [{"user": f"as {degrees!r}", "n": 24} for degrees in ("7.5", 7.5)]
+    told = [{shown["item"]: shown["score"] for shown in client.post("/v1/recommendations", json=query).json()["items"]} for query in asked]
+    assert told[0] == pytest.approx(told[1]) and len(told[0]) > 10
+
+
+def test_who_was_erased_made_nothing_popular(client):
+    before = {call: client.get(f"/v1/{call}", params={"n": 24}).json() for call in ("popular", "trending")}
+    client.post("/v1/events", json={"events": [{"user": "e1", "item": "i5", "time": 1_800_000_000 + n} for n in range(60)]})
+    assert client.get("/v1/popular", params={"n": 1}).json()["items"][0]["item"] == "i5"
+    assert client.delete("/v1/users/e1").status_code == 204
+    assert {call: client.get(f"/v1/{call}", params={"n": 24}).json() for call in before} == before

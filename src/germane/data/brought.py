@@ -41,6 +41,9 @@ def items_of(table: Table, schema: Dataset, held: Mapping[str, pl.DataType]) -> 
     name = key if key in table.names else "id"
     if name not in table.names:
         raise DataError(f"{table.name} has no column {key!r} (or 'id'); it has {', '.join(table.names)}.{nearest(key, table.names)}")
+    for column in table.names:  # others are passed over: tables hold more than is read
+        if column not in held and column != name and (meant := nearest(column, [one for one in held if one not in table.names])):
+            raise DataError(f"{table.name} has a column {column!r}, and the catalogue has none of this name.{meant}")
     ids, blank = as_text(table.frame[name]), _blank(table.frame)
     lacking = ids.is_null() & ~blank
     if lacking.any():

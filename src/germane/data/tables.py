@@ -72,6 +72,8 @@ def _pandas_column(name: str, column: Any) -> pl.Series:
     if getattr(column.dtype, "tz", None) is not None:
         column = column.dt.tz_localize(None)  # its wall time
     values = column.to_numpy()
+    if values.dtype.kind in "mM" and np.datetime_data(values.dtype)[0] not in ("ms", "us", "ns"):
+        values = values.astype(f"{values.dtype.kind}8[ms]")  # tables know no seconds
     if values.dtype != object:
         return pl.Series(name, values, nan_to_null=True)
     missing = column.isna().to_numpy()

@@ -61,10 +61,10 @@ class Categories(Feature):
             column = frame[name]
             several = column.dtype == pl.List
             self.slots[name] = min(self.options.max_values, int(column.list.len().max() or 1)) if several else 1  # type: ignore[arg-type]
-            flat = (column.explode() if several else column).cast(pl.String).drop_nulls()
-            counted = flat.value_counts().sort(["count", flat.name], descending=[True, False])
+            flat = (column.explode() if several else column).cast(pl.String).drop_nulls().alias("value")
+            counted = flat.value_counts().sort(["count", "value"], descending=[True, False])
             counted = counted.filter(pl.col("count") >= self.options.min_count)
-            self.values[name] = counted[flat.name].to_list()
+            self.values[name] = counted["value"].to_list()
             self.counts[name] = counted["count"].to_list()
 
     @property

@@ -18,7 +18,8 @@ from .. import data
 from ..component import build, section
 from ..config import Config, check_tuning
 from ..data import Dataset, LeaveLastOut, Split, Splitter
-from ..errors import ConfigError, DataError, TrainingError
+from ..encoders import Encoder
+from ..errors import ConfigError, DataError, TrainingError, nearest
 from ..evaluation import (
     READ_OTHERWISE,
     VARIANTS,
@@ -36,6 +37,7 @@ from ..evaluation import (
 )
 from ..models import Model, TwoStage
 from ..paths import moved
+from ..policies import Policy
 from ..recommender import Recommender
 from ..sampled_lists import most_lists
 from ..training import Processes, Progress, TrainingOptions, choose_device, chosen_precision
@@ -46,6 +48,8 @@ from .lessons import check_lessons
 
 __all__ = ["Judged", "balance_lists", "evaluate", "fit", "judge", "newest_apart", "train", "without_context"]
 
+PARTS = ("test", "validation")
+"""Of a split, that can be judged."""
 NOTHING_JUDGED = pl.DataFrame(schema={"row": pl.Int64, "user": pl.Int64, "item": pl.Int64, "rank": pl.Int64})
 
 
@@ -106,11 +110,16 @@ def train(
         splitter = split or given.split
         said = {name: part for name, part in moved(given.sections, given.base, None).items() if name not in ("data", "training")}
     elif isinstance(given, Recommender):
+        _check_kind("Recommender(model)", given.model, Model)
+        _check_kind("Recommender(text=…)", given.text, Encoder)
+        _check_kind("Recommender(policy=…)", given.policy, Policy)
         recommender, options, evaluation = given, training or TrainingOptions(), None
         splitter, said = split or LeaveLastOut(), {"evaluation": {"exclude_seen": given.exclude_seen}}
     else:
         wrapped = f" Put the model into one: germane.Recommender({type(given).__name__}(…))." if isinstance(given, Model) else ""
         raise ConfigError(f"germane.train got a {type(given).__name__}: give the path of a config, a Config, or a germane.Recommender.{wrapped}")
+    _check_kind("split", splitter, Splitter)
+    _check_kind("training", options, TrainingOptions)
     took, parts = Took(), splitter.divide(dataset)
     told = fit(recommender, dataset, parts, options, evaluation=evaluation, progress=took.watching(progress))
     recommender.split, recommender.facts = parts, took.facts(dataset, told, options, folder=dataset.folder)
@@ -120,13 +129,24 @@ def train(
     return recommender
 
 
+def _check_kind(what: str, given: object, kind: type) -> None:
+    """Of Python, where a part can be given as its name, its class or its options."""
+    if not isinstance(given, kind):
+        made = f"{given.__name__}(…)" if isinstance(given, type) else f"one, such as {kind.__name__}(…)" if kind is TrainingOptions else "an object"
+        raise ConfigError(f"germane.train got {given!r:.80} as {what}, which is no {kind.__name__}: give {made}.")
+
+
 def evaluate(
     recommender: Recommender, dataset: Dataset, *, split: Splitter | None = None, options: EvaluationOptions | None = None, part: str = "test"
 ) -> Judged:
     """Rank the whole catalogue at every held-out event of ``dataset``, which holds the recommender's own items.
 
-    Absent: the split and the ``[evaluation]`` that it was trained by, also of one that was loaded; of other data, the same split of these.
+    Absent: the split and the ``[evaluation]`` that it was trained by, also of one that was loaded; of other data, the same split of these. ``part``:
+    ``test`` or ``validation``. Here the recommender alone is judged; rows of ``baselines`` and ``variants`` are made by ``germane train`` and
+    ``germane evaluate``.
     """
+    if part not in PARTS:
+        raise ConfigError(f"germane.evaluate got part = {part!r}: choose test or validation.{nearest(str(part), PARTS)}")
     fingerprint, own = dataset.fingerprint, dict(recommender.sections.get("evaluation", {}))
     dataset = coded_as(recommender, dataset)
     same = (recommender.facts.get("data") or {}).get("fingerprint") == fingerprint

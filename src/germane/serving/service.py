@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import times
 from ..errors import NotFoundError, QueryError
+from ..query_reader import is_number
 from ..store import EventStore, Receipt
 from ..types import Event, Query, Slate
 from ..wire import EventLine, Flat, RewardLine, event_from_line, event_to_json, feedback_from_line
@@ -189,11 +190,7 @@ class Service:
         columns = self.recommender.columns
         types = getattr(self.recommender, "types", {})
         numbers = {name for name in columns.moment if types.get(name) == "number"} | set(columns.place if len(columns.place) == 2 else ())
-        context = {
-            name: value
-            for name, value in event.context.items()
-            if name in columns.moment and (name not in numbers or (isinstance(value, int | float) and not isinstance(value, bool)))
-        }
+        context = {name: value for name, value in event.context.items() if name in columns.moment and (name not in numbers or is_number(value))}
         self.recommender.record(user, replace(event, context=context))
 
     def _known(self, item: str) -> None:
