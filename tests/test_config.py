@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from germane.config import Config, _plain, apply
+from germane.data import ByTime, Given, LeaveLastOut, Splitter
 from germane.encoders import PretrainedText
 from germane.errors import ConfigError
 from germane.models import ContextTransformer, ItemNeighbours
@@ -216,3 +217,23 @@ def test_a_language_model_lies_beside_the_config_wherever_one_stands(tiny_bert: 
     read = Config.of(said, tmp_path / "shop")
     assert isinstance(read.encoder, PretrainedText) and read.encoder.folder == (tmp_path / "shop" / "language").resolve()
     assert read.sections["text"] == {"model": "language"}  # what was said is what is kept
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "split"),
+    [
+        ({"test": "t.csv"}, {}, Given()),
+        ({"validation": "v.csv"}, {}, Given()),
+        ({"columns": {"split": "part"}}, {}, Given()),
+        ({"test": "t.csv"}, {"use": "ByTime"}, ByTime()),
+        ({}, {}, LeaveLastOut()),
+    ],
+)
+def test_parts_that_data_say_are_kept_apart(data: dict[str, Any], said: dict[str, Any], split: Splitter) -> None:
+    assert repr(
+        Config.of({"data": {"events": "e.csv", **data}, "split": said} if said else {"data": {"events": "e.csv", **data}}, Path()).split
+    ) == repr(split)
+
+
+def test_the_published_parts_of_a_known_source_are_kept_apart() -> None:
+    assert [type(Config.of({"data": {"use": name}}, Path()).split) for name in ("Frappe", "Beauty")] == [Given, LeaveLastOut]

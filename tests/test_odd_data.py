@@ -181,6 +181,16 @@ def test_labels_that_are_all_0_leave_nothing_to_rank(model: str, tmp_path: Path)
     assert not (tmp_path / "run").exists()
 
 
+def test_a_baseline_that_cannot_learn_is_named_before_training(tmp_path: Path) -> None:
+    config = written(tmp_path, "all labels 0", "BiasedMF", evaluation={"baselines": ["BiasedMF", "Popular"]})
+    for refuses in (lambda: check(config, timed=False), lambda: train_run(config, tmp_path / "run")):
+        with pytest.raises(
+            germane.errors.DataError, match=r"baselines: Popular cannot be trained beside the model, so leave it out: every label is 0"
+        ):
+            refuses()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == []
+
+
 def test_labels_and_rules_that_leave_no_target_between_them() -> None:
     """Where one event in two was clicked and the other ones were liked, lists have nothing to learn from, and clicks have."""
     rows = events(label=[0, 1] * 80, value=[5.0, 1.0] * 80)

@@ -119,13 +119,15 @@ class Config:
                 found.append(_no_texts(text))
             found += lacking(options.rules, columns)
             attempt(partial(evaluation.check_kinds, columns.kind is not None), None)
+        parted = options.validation or options.test or (columns is not None and columns.split is not None)
+        usual = "Given" if parted else "LeaveLastOut"
         nothing: Model = models.Popular()
         made = cls(
             sections=sections,
             base=base,
             seed=seed if isinstance(seed, int) else 0,
             data=options,
-            split=attempt(lambda: build(section["split"], data, Splitter, "[split]", "LeaveLastOut"), data.LeaveLastOut()),
+            split=attempt(lambda: build(section["split"], data, Splitter, "[split]", usual), data.LeaveLastOut()),
             encoder=text,
             features=attempt(lambda: _features(section["features"]) if "features" in sections else None, None),
             model=attempt(lambda: model_of({name: section[name] for name in ("model", "ranker") if name in sections}), nothing),

@@ -18,6 +18,7 @@ from germane.config import Config, read_toml
 from germane.data import Dataset
 from germane.errors import ConfigError, DataError, GermaneError, RunError
 from germane.evaluation import EvaluationOptions
+from germane.jobs.check import check
 from germane.jobs.run import evaluate_run, train_run
 from germane.training import Told, TrainingOptions
 
@@ -294,3 +295,41 @@ def test_a_folder_with_brackets_in_its_name_is_a_folder(tables: Path) -> None:
     run, trained = train_run(written(shop), shop / "lauf [1]")
     assert figures(evaluate_run(run).rows) == pytest.approx(figures(trained.rows))
     assert len(Config.read(run / "config.toml").dataset()) == 240
+
+
+def test_parts_of_files_do_not_train_unless_that_is_said(tables: Path) -> None:
+    events = pl.read_csv(tables / "events.csv", infer_schema=False)
+    events[:200].write_csv(tables / "first.csv")
+    events[200:].write_csv(tables / "last.csv")
+    data = {"events": "first.csv", "test": "last.csv", "items": "items.csv", "columns": {"time": "time", "context": ["hour"]}}
+    found = check(written(tables, data=data), timed=False)
+    assert [len(part) for part in (found.split.train, found.split.validation, found.split.test)] == [200, 0, 40]
+    assert "unread_parts" not in {note.code for note in found.notes}
+    found = check(written(tables, data=data, split={"use": "ByTime"}), timed=False)
+    assert len(found.split.train) + len(found.split.validation) + len(found.split.test) == 240
+    assert [note.detail for note in found.notes if note.code == "unread_parts"] == [
+        'events say which part they are of, and those of validation and test train too, for they are divided by ByTime(); [split] use = "Given" '
+        "keeps the parts that are said"
+    ]
+    shop = Dataset.from_frames(events.with_columns(part=pl.Series(["train"] * 200 + ["test"] * 40)), columns={"time": "time", "split": "part"})
+    trained = germane.train(germane.Recommender(germane.models.Popular()), shop)
+    assert trained.split is not None and len(trained.split.test) == 40
+
+
+def test_where_nothing_can_be_judged_the_figures_stay(tables: Path) -> None:
+    run, judged = train_run(written(tables, split={"use": "ByTime", "test": 0}), tables / "run")
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    assert judged.rows and judged.rows[0]["split"] == "validation" and not evaluate_run(run).rows
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    assert figures(evaluate_run(run, split="validation").rows) == pytest.approx(figures(judged.rows))
+
+
+def test_values_that_are_not_learnt_are_noted(tables: Path) -> None:
+    events = pl.read_csv(tables / "events.csv").with_columns(stars=pl.int_range(pl.len()) % 5 + 1)
+    events.write_csv(tables / "events.csv")
+    data = {"events": "events.csv", "columns": {"time": "time", "value": "stars"}}
+    said = {"data": data, "model": {"use": "BiasedMF", "width": 4}}
+    (note,) = (note for note in check(written(tables, **said), timed=False).notes if note.code == "unread_values")
+    assert note.detail == "value stars is not learnt, for BiasedMF learns click here; [training] heads = {rating = 1.0} learns ratings"
+    for changed in ({"training": {"heads": {"rating": 1.0}}}, {"model": {"use": "ContextTransformer", "width": 8}}, {"model": {"use": "EASE"}}):
+        assert "unread_values" not in {note.code for note in check(written(tables, **{**said, **changed}), timed=False).notes}

@@ -21,7 +21,7 @@ from ..training import choose_device
 from ..types import Note
 from .estimate import Estimate, estimate
 from .learning_rate import Tried, try_rates
-from .lessons import check_lessons
+from .lessons import check_baselines, check_lessons
 from .notes import notes_of
 
 __all__ = ["Checked", "check"]
@@ -107,6 +107,7 @@ def _divided(read: Config, dataset: Dataset) -> Split:
     if split is not None:
         calibrate, model = read.training.calibrate, read.model
         faults.attempt(partial(check_lessons, read.training.objective(model), dataset, split))
+        faults.attempt(partial(check_baselines, read, dataset, split))
         if calibrate is not None:
             faults.attempt(partial(check_calibration, calibrate, dataset, split))
         if isinstance(model, TwoStage):

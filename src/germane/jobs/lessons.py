@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..batches import EventTable, Rows, alike_by
+from ..config import Config
 from ..data import Dataset, Split
 from ..data.augmentation import Alike, AugmentOptions
 from ..data.conversions import known_in_training
@@ -20,7 +21,7 @@ from ..models import Learned
 from ..models.rating_scale import levels_of
 from ..training import TrainingOptions
 
-__all__ = ["check_lessons", "likeness_for", "rows_to_learn"]
+__all__ = ["check_baselines", "check_lessons", "likeness_for", "rows_to_learn"]
 
 
 def check_lessons(objective: Objective, dataset: Dataset, split: Split) -> None:
@@ -50,6 +51,17 @@ def check_lessons(objective: Objective, dataset: Dataset, split: Split) -> None:
             f"none of {known.count():,} training events of the kind {rule.of!r} has converted by the end of training: "
             "a conversion head has nothing to learn from; bring more events, or look at [data.rules] conversion."
         )
+
+
+def check_baselines(config: Config, dataset: Dataset, split: Split) -> None:
+    """The same of each baseline, which are trained when the model is."""
+    for baseline in config.baselines:
+        try:
+            check_lessons(config.training.suited(baseline).objective(baseline), dataset, split)
+        except DataError as error:
+            raise DataError(
+                f"[evaluation] baselines: {type(baseline).__name__} cannot be trained beside the model, so leave it out: {error}"
+            ) from None
 
 
 def rows_to_learn(model: Learned, table: EventTable, train: NDArray[np.int64], known: Tensor, options: TrainingOptions, seed: int) -> Rows:

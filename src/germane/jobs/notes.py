@@ -10,7 +10,7 @@ import polars as pl
 from .. import features, models
 from ..component import exported
 from ..config import Config
-from ..data import Dataset, LeaveLastOut, Split
+from ..data import Dataset, Given, LeaveLastOut, Split
 from ..data.conversions import closed
 from ..encoders import NoText
 from ..errors import nearest
@@ -35,6 +35,7 @@ def notes_of(dataset: Dataset, split: Split, config: Config, processes: int = 1)
     """Those of the data as they were read, and what of them the model cannot learn from, be asked for, or read. ``processes``: how many train."""
     return [
         *dataset.notes,
+        *_parts(dataset, config),
         *_labels(dataset, split, config),
         *_conversions(dataset, split, config),
         *_context(dataset, split, config),
@@ -45,6 +46,13 @@ def notes_of(dataset: Dataset, split: Split, config: Config, processes: int = 1)
         *_items(dataset, split, config),
         *_users(dataset, config),
     ]
+
+
+def _parts(dataset: Dataset, config: Config) -> Iterator[Note]:
+    """Where events say their part and are divided otherwise."""
+    if "split" in dataset.events.columns and not isinstance(config.split, Given):
+        so = f'they are divided by {config.split!r}; [split] use = "Given" keeps the parts that are said'
+        yield Note("unread_parts", f"events say which part they are of, and those of validation and test train too, for {so}")
 
 
 def _labels(dataset: Dataset, split: Split, config: Config) -> Iterator[Note]:
@@ -132,6 +140,10 @@ def _unread(dataset: Dataset, config: Config) -> Iterator[Note]:
     for meaning, kept in (("image", columns.image), ("vector", columns.vector)):
         if kept is not None:
             yield Note("unread_column", f"{meaning} {kept} is read by nothing yet: leave it out of [data.columns]")
+    heads, given = config.training.objective(config.model).heads, config.model.abilities.gives
+    if columns.value is not None and "rating" in given and "rating" not in heads and "ranking" not in given:
+        so = f"{type(config.model).__name__} learns {' and '.join(heads)} here; [training] heads = {{rating = 1.0}} learns ratings"
+        yield Note("unread_values", f"value {columns.value} is not learnt, for {so}")
     if columns.words is not None and "words" not in reads:
         so = f"{type(config.model).__name__} reads no words; models that do are {', '.join(_who_reads('words'))}"
         yield Note("unread_words", f"words {columns.words} is not read, for {so}")

@@ -27,6 +27,7 @@ from .facts import Took
 from .fitting import first_alone
 from .following import Follower, check_projector, following
 from .ground import as_trained, coded_as, ground_of
+from .lessons import check_baselines
 from .notes import NEVER_TUNED, notes_of
 from .opening import sections_of
 from .progress import Stages
@@ -72,6 +73,7 @@ def train_run(
         dataset = read.dataset()
         split = read.split.divide(dataset)
         recommender = read.recommender(dataset)
+        check_baselines(read, dataset, split)
         check_projector(read.tracking, recommender)
         if processes.first:
             with writing(work, GOES_ON if resumable else "make room, and begin anew"):
@@ -261,6 +263,8 @@ def evaluate_run(
     if reliability is not None:
         check_labels(labels_at(dataset, getattr(parts, split)), split)
     judged = _judge(recommender, dataset, parts, read, split, told=told)
+    if not judged.rows:  # what it was judged by before stays
+        return judged
     judged.ground = ground_of(found, read.split, read.evaluation)
     if judged.ground["data"] != (about.get("data") or {}).get("fingerprint"):
         judged.notes += ("judged on other data than it was trained on, or on these as they are now: their fingerprints differ.",)

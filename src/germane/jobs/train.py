@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .. import data
 from ..component import build, section
 from ..config import Config, check_tuning
-from ..data import Dataset, LeaveLastOut, Split, Splitter
+from ..data import Dataset, Given, LeaveLastOut, Split, Splitter
 from ..encoders import Encoder
 from ..errors import ConfigError, DataError, TrainingError, nearest
 from ..evaluation import (
@@ -99,8 +99,9 @@ def train(
 ) -> Recommender:
     """Fit a recommender on ``dataset`` and give it back: the one that is given, or the one that a config (a TOML file, or a ``Config``) describes.
 
-    ``split``, ``training``: absent, those of the config; of a recommender, leave-last-out and the default training options. The ``[data]`` of a
-    config is not read, since the data are given. Afterwards it remembers all events, also those held out, as what users did.
+    ``split``, ``training``: absent, those of the config; of a recommender, leave-last-out (``Given`` where events say their part) and the default
+    training options. The ``[data]`` of a config is not read, since the data are given. Afterwards it remembers all events, also those held out, as
+    what users did.
     """
     if not isinstance(dataset, Dataset):
         raise DataError(f"germane.train got a {type(dataset).__name__} as its dataset: give a germane.Dataset, such as Dataset.read('shop.toml').")
@@ -114,7 +115,8 @@ def train(
         _check_kind("Recommender(text=…)", given.text, Encoder)
         _check_kind("Recommender(policy=…)", given.policy, Policy)
         recommender, options, evaluation = given, training or TrainingOptions(), None
-        splitter, said = split or LeaveLastOut(), {"evaluation": {"exclude_seen": given.exclude_seen}}
+        splitter = split or (Given() if "split" in dataset.events.columns else LeaveLastOut())
+        said = {"evaluation": {"exclude_seen": given.exclude_seen}}
     else:
         wrapped = f" Put the model into one: germane.Recommender({type(given).__name__}(…))." if isinstance(given, Model) else ""
         raise ConfigError(f"germane.train got a {type(given).__name__}: give the path of a config, a Config, or a germane.Recommender.{wrapped}")
