@@ -230,9 +230,8 @@ def test_a_language_model_lies_beside_the_config_wherever_one_stands(tiny_bert: 
     ],
 )
 def test_parts_that_data_say_are_kept_apart(data: dict[str, Any], said: dict[str, Any], split: Splitter) -> None:
-    assert repr(
-        Config.of({"data": {"events": "e.csv", **data}, "split": said} if said else {"data": {"events": "e.csv", **data}}, Path()).split
-    ) == repr(split)
+    sections = {"data": {"events": "e.csv", **data}, **({"split": said} if said else {})}
+    assert repr(Config.of(sections, Path()).split) == repr(split)
 
 
 def test_the_published_parts_of_a_known_source_are_kept_apart() -> None:
