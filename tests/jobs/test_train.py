@@ -75,3 +75,13 @@ def test_parts_of_other_kinds_are_refused_before_training(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         germane.train(germane.Recommender(**{"model": Popular(), **parts}), config().dataset(), **given)
+
+
+def test_figures_that_are_not_there_are_told(config: Callable[..., Config]) -> None:
+    dataset = config().dataset()
+    judged = germane.evaluate(germane.train(germane.Recommender(Popular()), dataset), dataset)
+    assert 0 <= judged.value("ndcg@10") <= 1
+    with pytest.raises(DataError, match=r"all was not judged by 'ndcg@7': there are ndcg@10, "):
+        judged.value("ndcg@7")
+    with pytest.raises(DataError, match=r"no row is of the segment 'newitems': there are all, "):
+        judged.value(segment="newitems")

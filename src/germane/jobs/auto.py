@@ -126,4 +126,7 @@ def _final(sections: dict[str, Any], best: Found, why: Sequence[str]) -> Config:
     told = f"{count} settings were tried on validation: {best.metric} {best.best.validation:.4g} with what stands here"
     if best.own is not None and not best.best.own:
         told += f", {best.own.validation:.4g} with the recipe that it began with"
+    changed = [key for key, value in best.best.options.items() if value is not None]
+    if changed and not best.best.own:
+        told += f"; what is said above of {', '.join(changed)} is of that recipe"
     return replace(Config.of(final, Path()), why=(*why, f"{told}."))

@@ -72,7 +72,14 @@ class Judged:
     """Which of ``cases`` and which of ``pairs`` belong to each segment."""
 
     def value(self, metric: str = "ndcg@10", segment: str = "all") -> float:
-        return float(next(row["metrics"][metric]["value"] for row in self.rows if row["segment"] == segment))
+        row = next((row for row in self.rows if row["segment"] == segment), None)
+        if row is None:
+            raise DataError(
+                f"no row is of the segment {segment!r}: there are {', '.join(dict.fromkeys(row['segment'] for row in self.rows)) or 'none'}."
+            )
+        if metric not in row["metrics"]:
+            raise DataError(f"{segment} was not judged by {metric!r}: there are {', '.join(row['metrics'])}.")
+        return float(row["metrics"][metric]["value"])
 
     def __str__(self) -> str:
         if not self.rows:

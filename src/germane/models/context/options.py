@@ -82,5 +82,5 @@ class ContextTransformerOptions(Options):
     """Chance that a context value goes missing in training, so that missing context is normal. Time is never missing: its circles stay."""
     memory: bool = True
     """How often and how lately this user took this very item, among the newest ``length`` events; read by the click, rating and conversion head."""
-    half_lives: tuple[float, ...] = (3.0, 30.0)
+    half_lives: tuple[Annotated[float, Field(gt=0)], ...] = (3.0, 30.0)
     """Half-lives, in days, of recent popularity."""
