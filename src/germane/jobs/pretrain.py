@@ -7,7 +7,6 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,10 @@ from ..errors import AbilityError, ConfigError, RunError, TrainingError
 from ..training import Progress, Told, check_alone, choose_device
 from ..training.pretraining import Contrast, GuessWords, PairedTexts, PretrainingOptions, pretrain_model
 from ..training.pretraining.options import Objective
-from ..writing import GOES_ON, check_place, held, partial_of, put, shared, writing
+from ..writing import GOES_ON, check_place, partial_of, put, shared, writing
 from .following import following
 from .memory import peak_mb
-from .resuming import working
+from .resuming import begun, working
 from .trackers import check_tracking
 from .unlabelled import paired_texts, texts_of
 
@@ -155,14 +154,11 @@ def pretrain(
 
 def _begin(work: Path, stamp: str, resume: bool) -> None:
     said = work / "begun.json"
-    with held(work) if work.exists() else nullcontext():
-        if work.exists() and resume:
-            if not said.exists() or said.read_text(encoding="utf-8") != stamp:
-                raise RunError(f"{work} was begun with another config, seed or other texts: resuming needs the same; add --replace to begin anew.")
-            return
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        said.write_text(stamp, encoding="utf-8")
+    with begun(work, resume) as goes_on:
+        if not goes_on:
+            said.write_text(stamp, encoding="utf-8")
+        elif not said.exists() or said.read_text(encoding="utf-8") != stamp:
+            raise RunError(f"{work} was begun with another config, seed or other texts: resuming needs the same; add --replace to begin anew.")
 
 
 def _job(config: Config) -> _Job:

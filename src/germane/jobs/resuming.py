@@ -15,7 +15,7 @@ from ..training import Stopped
 from ..types import Note
 from ..writing import held
 
-__all__ = ["begin", "changes", "how_to_go_on", "working"]
+__all__ = ["begin", "begun", "changes", "how_to_go_on", "working"]
 
 FREE = {
     "training": ("learning_rate", "clip", "batch", "accumulate", "negatives", "checkpointing"),
@@ -26,16 +26,24 @@ make another model, or weights that do not fit."""
 CHANGED = "# from epoch "
 
 
-def begin(work: Path, fingerprint: str, config: str, resume: bool) -> None:
-    """Make ``work``, or see that it was begun with the same data (``fingerprint``) and, but for ``FREE``, the same config (TOML). One that another
-    training works in stays as it is."""
+@contextmanager
+def begun(work: Path, resume: bool) -> Iterator[bool]:
+    """Whether a training goes on in ``work``; else that is made anew. One that another training works in stays as it is."""
+    goes_on = work.exists() and resume
     with held(work) if work.exists() else nullcontext():
-        if work.exists() and resume:
+        if not goes_on:
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir(parents=True)
+        yield goes_on
+
+
+def begin(work: Path, fingerprint: str, config: str, resume: bool) -> None:
+    """Make ``work``, or see that it was begun with the same data (``fingerprint``) and, but for ``FREE``, the same config (TOML)."""
+    with begun(work, resume) as goes_on:
+        if goes_on:
             _go_on(work, fingerprint, config)
-            return
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        (work / "config.toml").write_text(_head(fingerprint) + config, encoding="utf-8")
+        else:
+            (work / "config.toml").write_text(_head(fingerprint) + config, encoding="utf-8")
 
 
 def _go_on(work: Path, fingerprint: str, config: str) -> None:
