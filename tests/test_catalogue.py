@@ -90,7 +90,7 @@ def test_candidates_and_filters_meet_and_the_unknown_is_noted(shelf: Catalogue) 
 
 
 def test_who_is_forgotten_took_nothing_since_the_beginning(shelf: Catalogue) -> None:
-    for item in ("x", "v", "ghost"):
+    for item in ("x", "v", np.str_("ghost")):
         shelf.took(item, "a")
     shelf.took("x", "b")
     shelf.forget("a")

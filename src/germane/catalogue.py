@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -57,7 +58,7 @@ class Catalogue:
             self.taken_lately = np.bincount(dataset.item_codes[dataset.times >= since], minlength=len(self)).astype(float)
 
     def took(self, item: str, user: str) -> None:
-        self.by.setdefault(user, []).append(item)
+        self.by.setdefault(user, []).append(sys.intern(str(item)))  # one text an item, however many events name it
         self._count(item, 1)
 
     def forget(self, user: str) -> None:
